@@ -1,0 +1,6 @@
+"""Boxes, masks and sequences: the data that passes between the parts of the program."""
+
+from mmdet_vis.structures.masks import RLE, areas, decode_masks, empty_rle, encode_masks
+from mmdet_vis.structures.sequence import InstanceSequence, VideoResult
+
+__all__ = ["RLE", "InstanceSequence", "VideoResult", "areas", "decode_masks", "empty_rle", "encode_masks"]

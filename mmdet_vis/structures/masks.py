@@ -1,0 +1,62 @@
+"""Binary masks and their run-length encoding (RLE), the form in which masks leave the network.
+
+An RLE is the dict of pycocotools, ``{"size": [height, width], "counts": str}``: column-major runs in the compressed
+string form, as JSON files hold it.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+
+class RLE(TypedDict):
+    """A run-length encoded binary mask: ``size`` is [height, width], ``counts`` the compressed runs."""
+
+    size: list[int]
+    counts: str
+
+
+def encode_masks(masks: NDArray[np.uint8]) -> list[RLE]:
+    """Encode binary masks.
+
+    Args:
+        masks: ``[N, H, W]`` uint8 or bool, non-zero is the object. ``N`` may be 0.
+
+    Returns:
+        N RLEs of size ``[H, W]``.
+    """
+    if masks.ndim != 3:
+        raise ValueError(f"masks must be [N, H, W], got shape {tuple(masks.shape)}")
+    if masks.shape[0] == 0:
+        return []
+    # pycocotools wants [H, W, N] in Fortran order, which is [N, W, H] in C order: one transposed copy.
+    fortran = np.asfortranarray(masks.astype(np.uint8, copy=False).transpose(1, 2, 0))
+    rles = coco_mask.encode(fortran)
+    return [RLE(size=[int(s) for s in r["size"]], counts=r["counts"].decode("ascii")) for r in rles]
+
+
+def decode_masks(rles: list[RLE]) -> NDArray[np.uint8]:
+    """Decode RLEs of one size.
+
+    Returns:
+        ``[N, H, W]`` uint8 with values 0 and 1 (``[0, 0, 0]`` for an empty list).
+    """
+    if not rles:
+        return np.zeros((0, 0, 0), np.uint8)
+    return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
+
+
+def empty_rle(height: int, width: int) -> RLE:
+    """The RLE of an all-zero mask."""
+    return encode_masks(np.zeros((1, height, width), np.uint8))[0]
+
+
+def areas(rles: list[RLE]) -> NDArray[np.int64]:
+    """Areas of RLEs in pixels: ``[N]`` int64."""
+    if not rles:
+        return np.zeros(0, np.int64)
+    return np.asarray(coco_mask.area(rles)).astype(np.int64)
