@@ -7,6 +7,7 @@ Each is a child (scope ``mmdet_vis``) of mmengine's root registry of the same na
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -16,3 +17,4 @@ MODELS = Registry("model", parent=ROOT_MODELS, scope=SCOPE, locations=["mmdet_vi
 DATASETS = Registry("dataset", parent=ROOT_DATASETS, scope=SCOPE, locations=["mmdet_vis.data.datasets"])
 TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, scope=SCOPE, locations=["mmdet_vis.data"])
 METRICS = Registry("metric", parent=ROOT_METRICS, scope=SCOPE, locations=["mmdet_vis.evaluation"])
+TASK_UTILS = Registry("task util", parent=ROOT_TASK_UTILS, scope=SCOPE, locations=["mmdet_vis.propose_reduce"])

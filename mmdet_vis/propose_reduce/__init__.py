@@ -1,0 +1,20 @@
+"""Propose-Reduce: key frames, detection, propagation, scores, reduction."""
+
+from mmdet_vis.propose_reduce.key_frames import key_frames
+from mmdet_vis.propose_reduce.memory_policy import MemoryAtMost, MemoryEveryNth, MemoryFraction
+from mmdet_vis.propose_reduce.pipeline import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
+from mmdet_vis.propose_reduce.reduce import Reduction, SeqNMS, SeqSoftNMS
+
+__all__ = [
+    "EngineSettings",
+    "MemoryAtMost",
+    "MemoryEveryNth",
+    "MemoryFraction",
+    "ProposeReduceSettings",
+    "Reduction",
+    "SeqNMS",
+    "SeqSoftNMS",
+    "Sequences",
+    "key_frames",
+    "propose_reduce",
+]

@@ -1,0 +1,135 @@
+"""What the bytes of an image file say without decoding it: its size, and whether the file is whole.
+
+OpenCV decodes a JPEG that was cut short without a word and fills the rest with grey, so a file's end has to be
+checked here. Only the container is read; the pixels are OpenCV's business.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+
+# In the entropy-coded part of a JPEG, 0xFF is followed by 0x00 (stuffing) or a restart marker 0xD0 to 0xD7; anything
+# else is a marker, before which 0xFF may be repeated.
+_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
+_JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_END, _JPEG_SCAN, _JPEG_APP1 = 0xD9, 0xDA, 0xE1
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What an image file says of itself.
+
+    Attributes:
+        size: stored (height, width) in pixels; None where it is not known without decoding.
+        upright: False where metadata may turn the image, so that only decoding gives the size it is shown at.
+        problem: None for a whole file, else what is wrong, to follow the file's name in a message.
+    """
+
+    size: tuple[int, int] | None = None
+    upright: bool = True
+    problem: str | None = None
+
+
+_CUT_SHORT = "is cut short"
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """Read the header and check the structure of a JPEG, PNG, WebP or BMP file, told apart by content.
+
+    Args:
+        data: the whole file.
+
+    Returns:
+        the header; a file of another type gives one without a size and without a problem.
+    """
+    if not data:
+        return ImageHeader(problem="is empty")
+    for signature, parse in (
+        (b"\xff\xd8", _read_jpeg),
+        (b"\x89PNG\r\n\x1a\n", _read_png),
+        (b"RIFF", _read_webp),
+        (b"BM", _read_bmp),
+    ):
+        if data.startswith(signature):
+            try:
+                return parse(data)
+            except IndexError:  # a field lies beyond the end of the file
+                return ImageHeader(problem=_CUT_SHORT)
+    return ImageHeader()
+
+
+def _number(data: bytes, start: int, length: int, order: str = "big", signed: bool = False) -> int:
+    """Integer at ``start``; IndexError where the file ends before it."""
+    if start + length > len(data):
+        raise IndexError(start)
+    return int.from_bytes(data[start : start + length], "big" if order == "big" else "little", signed=signed)
+
+
+def _read_jpeg(data: bytes) -> ImageHeader:
+    """Walk the segments up to the end-of-image marker; what follows it (another image, a maker's data) is ignored."""
+    size, upright, place = None, True, 2
+    while match := _JPEG_MARKER.search(data, place):
+        marker, place = match[1][0], match.end()
+        if marker == _JPEG_END:
+            return ImageHeader(size, upright)
+        if marker in _JPEG_STANDALONE:
+            continue
+        if marker in _JPEG_FRAME:
+            size = (_number(data, place + 3, 2), _number(data, place + 5, 2))
+        elif marker == _JPEG_APP1 and data.startswith(b"Exif", place + 2):
+            upright = False
+        # After a scan header the search goes on through entropy-coded data, to the next marker.
+        place += _number(data, place, 2)
+    return ImageHeader(size, upright, _CUT_SHORT)
+
+
+def _read_png(data: bytes) -> ImageHeader:
+    """Walk the chunks; critical ones (capital first letter) must have the right checksum."""
+    size = (_number(data, 20, 4), _number(data, 16, 4))
+    upright, place = True, 8
+    while True:
+        length, kind = _number(data, place, 4), data[place + 4 : place + 8]
+        checksum = _number(data, place + 8 + length, 4)
+        if kind[:1].isupper() and zlib.crc32(memoryview(data)[place + 4 : place + 8 + length]) != checksum:
+            return ImageHeader(size, upright, "is damaged (a checksum is wrong)")
+        if kind == b"eXIf":
+            upright = False
+        if kind == b"IEND":
+            return ImageHeader(size, upright)
+        place += 12 + length
+
+
+def _read_webp(data: bytes) -> ImageHeader:
+    """Read the first chunk of a WebP file; the sizes of RIFF files are little-endian."""
+    if data[8:12] != b"WEBP":
+        return ImageHeader()
+    if _number(data, 4, 4, "little") + 8 > len(data):
+        return ImageHeader(problem=_CUT_SHORT)
+    kind = data[12:16]
+    if kind == b"VP8X":
+        # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height - 1.
+        upright = not data[20] & 0b0000_1010
+        return ImageHeader((_number(data, 27, 3, "little") + 1, _number(data, 24, 3, "little") + 1), upright)
+    if kind == b"VP8L":
+        bits = _number(data, 21, 4, "little")
+        return ImageHeader(((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1))
+    if kind == b"VP8 ":
+        return ImageHeader((_number(data, 28, 2, "little") & 0x3FFF, _number(data, 26, 2, "little") & 0x3FFF))
+    return ImageHeader()
+
+
+def _read_bmp(data: bytes) -> ImageHeader:
+    """Read the common BMP header (40 bytes and its extensions); an uncompressed file must hold all its rows."""
+    if _number(data, 14, 4, "little") < 40:
+        return ImageHeader()
+    width, height = _number(data, 18, 4, "little", True), abs(_number(data, 22, 4, "little", True))
+    bits, compression = _number(data, 28, 2, "little"), _number(data, 30, 4, "little")
+    row = (width * bits + 31) // 32 * 4
+    if compression == 0 and _number(data, 10, 4, "little") + row * height > len(data):
+        return ImageHeader((height, width), problem=_CUT_SHORT)
+    return ImageHeader((height, width))

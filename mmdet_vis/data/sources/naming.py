@@ -1,0 +1,59 @@
+"""Names of frames and videos: natural order, uniqueness, and text that can be printed and stored."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+def natural_key(name: str) -> tuple[list[int | str], str]:
+    """Return a sort key under which numbers inside names count as numbers: frame2 < frame10.
+
+    Case does not matter, and leading zeros do not, except to tell otherwise equal names apart.
+    """
+    # The split puts text at even and digits at odd places, so that keys never compare a number with text.
+    parts = _DIGITS.split(name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+
+
+def display_name(name: str) -> str:
+    """Return a file name as text that every output takes; bytes that are not UTF-8 become a replacement sign."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def unique_names(paths: Iterable[str | Path]) -> list[str]:
+    """Return one name per path, no two the same, not even on a file system that ignores case.
+
+    A folder is called by its name, a file by its name without the ending. Where two would share a name, files get
+    their ending appended (``a`` and ``a.mp4`` become ``a`` and ``a_mp4``), and what is still double gets a number.
+    """
+    paths = [Path(path) for path in paths]
+    stems = [display_name(_stem(path)) for path in paths]
+    clashes = Counter(stem.casefold() for stem in stems)
+    wanted = []
+    for path, stem in zip(paths, stems, strict=True):
+        ending = display_name(path.suffix[1:])
+        clash = clashes[stem.casefold()] > 1 and ending and not path.is_dir()
+        wanted.append(f"{stem}_{ending}" if clash else stem)
+    taken: set[str] = set()
+    names = []
+    for name in wanted:
+        candidate, number = name, 1
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        taken.add(candidate.casefold())
+        names.append(candidate)
+    return names
+
+
+def _stem(path: Path) -> str:
+    """Name of a folder, name without ending of a file; of ``.`` and ``..`` the name of the folder they mean."""
+    if path.name in ("", ".."):
+        path = Path(os.path.abspath(path))
+    return (path.name if path.is_dir() else path.stem) or "root"

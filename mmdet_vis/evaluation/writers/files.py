@@ -1,0 +1,109 @@
+"""Writing files so that a reader never sees half of one, with errors that a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from mmdet_vis.errors import OutputError
+
+_PROBE_BYTES = 4096
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    """An :class:`OutputError` of one line that says why ``path`` cannot be written and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return OutputError(
+            f"cannot write {path}: no room left ({error.strerror}); free some disk space and run again"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError(
+            f"cannot write {path}: {error.strerror}; choose another folder or change its permissions"
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return OutputError(
+            f"cannot write {path}: part of this path is a file, not a folder; choose another folder"
+        )
+    return OutputError(f"cannot write {path}: {error.strerror or error}; choose another path")
+
+
+@contextmanager
+def temporary_path(path: str | Path) -> Iterator[Path]:
+    """Give the ``with`` block a temporary name beside ``path`` and rename that file to ``path`` at its end.
+
+    If the block fails, for whatever reason, the temporary file is removed and an older ``path`` stays.
+
+    Args:
+        path: the file to write; its folder must exist. An existing regular file is replaced.
+
+    Raises:
+        OutputError: if the file cannot be written (an ``OSError`` of the block that concerns this file, too).
+    """
+    path = Path(path)
+    temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
+    try:
+        # A device or folder of that name would be replaced, or fail only after all the work.
+        if path.exists() and not path.is_file():
+            raise OutputError(
+                f"cannot write {path}: it exists and is not a regular file; choose another path"
+            )
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.filename not in (None, str(temporary), str(path), temporary, path):
+            raise
+        raise _output_error(path, error) from error
+    finally:
+        with suppress(OSError):  # Renamed by now, or never made.
+            temporary.unlink()
+
+
+@contextmanager
+def atomic_stream(path: str | Path) -> Iterator[BinaryIO]:
+    """Open ``path`` for binary writing; it appears, complete, when the ``with`` block ends without an error.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with temporary_path(path) as temporary, open(temporary, "xb") as stream:
+        yield stream
+
+
+def atomic_write(path: str | Path, data: bytes | str) -> None:
+    """Write ``data`` (text as UTF-8) to ``path`` in one step, replacing an older file.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with atomic_stream(path) as stream:
+        stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def ensure_writable_dir(path: str | Path) -> Path:
+    """Create the folder ``path`` (with its parents) if need be and prove that files can be written to it.
+
+    Worth calling before hours of computing. It writes a small file and removes it, since permission bits tell
+    nothing about read-only disks, full disks or the root user.
+
+    Returns:
+        ``path`` as a :class:`~pathlib.Path`.
+
+    Raises:
+        OutputError: if the folder cannot be created or written to.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".tmp-{uuid.uuid4().hex}"
+        try:
+            probe.write_bytes(bytes(_PROBE_BYTES))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _output_error(path, error) from error
+    return path

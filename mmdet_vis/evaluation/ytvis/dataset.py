@@ -1,0 +1,227 @@
+"""The annotation file of a YouTube-VIS style dataset, checked and indexed for the evaluation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rle
+from mmdet_vis.structures import RLE
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of the dataset: ``height`` and ``width`` in pixels, ``length`` in frames."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    length: int
+
+
+@dataclass(frozen=True)
+class MaskSequence:
+    """The masks of one object.
+
+    Attributes:
+        rles: T checked RLEs, ``None`` where the object is not visible.
+        areas: ``[T]`` int64, pixels.
+    """
+
+    rles: list[RLE | None]
+    areas: NDArray[np.int64]
+
+    def average_area(self) -> float:
+        """Mean area in pixels over the frames in which the object is visible; 0 if there are none."""
+        visible = self.areas[self.areas > 0]
+        return float(visible.mean()) if len(visible) else 0.0
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """An annotated object.
+
+    Attributes:
+        masks: its masks at the video's size.
+        crowd: a group of objects; predictions on it are neither right nor wrong.
+        average_area: in pixels; decides on its size range.
+    """
+
+    id: int
+    category_id: int
+    masks: MaskSequence
+    crowd: bool
+    average_area: float
+
+
+@dataclass
+class Annotations:
+    """Videos and categories by id, and the objects by (video id, category id) in the order of the file."""
+
+    name: str
+    videos: dict[int, Video]
+    categories: dict[int, str]
+    objects: dict[tuple[int, int], list[GroundTruth]] = field(default_factory=dict)
+
+
+def index_annotations(annotations: Mapping[str, Any], name: str = "annotations") -> Annotations:
+    """Check an annotation file's contents and index them.
+
+    Args:
+        annotations: dict with the lists ``videos``, ``categories`` and ``annotations`` of the YouTube-VIS format.
+        name: what error messages call it, best the file's name.
+
+    Raises:
+        DatasetError: if something is missing, has the wrong type or contradicts itself.
+    """
+    index = index_videos(annotations, name)
+    objects = annotations.get("annotations")
+    if not isinstance(objects, list):
+        raise DatasetError(
+            f"{name} has no list 'annotations': metrics need a file with ground truth; results for a server's "
+            "hidden ground truth can only be checked and uploaded"
+        )
+    grouped: defaultdict[tuple[int, int], list[GroundTruth]] = defaultdict(list)
+    for position, annotation in enumerate(objects):
+        try:
+            video, truth = _ground_truth(annotation, index)
+        except (_AnnotationError, InvalidMaskError) as error:
+            label = annotation.get("id", "without id") if isinstance(annotation, dict) else "of wrong type"
+            raise DatasetError(f"{name}: annotation {position} (id {label}) {error}: correct the file") from None
+        grouped[video.id, truth.category_id].append(truth)
+    index.objects = dict(grouped)
+    return index
+
+
+def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> Annotations:
+    """As :func:`index_annotations`, but without the objects: the file may lack ground truth."""
+    if not isinstance(annotations, Mapping):
+        raise DatasetError(f"{name} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
+    for key in ("videos", "categories"):
+        if not isinstance(annotations.get(key), list) or not annotations[key]:
+            raise DatasetError(f"{name} has no list '{key}' (or an empty one): give a YouTube-VIS annotation file")
+    videos = {}
+    for position, entry in enumerate(annotations["videos"]):
+        video = _video(entry, f"{name}: video {position}")
+        if video.id in videos:
+            raise DatasetError(f"{name}: two videos have id {video.id}: ids must be unique")
+        videos[video.id] = video
+    categories = {}
+    for position, entry in enumerate(annotations["categories"]):
+        if not isinstance(entry, dict) or not _is_int(entry.get("id")):
+            raise DatasetError(f"{name}: category {position} has no whole number 'id': correct the file")
+        if entry["id"] in categories:
+            raise DatasetError(f"{name}: two categories have id {entry['id']}: ids must be unique")
+        categories[entry["id"]] = str(entry.get("name", entry["id"]))
+    return Annotations(name, videos, categories)
+
+
+class _AnnotationError(Exception):
+    """What is wrong with an annotation, to go behind its name."""
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_id(value: Any, known: Mapping[int, Any]) -> bool:
+    """Whether a value of a JSON file is one of the known ids (2.0 and true are not)."""
+    return _is_int(value) and value in known
+
+
+def _video(entry: Any, label: str) -> Video:
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    names = entry.get("file_names")
+    length = entry.get("length", len(names) if isinstance(names, list) else None)
+    numbers = {"id": entry.get("id"), "height": entry.get("height"), "width": entry.get("width"), "length": length}
+    for key, value in numbers.items():
+        if not _is_int(value) or (key != "id" and value <= 0):
+            raise DatasetError(f"{label} has {key} {value!r}, not a positive whole number: correct the file")
+    first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
+    return Video(name=first.rpartition("/")[0] or first, **numbers)
+
+
+def _ground_truth(annotation: Any, index: Annotations) -> tuple[Video, GroundTruth]:
+    if not isinstance(annotation, dict):
+        raise _AnnotationError("is not an object {...}")
+    video_id, category_id = annotation.get("video_id"), annotation.get("category_id")
+    if not is_id(video_id, index.videos):
+        raise _AnnotationError(f"has video_id {video_id!r}, which no video has")
+    video = index.videos[video_id]
+    if not is_id(category_id, index.categories):
+        raise _AnnotationError(f"has category_id {category_id!r}, which no category has")
+    masks = read_masks(annotation.get("segmentations"), video)
+    check_runs([rle["counts"] for rle in masks.rles if rle is not None], video.height * video.width)
+    truth = GroundTruth(
+        id=annotation.get("id", -1),
+        category_id=category_id,
+        masks=masks,
+        crowd=bool(annotation.get("iscrowd", 0)),
+        average_area=_stated_average_area(annotation.get("areas"), masks),
+    )
+    return video, truth
+
+
+def _stated_average_area(areas: Any, masks: MaskSequence) -> float:
+    """The official evaluator takes the areas of the file, which need not be those of the masks."""
+    if not isinstance(areas, list):
+        return masks.average_area()
+    stated = [area for area in areas if area]
+    if not all(isinstance(area, (int, float)) for area in stated):
+        raise _AnnotationError("has areas that are not numbers")
+    return float(np.mean(stated)) if stated else 0.0
+
+
+def read_masks(segmentations: Any, video: Video) -> MaskSequence:
+    """Read and measure a sequence of masks; the runs are checked as far as areas need it.
+
+    Args:
+        segmentations: one per frame, in any form that :func:`~mmdet_vis.evaluation.ytvis.rle.to_rle` accepts.
+        video: gives the frame size and number.
+
+    Raises:
+        InvalidMaskError: if the number of masks, or a mask, is wrong.
+    """
+    if not isinstance(segmentations, list) or len(segmentations) != video.length:
+        number = len(segmentations) if isinstance(segmentations, list) else "no list of"
+        raise InvalidMaskError(0, f"has {number} segmentations, the video has {video.length} frames")
+    rles: list[RLE | None] = []
+    for frame, segmentation in enumerate(segmentations):
+        try:
+            rles.append(to_rle(segmentation, video.height, video.width))
+        except InvalidMaskError as error:
+            raise InvalidMaskError(frame, f"has a mask for frame {frame} that {error.reason}") from None
+    return measure_masks([rles], video)[0]
+
+
+def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[MaskSequence]:
+    """Areas of many sequences of one video at once.
+
+    Raises:
+        InvalidMaskError: for a mask that cannot be parsed; ``index`` is the position of its sequence.
+    """
+    places = [(n, t) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
+    present = [rle for rles in sequences for rle in rles if rle is not None]
+    areas = np.zeros((len(sequences), video.length), np.int64)
+    try:
+        check_characters([rle["counts"] for rle in present])
+    except InvalidMaskError as error:
+        n, frame = places[error.index]
+        raise InvalidMaskError(n, f"has a mask for frame {frame} that {error.reason}") from None
+    if places:
+        rows, frames = np.asarray(places).T
+        areas[rows, frames] = mask_areas(present)
+    over = areas.max(axis=1, initial=0) > video.height * video.width
+    if over.any():
+        n = int(np.argmax(over))
+        frame = int(areas[n].argmax())
+        raise InvalidMaskError(n, f"has a mask for frame {frame} with more pixels than the frame")
+    return [MaskSequence(rles, area) for rles, area in zip(sequences, areas, strict=True)]

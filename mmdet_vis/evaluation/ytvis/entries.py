@@ -1,0 +1,124 @@
+"""Entries of a results file: one sequence of one category each, checked against the dataset."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.ytvis.dataset import Annotations, MaskSequence, Video, is_id, measure_masks
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, to_rle
+from mmdet_vis.structures import RLE
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A predicted sequence: ``index`` is its position in the results, ``score`` is finite."""
+
+    index: int
+    category_id: int
+    score: float
+    masks: MaskSequence
+
+
+def entry_problem(entry: Any, dataset: Annotations) -> str | None:
+    """What is wrong with an entry's ids, score or number of masks (not with the masks), with the way to mend it."""
+    if not isinstance(entry, dict):
+        return "is not an object {video_id, category_id, score, segmentations}"
+    for key in ("video_id", "category_id", "score", "segmentations"):
+        if key not in entry:
+            return f"has no '{key}'"
+    if not is_id(entry["video_id"], dataset.videos):
+        return f"has video_id {entry['video_id']!r}, which is no id of a video in {dataset.name}"
+    if not is_id(entry["category_id"], dataset.categories):
+        return f"has category_id {entry['category_id']!r}, which is no id of a category in {dataset.name}"
+    score = entry["score"]
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
+        return f"has score {score!r}, not a finite number"
+    video = dataset.videos[entry["video_id"]]
+    masks = entry["segmentations"]
+    if not isinstance(masks, list):
+        return "has 'segmentations' that are not a list"
+    if len(masks) != video.length:
+        return f"has {len(masks)} segmentations, video {video.id} has {video.length} frames"
+    return None
+
+
+def group_entries(
+    results: Any, dataset: Annotations, name: str = "results"
+) -> dict[int, list[tuple[int, dict[str, Any]]]]:
+    """Check all entries (but not their masks) and group them, with their positions, by video id.
+
+    Raises:
+        ResultsError: for the first entry that is wrong.
+    """
+    if not isinstance(results, list):
+        raise ResultsError(f"{name} must hold a list of entries, not {type(results).__name__}: see the YouTube-VIS format")
+    grouped: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for index, entry in enumerate(results):
+        problem = entry_problem(entry, dataset)
+        if problem is not None:
+            raise ResultsError(
+                f"{name}: entry {index} {problem}: write results for {dataset.name} in the YouTube-VIS format"
+            )
+        grouped[entry["video_id"]].append((index, entry))
+    return dict(grouped)
+
+
+def read_predictions(
+    entries: Sequence[tuple[int, dict[str, Any]]], video: Video, name: str = "results"
+) -> list[Prediction]:
+    """Read and measure the masks of one video's entries.
+
+    A sequence often stands in the results under several categories; its masks are then measured once.
+
+    Raises:
+        ResultsError: for a mask that is no RLE of the video's size.
+    """
+    unique: dict[tuple[str | None, ...], int] = {}
+    sequences: list[list[RLE | None]] = []
+    first_entry: list[int] = []
+    position: list[int] = []
+    for index, entry in entries:
+        rles = _read_rles(index, entry["segmentations"], video, name)
+        key = tuple([None if rle is None else rle["counts"] for rle in rles])
+        place = unique.setdefault(key, len(sequences))
+        if place == len(sequences):
+            sequences.append(rles)
+            first_entry.append(index)
+        position.append(place)
+    try:
+        masks = measure_masks(sequences, video)
+    except InvalidMaskError as error:
+        raise mask_error(name, first_entry[error.index], video, error.reason) from None
+    return [
+        Prediction(index, entry["category_id"], float(entry["score"]), masks[place])
+        for (index, entry), place in zip(entries, position, strict=True)
+    ]
+
+
+def mask_error(name: str, index: int, video: Video, reason: str) -> ResultsError:
+    """The error for a bad mask in entry ``index``."""
+    return ResultsError(
+        f"{name}: entry {index} (video {video.id}) {reason}: write compressed RLEs of {video.height}x{video.width}"
+    )
+
+
+def _read_rles(index: int, segmentations: list[Any], video: Video, name: str) -> list[RLE | None]:
+    size = [video.height, video.width]
+    rles: list[RLE | None] = []
+    for frame, mask in enumerate(segmentations):
+        # The usual forms, without a call: there are millions of masks.
+        if mask is None or (
+            type(mask) is dict and type(mask.get("counts")) is str and mask.get("size") == size
+        ):
+            rles.append(mask)
+            continue
+        try:
+            rles.append(to_rle(mask, video.height, video.width))
+        except InvalidMaskError as error:
+            raise mask_error(name, index, video, f"has a mask for frame {frame} that {error.reason}") from None
+    return rles

@@ -1,0 +1,108 @@
+"""Average precision and recall of YouTube-VIS, by the protocol of its official evaluator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS, accumulate
+from mmdet_vis.evaluation.ytvis.dataset import GroundTruth, Video, index_annotations
+from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
+from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS, Matches, match
+from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_runs
+from mmdet_vis.evaluation.ytvis.sequence_iou import iou_bound, sequence_iou
+
+
+def evaluate(
+    results: Sequence[Mapping[str, Any]],
+    annotations: Mapping[str, Any],
+    *,
+    results_name: str = "results",
+    annotations_name: str = "annotations",
+    progress: bool = False,
+) -> YtvisMetrics:
+    """Evaluate YouTube-VIS results.
+
+    A prediction is right at an IoU threshold if the sequence IoU with an object of its category in its video,
+    which no prediction with a higher score took, reaches the threshold.
+
+    Args:
+        results: ``{"video_id", "category_id", "score", "segmentations"}`` per sequence, with an RLE or ``None`` per
+            frame. Per video and category the 100 best scores count.
+        annotations: a YouTube-VIS annotation file's contents, with ``annotations``.
+        results_name, annotations_name: names for error messages.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        DatasetError: if the annotations are malformed.
+        ResultsError: if an entry is malformed, or has a score that is not finite, an id that is not in the
+            annotations, or masks of another size or number than the video's frames.
+    """
+    dataset = index_annotations(annotations, annotations_name)
+    entries = group_entries(results, dataset, results_name)
+    matches: defaultdict[int, list[Matches]] = defaultdict(list)
+    num_predictions: defaultdict[int, int] = defaultdict(int)
+    objects: defaultdict[int, dict[int, list[GroundTruth]]] = defaultdict(dict)
+    for (video_id, category_id), truths in dataset.objects.items():
+        objects[video_id][category_id] = truths
+    for video_id in tqdm(sorted(dataset.videos), desc="evaluating", unit="video", disable=not progress):
+        video = dataset.videos[video_id]
+        predictions = _best_by_category(entries.get(video_id, []), num_predictions)
+        read = read_predictions(predictions, video, results_name)
+        by_category: defaultdict[int, list[Prediction]] = defaultdict(list)
+        for prediction in read:
+            by_category[prediction.category_id].append(prediction)
+        for category_id in sorted(by_category.keys() | objects[video_id].keys()):
+            matches[category_id].append(
+                _match_category(by_category[category_id], objects[video_id].get(category_id, []), video, results_name)
+            )
+    category_ids = sorted(dataset.categories)
+    arrays = [accumulate(matches[category_id]) for category_id in category_ids]
+    return YtvisMetrics(
+        precision=np.stack([precision for precision, _, _ in arrays], axis=2),
+        recall=np.stack([recall for _, recall, _ in arrays], axis=1),
+        categories={category_id: dataset.categories[category_id] for category_id in category_ids},
+        num_objects=np.stack([number for _, _, number in arrays]),
+        num_predictions=np.array([num_predictions[category_id] for category_id in category_ids]),
+    )
+
+
+def _best_by_category(
+    entries: Sequence[tuple[int, dict[str, Any]]], totals: dict[int, int]
+) -> list[tuple[int, dict[str, Any]]]:
+    """The entries of one video that count, best first; adds the number of all to ``totals`` by category."""
+    seen: defaultdict[int, int] = defaultdict(int)
+    best = []
+    for index, entry in sorted(entries, key=lambda item: -item[1]["score"]):
+        seen[entry["category_id"]] += 1
+        if seen[entry["category_id"]] <= MAX_DETECTIONS[-1]:
+            best.append((index, entry))
+    for category_id, number in seen.items():
+        totals[category_id] += number
+    return best
+
+
+def _match_category(
+    predictions: Sequence[Prediction], truths: Sequence[GroundTruth], video: Video, name: str
+) -> Matches:
+    """Match the predictions of one video and category, best first, to the objects."""
+    floor = float(IOU_THRESHOLDS[0])
+    masks, object_masks = [p.masks for p in predictions], [truth.masks for truth in truths]
+    reachable = iou_bound(masks, object_masks) >= floor
+    for n in np.flatnonzero(reachable.any(axis=1)):
+        try:
+            check_runs([rle["counts"] for rle in masks[n].rles if rle is not None], video.height * video.width)
+        except InvalidMaskError as error:
+            raise mask_error(name, predictions[n].index, video, f"has a mask that {error.reason}") from None
+    return match(
+        scores=np.array([p.score for p in predictions], np.float64),
+        areas=np.array([p.masks.average_area() for p in predictions], np.float64),
+        ious=sequence_iou(masks, object_masks, floor),
+        object_areas=np.array([truth.average_area for truth in truths], np.float64),
+        crowd=np.array([truth.crowd for truth in truths], bool),
+    )

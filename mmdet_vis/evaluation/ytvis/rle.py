@@ -1,0 +1,185 @@
+"""Run-length encodings as result and annotation files hold them: every accepted form, checked, without decoding.
+
+pycocotools trusts its input: an encoding whose runs do not add up to the frame makes ``mask.iou`` loop for ever, and
+one cut in the middle of a number is read past its end. Both are found here, for all masks of a video at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.structures import RLE
+
+# A compressed run is a base-32 number, least significant digit first, one character per digit starting at "0"; all
+# but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
+_FIRST, _LAST = ord("0"), ord("0") + 63
+_CONTINUES = _FIRST + 32
+_MAX_DIGITS = 7  # 7 digits hold 34 bits and a sign: more than any run of a frame, few enough for int64.
+_NEGATIVE = -(1 << 50)  # stands for a number of too many digits: no difference lifts it above zero
+_RUNS_CHUNK = 128  # strings at a time: the arrays of their runs then stay in the cache
+_BAD_CHARACTERS = "has characters that no compressed RLE contains"
+_AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
+
+
+class InvalidMaskError(ValueError):
+    """A mask that is no run-length encoding of its frame; ``index`` is its position in the list."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(reason)
+        self.index = index
+        self.reason = reason
+
+
+def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
+    """Bring one segmentation of a file into the compressed form.
+
+    Args:
+        segmentation: ``None`` (or an empty list: the object is not visible), a dict with ``size`` and ``counts``
+            (compressed string or bytes, or a list of run lengths), or a list of polygons ``[x0, y0, x1, y1, ...]``.
+        height, width: frame size in pixels.
+
+    Returns:
+        The RLE, or ``None``. Compressed runs are not looked into: :func:`check_runs` does that for many at once.
+
+    Raises:
+        InvalidMaskError: if it is none of these or its size is not that of the frame.
+    """
+    if segmentation is None or segmentation == []:
+        return None
+    if isinstance(segmentation, list):
+        return _from_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation or "size" not in segmentation:
+        raise InvalidMaskError(0, "is not null, an RLE {size, counts} or a list of polygons")
+    size, counts = segmentation["size"], segmentation["counts"]
+    if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
+        raise InvalidMaskError(0, f"has size {size}, the video is [height, width] = [{height}, {width}]")
+    if isinstance(counts, str):
+        return segmentation  # type: ignore[return-value]
+    if isinstance(counts, bytes):
+        return RLE(size=[height, width], counts=counts.decode("latin-1"))
+    if not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
+        raise InvalidMaskError(0, "has counts that are neither a string nor a list of whole numbers from 0")
+    if sum(counts) != height * width:
+        raise InvalidMaskError(0, f"has runs of {sum(counts)} pixels, the frame has {height * width}")
+    return _as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+
+
+def _from_polygons(polygons: list[Any], height: int, width: int) -> RLE:
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+            raise InvalidMaskError(0, "is a list but not of polygons [x0, y0, x1, y1, x2, y2, ...]")
+        numeric = all(isinstance(value, (int, float)) for value in polygon)
+        if not numeric or not np.isfinite(np.asarray(polygon, np.float64)).all():
+            raise InvalidMaskError(0, "has a polygon with coordinates that are not finite numbers")
+    return _as_text(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
+
+
+def _as_text(rle: dict[str, Any]) -> RLE:
+    return RLE(size=[int(side) for side in rle["size"]], counts=rle["counts"].decode("ascii"))
+
+
+def check_characters(counts: Sequence[str]) -> None:
+    """Check that compressed strings can be parsed safely (any run lengths).
+
+    Raises:
+        InvalidMaskError: for the first string that is empty, cut off, or has characters outside ``0`` to ``o``.
+    """
+    if len(counts) == 0:
+        return
+    data, stops = _joined(counts)
+    empty = np.diff(stops, prepend=0) == 0
+    if empty.any():
+        raise InvalidMaskError(int(np.argmax(empty)), "has no runs")
+    if data.min() < _FIRST or data.max() > _LAST:
+        position = int(np.argmax((data < _FIRST) | (data > _LAST)))
+        raise InvalidMaskError(
+            int(np.searchsorted(stops, position, side="right")), _BAD_CHARACTERS
+        )
+    cut = data[stops - 1] >= _CONTINUES
+    if cut.any():
+        raise InvalidMaskError(int(np.argmax(cut)), "ends in the middle of a run")
+
+
+def check_runs(counts: Sequence[str], pixels: int) -> None:
+    """Check that the runs of each compressed string add up to the frame.
+
+    Args:
+        counts: strings that passed :func:`check_characters`.
+        pixels: height x width.
+
+    Raises:
+        InvalidMaskError: for the first string whose runs do not.
+    """
+    for begin in range(0, len(counts), _RUNS_CHUNK):
+        totals, smallest = _run_totals(counts[begin : begin + _RUNS_CHUNK])
+        wrong = (totals != pixels) | (smallest < 0)
+        if wrong.any():
+            index = int(np.argmax(wrong))
+            if smallest[index] < 0:
+                raise InvalidMaskError(begin + index, "has a run of negative length")
+            raise InvalidMaskError(
+                begin + index, f"has runs of {totals[index]} pixels, the frame has {pixels}"
+            )
+
+
+def mask_areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
+    """Areas of checked RLEs in pixels: ``[N]`` int64."""
+    chunks = [
+        np.asarray(coco_mask.area(list(rles[i : i + _AREA_CHUNK]))) for i in range(0, len(rles), _AREA_CHUNK)
+    ]
+    return np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
+
+
+def _joined(counts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Characters of all strings as one ``[L]`` array, and where each string stops in it: ``[N]``."""
+    text = "".join(counts)
+    if not text.isascii():
+        index = next(i for i, string in enumerate(counts) if not string.isascii())
+        raise InvalidMaskError(index, _BAD_CHARACTERS)
+    data = np.frombuffer(text.encode("ascii"), np.uint8)
+    return data, np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
+
+
+def _signed_numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The numbers of the compressed form, ``[R]``, and where each ends in ``data``, ``[R]``."""
+    ends = np.flatnonzero(data < _CONTINUES)
+    length = np.diff(ends, prepend=-1)
+    # The last digit is in -16..15: its bit 16 counts negatively.
+    values = ((((data[ends] - _FIRST) & 31) ^ 16).astype(np.int64) - 16) << 5 * np.minimum(
+        length - 1, _MAX_DIGITS
+    )
+    for place in range(1, min(int(length.max()), _MAX_DIGITS)):
+        longer = np.flatnonzero(length > place)
+        digit = (data[ends[longer] - length[longer] + place] - _FIRST) & 31
+        values[longer] += digit.astype(np.int64) << 5 * (place - 1)
+    values[length > _MAX_DIGITS] = _NEGATIVE
+    return values, ends
+
+
+def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sum of the runs and the shortest run of each of N checked strings: two arrays ``[N]``."""
+    data, stops = _joined(counts)
+    values, ends = _signed_numbers(data)
+    number = np.diff(np.searchsorted(ends, stops), prepend=0)
+    # From the fourth run on, the file holds the difference to the run before last. With the runs of each string in
+    # rows of two (background, object), these are running sums down the columns.
+    rows = (number + 1) // 2
+    first_row = np.cumsum(rows) - rows
+    grid = np.zeros((int(rows.sum()), 2), np.int64)
+    start = np.repeat(2 * first_row - (np.cumsum(number) - number), number)
+    grid.reshape(-1)[start + np.arange(len(values))] = values
+    leading = grid[first_row, 0].copy()  # the first background run takes no part in the differences
+    grid[first_row, 0] = 0
+    runs = np.cumsum(grid, axis=0)
+    carried = np.where(first_row[:, None] > 0, runs[first_row - 1], 0)
+    runs -= np.repeat(carried, rows, axis=0)
+    runs[first_row, 0] = leading
+    odd = number % 2 == 1
+    runs[(first_row + rows - 1)[odd], 1] = 0
+    totals = np.add.reduceat(runs.sum(axis=1), first_row)
+    return totals, np.minimum.reduceat(runs.min(axis=1), first_row)

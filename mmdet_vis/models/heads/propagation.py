@@ -1,0 +1,199 @@
+"""Propagation head: carries the masks of one frame to another through a memory (Propose-Reduce, section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmdet_vis.models.layers import ResBlock
+from mmdet_vis.ops.attention import read_memory
+from mmdet_vis.registry import MODELS
+
+
+@dataclass
+class FrameTerms:
+    """Everything the propagation head needs of a frame, whatever the objects: computed once per frame.
+
+    Sizes are those of the padded image ``H x W``; ``B`` frames.
+
+    Attributes:
+        p2: ``[B, C, H/4, W/4]`` finest pyramid level.
+        query_key: ``[B, 64, H/16, W/16]``.
+        query_value: ``[B, 256, H/16, W/16]`` the query value after its half of ``convFM`` (a linear map, bias included).
+        skip3: ``[B, 256, H/8, W/8]`` skip branch of the 1/8 decoder stage.
+        skip2: ``[B, 256, H/4, W/4]`` skip branch of the 1/4 decoder stage.
+    """
+
+    p2: Tensor
+    query_key: Tensor
+    query_value: Tensor
+    skip3: Tensor
+    skip2: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All tensors, for measuring and moving."""
+        return self.p2, self.query_key, self.query_value, self.skip3, self.skip2
+
+    def __getitem__(self, index: slice | Tensor) -> FrameTerms:
+        """The terms of some of the B frames (an index tensor repeats a frame for each of its objects)."""
+        return FrameTerms(*(t[index] for t in self.tensors()))
+
+
+class RefineBlock(nn.Module):
+    """Decoder stage: a skip branch of the image and a branch of the objects from the coarser stage."""
+
+    def __init__(self, skip_channels: int, channels: int) -> None:
+        super().__init__()
+        self.convFS = nn.Conv2d(skip_channels, channels, 3, padding=1)
+        self.ResFS = ResBlock(channels, channels)
+        self.ResMM = ResBlock(channels, channels)
+
+    def skip(self, features: Tensor) -> Tensor:
+        """The branch that sees the image only: ``[B, skip_channels, h, w]`` to ``[B, channels, h, w]``."""
+        return self.ResFS(self.convFS(features))
+
+    def forward(self, skip: Tensor, coarse: Tensor) -> Tensor:
+        """``[1 or N, C, 2h, 2w]`` skip and ``[N, C, h, w]`` objects to ``[N, C, 2h, 2w]``."""
+        up = F.interpolate(coarse, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        return self.ResMM(up.add_(skip))
+
+
+@MODELS.register_module()
+class SeqPropHead(nn.Module):
+    """Space-time memory network on pyramid features, one object per batch entry.
+
+    Parameter names are those of the published checkpoints (``enc_`` writes the memory, ``qry_`` asks it, ``RF`` refine).
+
+    Args:
+        in_channels: channels of P2.
+        c2_channels, c3_channels: channels of the backbone stages at strides 4 and 8; filled in by the builder.
+        channels: channels of memory values and of the decoder.
+        key_channels: channels of the attention keys.
+        fuse_channels: channels of the encoders' last stage.
+    """
+
+    def __init__(
+        self,
+        c2_channels: int,
+        c3_channels: int,
+        in_channels: int = 256,
+        channels: int = 256,
+        key_channels: int = 64,
+        fuse_channels: int = 512,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.key_channels = key_channels
+        self.enc_pos = nn.Conv2d(1, in_channels, 7, padding=3)
+        self.enc_fuse = self._fuse(in_channels, fuse_channels)
+        self.atn_key = nn.Conv2d(fuse_channels, key_channels, 1)
+        self.atn_value = nn.Conv2d(fuse_channels, channels, 1)
+        self.qry_fuse = self._fuse(in_channels, fuse_channels)
+        self.qry_atn_key = nn.Conv2d(fuse_channels, key_channels, 1)
+        self.qry_atn_value = nn.Conv2d(fuse_channels, channels, 1)
+        self.convFM = nn.Conv2d(2 * channels, channels, 3, padding=1)
+        self.ResMM = ResBlock(channels, channels)
+        self.RF3 = RefineBlock(c3_channels, channels)
+        self.RF2 = RefineBlock(c2_channels, channels)
+        self.pred2 = nn.Conv2d(channels, 2, 3, padding=1)
+
+    @staticmethod
+    def _fuse(in_channels: int, out_channels: int) -> nn.Sequential:
+        return nn.Sequential(
+            ResBlock(in_channels, in_channels, stride=2), ResBlock(in_channels, out_channels, stride=2)
+        )
+
+    def query(self, p2: Tensor) -> tuple[Tensor, Tensor]:
+        """What a frame asks of the memory: P2 ``[B, C, h, w]`` to key ``[B, 64, h/4, w/4]``, value ``[B, 256, h/4, w/4]``."""
+        fused = self.qry_fuse(p2)
+        return self.qry_atn_key(fused), self.qry_atn_value(fused)
+
+    def encode_frame(self, p2: Tensor, c2: Tensor, c3: Tensor) -> FrameTerms:
+        """Compute once what every object of a frame shares.
+
+        Args:
+            p2: ``[B, C, H/4, W/4]`` finest pyramid level.
+            c2, c3: ``[B, C2, H/4, W/4]`` and ``[B, C3, H/8, W/8]`` backbone stages.
+        """
+        key, value = self.query(p2)
+        # convFM sees [read, query value] side by side; it is linear, so the image's half is added up here.
+        image_half = F.conv2d(value, self.convFM.weight[:, self.channels :], self.convFM.bias, padding=1)
+        return FrameTerms(p2, key, image_half, self.RF3.skip(c3), self.RF2.skip(c2))
+
+    def memorize(self, p2: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Write objects into memory form.
+
+        Args:
+            p2: ``[1 or N, C, H/4, W/4]`` finest pyramid level of the frame.
+            masks: ``[N, h, w]`` float, probabilities in [0, 1] at image resolution with ``h <= H``, ``w <= W``.
+
+        Returns:
+            keys ``[N, P, 64]`` and values ``[N, P, 256]``, ``P = H/16 * W/16`` positions.
+        """
+        height, width = p2.shape[-2:]
+        pad_h, pad_w = 4 * height - masks.shape[-2], 4 * width - masks.shape[-1]
+        x = F.pad(masks[:, None].to(p2.dtype), (0, pad_w, 0, pad_h))
+        x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+        fused = self.enc_fuse(self.enc_pos(x).add_(p2))
+        return positions(self.atn_key(fused)), positions(self.atn_value(fused))
+
+    def read(self, query_key: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Look objects up in their memory.
+
+        Args:
+            query_key: ``[64, h, w]`` of one frame.
+            keys, values: ``[N, S, 64]`` and ``[N, S, 256]``, all remembered positions of each object.
+
+        Returns:
+            ``[N, 256, h, w]``.
+        """
+        height, width = query_key.shape[-2:]
+        read = read_memory(query_key.flatten(1).t(), keys, values)
+        return read.transpose(1, 2).unflatten(2, (height, width))
+
+    def decode(self, read: Tensor, terms: FrameTerms) -> Tensor:
+        """Foreground probability of each object, before the objects of a frame compete.
+
+        Args:
+            read: ``[N, 256, H/16, W/16]`` from :meth:`read`.
+            terms: of one frame (shared by all objects), or of N frames (one per object).
+
+        Returns:
+            ``[N, H, W]`` float32 in [0, 1] at the padded image's resolution.
+        """
+        x = F.conv2d(read, self.convFM.weight[:, : self.channels], padding=1).add_(terms.query_value)
+        x = self.ResMM(x)
+        x = self.RF3(terms.skip3, x)
+        x = self.RF2(terms.skip2, x)
+        logits = self.pred2(F.relu_(x)).float()
+        # The softmax over (background, foreground) is the sigmoid of their difference.
+        margin = F.interpolate(
+            logits[:, 1:] - logits[:, :1], scale_factor=4, mode="bilinear", align_corners=False
+        )
+        return margin[:, 0].sigmoid()
+
+
+def positions(features: Tensor) -> Tensor:
+    """Maps ``[N, C, h, w]`` as lists of positions ``[N, h * w, C]``."""
+    return features.flatten(2).transpose(1, 2)
+
+
+def soft_aggregate(probability: Tensor) -> Tensor:
+    """Let the objects of a frame compete for each pixel (soft aggregation; space-time memory networks, section 3.4).
+
+    The background has probability ``prod(1 - p_k)``. The softmax over the logits ``log(p / (1 - p))`` is written as
+    the share of each object's odds, which is the same number.
+
+    Args:
+        probability: ``[K, H, W]`` float32 in [0, 1].
+
+    Returns:
+        ``[K, H, W]`` float32; over the objects they sum to less than 1.
+    """
+    background = (1 - probability).prod(dim=0, keepdim=True)
+    odds = torch.cat((background, probability)).clamp_(1e-7, 1 - 1e-7)
+    odds = odds / (1 - odds)
+    return odds[1:] / odds.sum(dim=0, keepdim=True)

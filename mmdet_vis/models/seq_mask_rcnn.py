@@ -1,0 +1,166 @@
+"""Seq Mask R-CNN: the network, as functions on tensors. It knows frames and objects, but not what a video is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmdet_vis.models.heads.mask import paste_masks
+from mmdet_vis.models.heads.propagation import FrameTerms
+from mmdet_vis.ops import multiclass_nms
+from mmdet_vis.registry import MODELS
+from mmdet_vis.structures.boxes import decode_boxes
+
+Config = dict[str, Any]
+
+
+@dataclass
+class Features:
+    """Features of B frames: ``stages`` C2..C5 of the backbone and ``levels`` P2..P6 of the neck."""
+
+    stages: tuple[Tensor, ...]
+    levels: tuple[Tensor, ...]
+
+    def __getitem__(self, index: slice) -> Features:
+        """Some of the B frames."""
+        return Features(tuple(x[index] for x in self.stages), tuple(x[index] for x in self.levels))
+
+
+@dataclass
+class Detections:
+    """Objects found in one frame, in resized-image coordinates.
+
+    Attributes:
+        boxes: ``[N, 4]`` float32 inclusive boxes.
+        scores: ``[N]`` float32.
+        labels: ``[N]`` int64, 0-based category.
+        masks: ``[N, h, w]`` uint8 (0 or 1) at the resized image's size.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    masks: NDArray[np.uint8]
+
+
+@MODELS.register_module()
+class SeqMaskRCNN(nn.Module):
+    """Mask R-CNN with a propagation head (Propose-Reduce, figure 3).
+
+    Args:
+        backbone, neck, rpn_head, bbox_roi_extractor, bbox_head, mask_roi_extractor, mask_head, prop_head: configs of
+            the parts. What a part needs to know of an earlier one (channels) is filled in unless the config says it.
+        test_cfg: ``rpn`` (nms_pre, nms_post, max_num, nms_thr) and ``rcnn`` (score_thr, nms_thr, max_per_img,
+            mask_thr_binary) settings.
+    """
+
+    def __init__(
+        self,
+        backbone: Config,
+        neck: Config,
+        rpn_head: Config,
+        bbox_roi_extractor: Config,
+        bbox_head: Config,
+        mask_roi_extractor: Config,
+        mask_head: Config,
+        prop_head: Config,
+        test_cfg: Config,
+    ) -> None:
+        super().__init__()
+        self.backbone = MODELS.build(backbone)
+        channels = tuple(self.backbone.out_channels)
+        self.neck = MODELS.build({"in_channels": channels, **neck})
+        width = self.neck.out_channels
+        self.rpn_head = MODELS.build({"in_channels": width, **rpn_head})
+        self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
+        self.bbox_head = MODELS.build({"in_channels": width, **bbox_head})
+        self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
+        self.mask_head = MODELS.build({"in_channels": width, **mask_head})
+        self.prop_head = MODELS.build(
+            {"in_channels": width, "c2_channels": channels[0], "c3_channels": channels[1], **prop_head}
+        )
+        self.test_cfg = test_cfg
+
+    def extract(self, images: Tensor) -> Features:
+        """Backbone and neck.
+
+        Args:
+            images: ``[B, 3, H, W]`` normalised and padded; H and W multiples of 32.
+        """
+        stages = self.backbone(images)
+        return Features(tuple(stages), self.neck(stages))
+
+    @torch.no_grad()
+    def detect(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:
+        """Find the objects of frames (RPN, box head, mask head).
+
+        Args:
+            levels: P2..P6 of B frames.
+            image_size: (height, width) of the unpadded frames.
+
+        Returns:
+            B detections, in the order described at :func:`mmdet_vis.ops.multiclass_nms`.
+        """
+        levels = [x.float() for x in levels]
+        proposals = self.rpn_head.propose(*self.rpn_head(levels), image_size, **self.test_cfg["rpn"])
+        rois = torch.cat([rois_of(p[:, :4], b) for b, p in enumerate(proposals)])
+        logits, deltas = self.bbox_head(self.bbox_roi_extractor(levels, rois))
+        scores = logits.softmax(dim=1)
+        boxes = decode_boxes(rois[:, 1:], deltas, self.bbox_head.stds, image_size)
+        rcnn = self.test_cfg["rcnn"]
+        sizes = [len(p) for p in proposals]
+        found = [
+            multiclass_nms(b, s, rcnn["score_thr"], rcnn["nms_thr"], rcnn["max_per_img"])
+            for b, s in zip(boxes.split(sizes), scores.split(sizes), strict=True)
+        ]
+        masks = self._segment_boxes(levels, [f[0] for f in found], [f[2] for f in found], image_size)
+        return [Detections(*f, masks=m) for f, m in zip(found, masks, strict=True)]
+
+    def _segment_boxes(
+        self, levels: Sequence[Tensor], boxes: list[Tensor], labels: list[Tensor], image_size: tuple[int, int]
+    ) -> list[NDArray[np.uint8]]:
+        rois = torch.cat([rois_of(b, i) for i, b in enumerate(boxes)])
+        probability = self.mask_logits(levels, rois, torch.cat(labels)).sigmoid().cpu().numpy()
+        threshold = self.test_cfg["rcnn"]["mask_thr_binary"]
+        splits = np.cumsum([len(b) for b in boxes])[:-1]
+        return [
+            paste_masks(p, b.cpu().numpy(), image_size, threshold)
+            for p, b in zip(np.split(probability, splits), boxes, strict=True)
+        ]
+
+    def mask_logits(self, levels: Sequence[Tensor], rois: Tensor, labels: Tensor) -> Tensor:
+        """Mask logits of regions for their category: ``[N, 5]`` and ``[N]`` (0-based) to ``[N, 28, 28]``."""
+        logits = self.mask_head(self.mask_roi_extractor(levels, rois))
+        return logits[torch.arange(len(rois), device=rois.device), labels + 1]
+
+    @torch.no_grad()
+    def classify(self, levels: Sequence[Tensor], rois: Tensor) -> Tensor:
+        """Class probabilities of given regions.
+
+        Args:
+            levels: P2.. of B frames.
+            rois: ``[N, 5]`` float32, (frame index, x1, y1, x2, y2).
+
+        Returns:
+            ``[N, C + 1]`` float32, index 0 is background.
+        """
+        return self.bbox_head.classify(self.bbox_roi_extractor(levels, rois))
+
+    def encode_frame(self, features: Features) -> FrameTerms:
+        """What the propagation head needs of frames, see :meth:`SeqPropHead.encode_frame`."""
+        return self.prop_head.encode_frame(features.levels[0], features.stages[0], features.stages[1])
+
+    def forward(self, images: Tensor) -> Features:
+        """Same as :meth:`extract`; the stages of the algorithm call the methods by name."""
+        return self.extract(images)
+
+
+def rois_of(boxes: Tensor, image: int) -> Tensor:
+    """Boxes ``[N, 4]`` of one image as regions ``[N, 5]`` that carry its index in the batch."""
+    return torch.cat((boxes.new_full((len(boxes), 1), image), boxes), dim=1)

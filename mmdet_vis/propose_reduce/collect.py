@@ -1,0 +1,101 @@
+"""Where propagated masks go: to the score of their sequence, and out of the device as run-length codes."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce.feature_store import FrameFeatures
+from mmdet_vis.structures.boxes import mask_boxes
+from mmdet_vis.structures.masks import RLE, encode_masks
+
+FOREGROUND_THR = 0.5
+"""A pixel belongs to an object if its soft mask is at least this."""
+
+MAX_PENDING = 4
+"""Frames whose masks wait for the host at most."""
+
+
+class SequenceCollector:
+    """Scores and masks of all sequences of a video, filled frame by frame in any order.
+
+    The score of a sequence is the mean, over the frames in which it is visible, of the class probabilities of its
+    mask's box (paper section 3.3, equation 1). Masks are binarised on the device and encoded in another thread, so the
+    sweeps never wait for the host.
+
+    Args:
+        model: classifies the boxes.
+        num_frames: T.
+        num_classes: C + 1 with background.
+    """
+
+    def __init__(self, model: SeqMaskRCNN, num_frames: int, num_classes: int) -> None:
+        self.model = model
+        self.num_frames = num_frames
+        self.num_classes = num_classes
+        self.rles: list[list[RLE | None]] = []
+        self._sums: list[Tensor] = []
+        self._visible: list[Tensor] = []
+        self._rows: list[tuple[int, int]] = []
+        self._pending: deque[Future[None]] = deque()
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="mask-encoder")
+
+    def __enter__(self) -> SequenceCollector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._encoder.shutdown(wait=True, cancel_futures=True)
+
+    def add_sequences(self, number: int, device: torch.device) -> list[int]:
+        """Make room for a group of sequences; returns their indices."""
+        first = len(self.rles)
+        self.rles += [[None] * self.num_frames for _ in range(number)]
+        self._sums += list(torch.zeros((number, self.num_classes), device=device))
+        self._visible += list(torch.zeros(number, device=device))
+        return list(range(first, first + number))
+
+    def add_frame(self, frame: int, sequences: list[int], soft: Tensor, features: FrameFeatures) -> None:
+        """Take the soft masks ``[N, H, W]`` of N sequences at one frame."""
+        binary = soft >= FOREGROUND_THR
+        boxes, visible = mask_boxes(binary)
+        rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
+        probabilities = self.model.classify(features.levels, rois)
+        for row, index in enumerate(sequences):
+            self._sums[index] += probabilities[row] * visible[row]
+            self._visible[index] += visible[row]
+        # Column-major, as run-length codes are: transposed here, where it is cheap.
+        packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
+        while len(self._pending) >= MAX_PENDING:
+            self._pending.popleft().result()
+        self._pending.append(self._encoder.submit(self._encode, frame, list(sequences), packed))
+
+    def _encode(self, frame: int, sequences: list[int], packed: Tensor) -> None:
+        masks = packed.cpu().numpy().transpose(0, 2, 1)
+        for index, rle in zip(sequences, encode_masks(masks), strict=True):
+            self.rles[index][frame] = rle
+
+    def finish(self) -> tuple[list[list[RLE]], np.ndarray]:
+        """Wait for the last masks.
+
+        Returns:
+            N sequences of T RLEs at the padded size, and their class scores ``[N, C + 1]`` float32; a sequence that is
+            never visible is background.
+        """
+        while self._pending:
+            self._pending.popleft().result()
+        sequences = [[rle for rle in masks if rle is not None] for masks in self.rles]
+        if any(len(masks) != self.num_frames for masks in sequences):
+            raise RuntimeError("a sequence lacks the mask of a frame: the sweeps did not cover the video")
+        if not sequences:
+            return [], np.zeros((0, self.num_classes), np.float32)
+        sums = torch.stack(self._sums).cpu().numpy()
+        visible = torch.stack(self._visible).cpu().numpy()
+        scores = sums / np.maximum(visible, 1)[:, None]
+        scores[visible == 0] = 0
+        scores[visible == 0, 0] = 1
+        return sequences, scores.astype(np.float32)

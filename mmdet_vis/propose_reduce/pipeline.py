@@ -1,0 +1,118 @@
+"""Propose-Reduce, the whole algorithm in one short function (paper, figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce.collect import SequenceCollector
+from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
+from mmdet_vis.propose_reduce.key_frames import key_frames
+from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
+from mmdet_vis.propose_reduce.propose import propose
+from mmdet_vis.propose_reduce.reduce import Reduction
+from mmdet_vis.structures.masks import RLE
+
+
+@dataclass
+class ProposeReduceSettings:
+    """The algorithm's parameters.
+
+    Attributes:
+        key_num: number of key frames.
+        memory: which propagated frames are remembered.
+        mask_nms_thr: IoU at which detections of one key frame are the same object.
+        reduction: how sequences become objects.
+    """
+
+    key_num: int
+    memory: MemoryConfig
+    mask_nms_thr: float
+    reduction: Reduction
+
+
+@dataclass
+class EngineSettings:
+    """How the machine is used; no effect on the result beyond rounding.
+
+    Attributes:
+        device, dtype: where and in which precision backbone, neck and propagation head run.
+        feature_bytes: budget of the feature store.
+        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
+        batch_size: frames per backbone batch.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    feature_bytes: int
+    chunk_bytes: int
+    batch_size: int
+
+
+@dataclass
+class Sequences:
+    """Reduced sequences at the network's padded resolution, best first.
+
+    Attributes:
+        masks: M sequences of T RLEs.
+        scores: ``[M, C + 1]`` float32, index 0 is background; -1 where category-aware reduction dropped a category.
+        proposed: number of sequences before the reduction.
+    """
+
+    masks: list[list[RLE]]
+    scores: NDArray[np.float32]
+    proposed: int
+
+
+def propose_reduce(
+    model: SeqMaskRCNN,
+    source: FrameReader,
+    preprocess: Preprocess,
+    image_size: tuple[int, int],
+    settings: ProposeReduceSettings,
+    engine: EngineSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sequences:
+    """Segment all objects of a video.
+
+    Args:
+        model: the network, in evaluation mode on ``engine.device``.
+        source: the frames.
+        preprocess: frames to network input.
+        image_size: (height, width) of the resized, unpadded frames.
+        settings, engine: see their classes.
+        progress: called with (frames swept, frames to sweep) as the work goes on.
+
+    Returns:
+        The kept sequences; none if nothing is detected on any key frame.
+    """
+    num_frames = len(source)
+    keys = key_frames(num_frames, settings.key_num)
+    num_classes = model.bbox_head.num_classes
+    with (
+        FeatureStore(
+            model, source, preprocess, engine.device, engine.dtype, engine.feature_bytes, engine.batch_size
+        ) as store,
+        SequenceCollector(model, num_frames, num_classes) as collector,
+    ):
+        groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
+        total = num_frames - groups[0].key + groups[-1].key if groups else 0
+        swept = 0
+
+        def on_frame() -> None:
+            nonlocal swept
+            swept += 1
+            if progress is not None:
+                progress(swept, total)
+
+        Propagator(
+            model.prop_head, store, collector, settings.memory, num_frames, engine.chunk_bytes, on_frame=on_frame
+        ).run(groups)
+        masks, scores = collector.finish()
+    kept, kept_scores = settings.reduction(masks, scores)
+    return Sequences([masks[i] for i in kept], kept_scores, proposed=len(masks))

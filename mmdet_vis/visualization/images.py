@@ -1,0 +1,59 @@
+"""Frames as JPEG files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+
+_JPEG_QUALITY = 92
+
+
+def write_jpeg(path: str | Path, frame: NDArray[np.uint8]) -> None:
+    """Write a BGR frame ``[H, W, 3]`` uint8 as a JPEG; any name that the file system takes will do.
+
+    Raises:
+        OutputError: if the file cannot be written, or it is too large for a JPEG (65,500 pixels a side).
+    """
+    try:
+        encoded, data = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise OutputError(f"cannot write {path}: no JPEG of {frame.shape[1]}x{frame.shape[0]} can be made")
+    atomic_write(path, data.tobytes())
+
+
+class ImageFolderWriter:
+    """Write frames to ``folder/<stem>.jpg``: a context manager with the interface of ``VideoWriter``.
+
+    Args:
+        folder: created if need be.
+        stems: T file names without ending, in the order of the frames.
+
+    Raises:
+        OutputError: if the folder or a file cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, stems: Sequence[str]) -> None:
+        self._folder = ensure_writable_dir(folder)
+        self._stems = iter(list(stems))
+
+    def __enter__(self) -> ImageFolderWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Write the next frame, ``[H, W, 3]`` uint8, BGR; ValueError if there are more frames than names."""
+        stem = next(self._stems, None)
+        if stem is None:
+            raise ValueError(f"more frames than names for {self._folder}")
+        write_jpeg(self._folder / f"{stem}.jpg", frame)
