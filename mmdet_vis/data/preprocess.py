@@ -1,7 +1,7 @@
 """From decoded frames to the network's input: keep-ratio resize, normalise, pad.
 
-The steps and their order are those of the published code, to the bit: the resize works on uint8 pixels before the
-normalisation, and the padding is zero *after* it (so a padded pixel has the mean colour).
+The steps and their order are those of the published code, to the bit: the resize works on uint8 pixels before
+the normalisation, and the padding is zero *after* it (so a padded pixel has the mean colour).
 """
 
 from __future__ import annotations
@@ -36,22 +36,18 @@ class FrameGeometry:
     scale: float
 
     @classmethod
-    def of(
-        cls, height: int, width: int, img_scale: tuple[int, int] = (640, 360), divisor: int = 32
-    ) -> FrameGeometry:
+    def of(cls, height: int, width: int, img_scale: tuple[int, int] = (640, 360), divisor: int = 32) -> FrameGeometry:
         """Return the geometry of a ``height`` x ``width`` frame.
 
         The frame is scaled, up or down, to the largest size whose longer side is at most the longer and whose
-        shorter side is at most the shorter number of ``img_scale``, so that a portrait video gets a portrait box.
-        A side never becomes less than one pixel, however thin the frame.
+        shorter side is at most the shorter number of ``img_scale``, so that a portrait video gets a portrait
+        box. A side never becomes less than one pixel, however thin the frame.
 
         Raises:
             ValueError: a size that is not positive.
         """
         if min(height, width, divisor, *img_scale) <= 0:
-            raise ValueError(
-                f"sizes must be positive, got frame {height}x{width}, img_scale {img_scale}, divisor {divisor}"
-            )
+            raise ValueError(f"sizes must be positive, got {height}x{width}, img_scale {img_scale}, divisor {divisor}")
         scale = min(max(img_scale) / max(height, width), min(img_scale) / min(height, width))
         resized = (max(int(height * scale + 0.5), 1), max(int(width * scale + 0.5), 1))
         padded = (-(-resized[0] // divisor) * divisor, -(-resized[1] // divisor) * divisor)
@@ -108,9 +104,7 @@ class Preprocessor:
         out = np.zeros((len(frames), 3, *geometry.padded), dtype=np.float32)
         for frame, target in zip(frames, out, strict=True):
             if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
-                raise ValueError(
-                    f"frames must be [{height}, {width}, 3] uint8, got {list(frame.shape)} {frame.dtype}"
-                )
+                raise ValueError(f"frames must be [{height}, {width}, 3] uint8, got {list(frame.shape)} {frame.dtype}")
             self._write(frame, geometry.resized, target)
         return torch.from_numpy(out)
 

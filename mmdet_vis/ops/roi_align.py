@@ -27,5 +27,10 @@ def roi_align(features: Tensor, rois: Tensor, output_size: int, spatial_scale: f
     shifted = rois.clone()
     shifted[:, 1:] = to_half_open(rois[:, 1:]) + 0.5 / spatial_scale
     return torchvision.ops.roi_align(
-        features, shifted, output_size, spatial_scale=spatial_scale, sampling_ratio=sampling_ratio, aligned=True
+        features,
+        shifted,
+        output_size,
+        spatial_scale=spatial_scale,
+        sampling_ratio=sampling_ratio,
+        aligned=True,
     )

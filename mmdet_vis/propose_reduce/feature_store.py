@@ -181,4 +181,3 @@ class FeatureStore:
 
     def _drop(self, index: int) -> None:
         self._bytes -= self._frames.pop(index).nbytes
-

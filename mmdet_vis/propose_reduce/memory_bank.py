@@ -47,5 +47,3 @@ class MemoryBank:
     def values(self) -> Tensor:
         """``[K, S, V]``."""
         return self._values[:, : self.filled * self.positions]
-
-

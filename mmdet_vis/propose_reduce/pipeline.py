@@ -111,7 +111,13 @@ def propose_reduce(
                 progress(swept, total)
 
         Propagator(
-            model.prop_head, store, collector, settings.memory, num_frames, engine.chunk_bytes, on_frame=on_frame
+            model.prop_head,
+            store,
+            collector,
+            settings.memory,
+            num_frames,
+            engine.chunk_bytes,
+            on_frame=on_frame,
         ).run(groups)
         masks, scores = collector.finish()
     kept, kept_scores = settings.reduction(masks, scores)

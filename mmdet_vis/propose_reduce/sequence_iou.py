@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.structures.masks import RLE
+from mmdet_vis.structures.masks import RLE, areas
 
 
 def frame_overlaps(rles: Sequence[RLE]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -23,12 +23,12 @@ def frame_overlaps(rles: Sequence[RLE]) -> tuple[NDArray[np.int64], NDArray[np.i
     Returns:
         intersections and unions in pixels, each ``[N, N]`` int64.
     """
-    area = np.asarray(coco_mask.area(list(rles))).astype(np.int64)
+    area = areas(rles)
     total = area[:, None] + area[None, :]
     visible = np.flatnonzero(area)
     intersection = np.zeros((len(area), len(area)), np.int64)
     if len(visible):
-        shown = [rles[i] for i in visible]
+        shown = [rles[int(i)] for i in visible]
         ratio = np.asarray(coco_mask.iou(shown, shown, [0] * len(shown)), np.float64)
         exact = np.rint(ratio * total[np.ix_(visible, visible)] / (1 + ratio)).astype(np.int64)
         intersection[np.ix_(visible, visible)] = exact

@@ -6,6 +6,7 @@ string form, as JSON files hold it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -55,8 +56,7 @@ def empty_rle(height: int, width: int) -> RLE:
     return encode_masks(np.zeros((1, height, width), np.uint8))[0]
 
 
-def areas(rles: list[RLE]) -> NDArray[np.int64]:
+def areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas of RLEs in pixels: ``[N]`` int64."""
-    if not rles:
-        return np.zeros(0, np.int64)
-    return np.asarray(coco_mask.area(rles)).astype(np.int64)
+    # One at a time: pycocotools 2.0.11 overflows on lists of 256 and more under numpy 2.
+    return np.array([int(coco_mask.area(rle)) for rle in rles], np.int64)

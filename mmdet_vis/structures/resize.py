@@ -11,9 +11,7 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.structures.masks import RLE, decode_masks, empty_rle, encode_masks
 
 
-def to_original(
-    masks: NDArray[np.uint8], resized: tuple[int, int], original: tuple[int, int]
-) -> NDArray[np.uint8]:
+def to_original(masks: NDArray[np.uint8], resized: tuple[int, int], original: tuple[int, int]) -> NDArray[np.uint8]:
     """Cut off the padding and resize binary masks to the video's size.
 
     The resize is bilinear (half-pixel centres, no antialiasing) on the 0/1 mask and keeps what is above 0.5,
@@ -31,9 +29,7 @@ def to_original(
         ValueError: if the masks are not ``[N, H_pad, W_pad]`` or smaller than ``resized``.
     """
     if masks.ndim != 3 or masks.shape[1] < resized[0] or masks.shape[2] < resized[1]:
-        raise ValueError(
-            f"masks {tuple(masks.shape)} must be [N, H_pad, W_pad], at least {tuple(resized)} large"
-        )
+        raise ValueError(f"masks {tuple(masks.shape)} must be [N, H_pad, W_pad], at least {tuple(resized)} large")
     cropped = (masks[:, : resized[0], : resized[1]] != 0).astype(np.uint8)
     if tuple(resized) == tuple(original):
         return cropped

@@ -53,9 +53,7 @@ def draw_overlay(
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
         raise ValueError(f"frame must be [H, W, 3] uint8, got {frame.dtype} {tuple(frame.shape)}")
     if not len(masks) == len(labels) == len(track_ids):
-        raise ValueError(
-            f"{len(masks)} masks, {len(labels)} labels and {len(track_ids)} track ids must be as many"
-        )
+        raise ValueError(f"{len(masks)} masks, {len(labels)} labels and {len(track_ids)} track ids must be as many")
     height, width = frame.shape[:2]
     rles = [encode_masks(mask[None])[0] if isinstance(mask, np.ndarray) else mask for mask in masks]
     owner = cover_map(rles, height, width)
@@ -63,9 +61,8 @@ def draw_overlay(
 
     canvas = _tint(frame, owner, colours, _COLOUR_SHARE[style])
     boxes: list[Box | None] = [None] * len(colours)
-    for index in reversed(
-        range(len(colours))
-    ):  # The first object's contour is drawn last: it lies on top too.
+    # The first object's contour is drawn last, so that it lies on top too.
+    for index in reversed(range(len(colours))):
         boxes[index] = _draw_contour(canvas, owner == index + 1, colours[index])
     _draw_tags(canvas, boxes, labels, colours)
     return canvas
@@ -84,9 +81,7 @@ def _tint(
     return canvas
 
 
-def _draw_contour(
-    canvas: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int]
-) -> Box | None:
+def _draw_contour(canvas: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int]) -> Box | None:
     """Outline a mask in full colour, in place; returns the box of its largest part, None if it is empty."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not contours:
@@ -96,9 +91,7 @@ def _draw_contour(
     line = cv2.LINE_AA if thickness > 1 else cv2.LINE_8
     cv2.drawContours(canvas, contours, -1, colour, thickness, line)
     # The tag goes to the largest part: a stray pixel at the other end of the frame must not carry it away.
-    x, y, width, height = max(
-        (cv2.boundingRect(contour) for contour in contours), key=lambda box: box[2] * box[3]
-    )
+    x, y, width, height = max((cv2.boundingRect(contour) for contour in contours), key=lambda box: box[2] * box[3])
     return x, y, x + width, y + height
 
 

@@ -41,17 +41,14 @@ def _draw_tag(text: str, colour: tuple[int, int, int], font_size: int) -> tuple[
 
     ink = np.asarray(letters, np.float32)[..., None] / 255
     linear = [
-        channel / 255 / 12.92 if channel <= 10 else ((channel / 255 + 0.055) / 1.055) ** 2.4
-        for channel in colour
+        channel / 255 / 12.92 if channel <= 10 else ((channel / 255 + 0.055) / 1.055) ** 2.4 for channel in colour
     ]
     luminance = 0.0722 * linear[0] + 0.7152 * linear[1] + 0.2126 * linear[2]
     letter_value = 0.0 if luminance > 0.179 else 255.0  # Where black and white contrast equally.
     return np.array(colour, np.float32) * (1 - ink) + letter_value * ink, opacity
 
 
-def fit_tag(
-    text: str, colour: tuple[int, int, int], height: int, width: int
-) -> tuple[NDArray, NDArray] | None:
+def fit_tag(text: str, colour: tuple[int, int, int], height: int, width: int) -> tuple[NDArray, NDArray] | None:
     """Draw a tag sized with the frame, smaller if the frame is too narrow for its text.
 
     Args:

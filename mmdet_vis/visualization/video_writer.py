@@ -46,9 +46,7 @@ def _find_encoder() -> tuple[str, dict[str, str]]:
                 stacklevel=4,
             )
         return name, options
-    raise OutputError(
-        "cannot write mp4: PyAV has no H.264 or MPEG-4 encoder; reinstall it with `pip install -U av`"
-    )
+    raise OutputError("cannot write mp4: PyAV has no H.264 or MPEG-4 encoder; reinstall it with `pip install -U av`")
 
 
 class VideoWriter:
@@ -89,7 +87,7 @@ class VideoWriter:
         height, width = self.size
         with ExitStack() as stack:
             temporary = stack.enter_context(temporary_path(self.path))
-            temporary.touch()  # FFmpeg opens the file with the first frame; a path that cannot be written shows now.
+            temporary.touch()  # FFmpeg opens it with the first frame only; a bad path should show now.
             self._container = stack.enter_context(
                 av.open(str(temporary), "w", format="mp4", options={"movflags": "+faststart"})
             )

@@ -12,13 +12,9 @@ model = dict(
         ratios=[0.5, 1.0, 2.0],
         strides=[4, 8, 16, 32, 64],
     ),
-    bbox_roi_extractor=dict(
-        type="SingleRoIExtractor", output_size=7, sample_num=2, featmap_strides=[4, 8, 16, 32]
-    ),
+    bbox_roi_extractor=dict(type="SingleRoIExtractor", output_size=7, sample_num=2, featmap_strides=[4, 8, 16, 32]),
     bbox_head=dict(type="SharedFCBBoxHead", num_classes=num_classes, roi_size=7, fc_channels=1024),
-    mask_roi_extractor=dict(
-        type="SingleRoIExtractor", output_size=14, sample_num=2, featmap_strides=[4, 8, 16, 32]
-    ),
+    mask_roi_extractor=dict(type="SingleRoIExtractor", output_size=14, sample_num=2, featmap_strides=[4, 8, 16, 32]),
     mask_head=dict(type="FCNMaskHead", num_classes=num_classes, num_convs=4, conv_channels=256),
     prop_head=dict(type="SeqPropHead", channels=256, key_channels=64, fuse_channels=512),
     test_cfg=dict(

@@ -1,0 +1,24 @@
+"""Sources of frames: folders of images, video files, arrays; and reading ahead."""
+
+from .array import ArraySource
+from .base import Frame, FrameSource
+from .folder import FolderSource, ImageFilesSource
+from .inputs import find_inputs, open_source
+from .naming import display_name, natural_key, unique_names
+from .prefetch import Prefetcher
+from .video import VideoFileSource
+
+__all__ = [
+    "ArraySource",
+    "FolderSource",
+    "Frame",
+    "FrameSource",
+    "ImageFilesSource",
+    "Prefetcher",
+    "VideoFileSource",
+    "display_name",
+    "find_inputs",
+    "natural_key",
+    "open_source",
+    "unique_names",
+]

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 # One decoded frame, [H, W, 3] uint8, BGR.
 Frame = NDArray[np.uint8]
 
-# Frames of more pixels are refused: 2**27 (for example 16384 x 8192) is beyond any camera, and a file of a few bytes
-# could otherwise ask for any amount of memory.
+# Frames of more pixels are refused: 2**27 (for example 16384 x 8192) is beyond any camera, and a file of a
+# few bytes could otherwise ask for any amount of memory.
 MAX_PIXELS = 2**27
 
 
 class FrameSource(ABC):
     """A video as a sequence of frames that are decoded when they are asked for.
 
-    A source may be read from several threads; it never holds all its frames. Use it as a context manager, or call
-    :meth:`close`.
+    A source may be read from several threads; it never holds all its frames. Use it as a context manager, or
+    call :meth:`close`.
 
     Attributes:
         name: what results of this video are called; usable as a file name.

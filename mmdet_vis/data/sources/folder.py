@@ -16,7 +16,7 @@ from .naming import display_name, natural_key, unique_names
 
 
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the image files of a folder in natural order, and its other entries; hidden entries are in neither."""
+    """Return the image files of a folder and its other entries, in natural order and without hidden ones."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
     except OSError as error:
@@ -28,10 +28,11 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 class ImageFilesSource(FrameSource):
-    """Frames from image files, in the order given; files are decoded by OpenCV as 8-bit colour when they are read.
+    """Frames from image files, in the order given; files are decoded by OpenCV as 8-bit colour when they are
+    read.
 
-    Opening reads every file once and checks, without decoding its pixels, that it is whole and that all frames have
-    one size. The size that counts is that of the upright image, after a rotation in Exif data.
+    Opening reads every file once and checks, without decoding its pixels, that it is whole and that all
+    frames have one size. The size that counts is that of the upright image, after a rotation in Exif data.
 
     Args:
         files: at least one image file.
@@ -52,8 +53,8 @@ class ImageFilesSource(FrameSource):
             height, width = self._size_of(file)
             if (height, width) != (self.height, self.width):
                 raise SourceError(
-                    f"{file}: is {width}x{height} but {self._files[0].name} is {self.width}x{self.height}; all "
-                    "frames of a video must have one size: resize this file or move it away"
+                    f"{file}: is {width}x{height} but {self._files[0].name} is {self.width}x{self.height}; "
+                    "all frames of a video must have one size: resize this file or move it away"
                 )
 
     def read(self, start: int, stop: int) -> list[Frame]:
@@ -99,7 +100,9 @@ class FolderSource(ImageFilesSource):
         folder = Path(path)
         images, others = list_images(folder)
         if not images:
-            raise SourceError(f"{folder}: holds no images; a frame folder needs {', '.join(sorted(IMAGE_SUFFIXES))} files")
+            raise SourceError(
+                f"{folder}: holds no images; a frame folder needs {', '.join(sorted(IMAGE_SUFFIXES))} files"
+            )
         super().__init__(images, unique_names([folder])[0])
         if others:
             noun = "entry that is not an image" if len(others) == 1 else "entries that are not images"
@@ -115,7 +118,7 @@ def _read_bytes(file: Path) -> bytes:
 
 
 def _decode(file: Path, data: bytes) -> Frame:
-    """Decode as ``cv2.imread(file, IMREAD_COLOR)`` does; from memory, since OpenCV takes only names in UTF-8."""
+    """Decode as ``cv2.imread(file)`` does; from memory, since OpenCV only takes names that are UTF-8."""
     try:
         frame = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:

@@ -1,7 +1,7 @@
 """What the bytes of an image file say without decoding it: its size, and whether the file is whole.
 
-OpenCV decodes a JPEG that was cut short without a word and fills the rest with grey, so a file's end has to be
-checked here. Only the container is read; the pixels are OpenCV's business.
+OpenCV decodes a JPEG that was cut short without a word and fills the rest with grey, so a file's end has to
+be checked here. Only the container is read; the pixels are OpenCV's business.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
-# In the entropy-coded part of a JPEG, 0xFF is followed by 0x00 (stuffing) or a restart marker 0xD0 to 0xD7; anything
-# else is a marker, before which 0xFF may be repeated.
+# In the entropy-coded part of a JPEG, 0xFF is followed by 0x00 (stuffing) or a restart marker 0xD0 to 0xD7;
+# anything else is a marker, before which 0xFF may be repeated.
 _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -71,7 +71,7 @@ def _number(data: bytes, start: int, length: int, order: str = "big", signed: bo
 
 
 def _read_jpeg(data: bytes) -> ImageHeader:
-    """Walk the segments up to the end-of-image marker; what follows it (another image, a maker's data) is ignored."""
+    """Walk the segments up to the end-of-image marker; what follows it (say, a second image) is ignored."""
     size, upright, place = None, True, 2
     while match := _JPEG_MARKER.search(data, place):
         marker, place = match[1][0], match.end()
@@ -112,7 +112,8 @@ def _read_webp(data: bytes) -> ImageHeader:
         return ImageHeader(problem=_CUT_SHORT)
     kind = data[12:16]
     if kind == b"VP8X":
-        # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height - 1.
+        # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height -
+        # 1.
         upright = not data[20] & 0b0000_1010
         return ImageHeader((_number(data, 27, 3, "little") + 1, _number(data, 24, 3, "little") + 1), upright)
     if kind == b"VP8L":
@@ -124,7 +125,7 @@ def _read_webp(data: bytes) -> ImageHeader:
 
 
 def _read_bmp(data: bytes) -> ImageHeader:
-    """Read the common BMP header (40 bytes and its extensions); an uncompressed file must hold all its rows."""
+    """Read the common BMP header (40 bytes or more); an uncompressed file must hold all its rows."""
     if _number(data, 14, 4, "little") < 40:
         return ImageHeader()
     width, height = _number(data, 18, 4, "little", True), abs(_number(data, 22, 4, "little", True))

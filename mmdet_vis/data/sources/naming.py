@@ -22,21 +22,22 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
 
 
 def display_name(name: str) -> str:
-    """Return a file name as text that every output takes; bytes that are not UTF-8 become a replacement sign."""
+    """Return a file name as text that every output takes: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def unique_names(paths: Iterable[str | Path]) -> list[str]:
     """Return one name per path, no two the same, not even on a file system that ignores case.
 
-    A folder is called by its name, a file by its name without the ending. Where two would share a name, files get
-    their ending appended (``a`` and ``a.mp4`` become ``a`` and ``a_mp4``), and what is still double gets a number.
+    A folder is called by its name, a file by its name without the ending. Where two would share a name, files
+    get their ending appended (``a`` and ``a.mp4`` become ``a`` and ``a_mp4``), and what is still double gets
+    a number.
     """
-    paths = [Path(path) for path in paths]
-    stems = [display_name(_stem(path)) for path in paths]
+    files = [Path(path) for path in paths]
+    stems = [display_name(_stem(path)) for path in files]
     clashes = Counter(stem.casefold() for stem in stems)
     wanted = []
-    for path, stem in zip(paths, stems, strict=True):
+    for path, stem in zip(files, stems, strict=True):
         ending = display_name(path.suffix[1:])
         clash = clashes[stem.casefold()] > 1 and ending and not path.is_dir()
         wanted.append(f"{stem}_{ending}" if clash else stem)
@@ -53,7 +54,7 @@ def unique_names(paths: Iterable[str | Path]) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    """Name of a folder, name without ending of a file; of ``.`` and ``..`` the name of the folder they mean."""
+    """Name of a folder (also where it is given as ``.``), or of a file without its ending."""
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))
     return (path.name if path.is_dir() else path.stem) or "root"

@@ -19,9 +19,10 @@ class Prefetcher:
     """Iterate over chunks of a source while a thread reads the next ones.
 
     Yields ``(start, stop, payload)`` in the order of ``chunks``; the payload is the list of frames, or what
-    ``transform`` makes of it. At most ``depth`` chunks wait (one of them being read), besides the one in use. An error
-    in the thread is raised where the chunk would have come. Leaving the loop early needs :meth:`close`, or use as a
-    context manager; forgetting it wastes a thread until the object is collected, but never blocks the interpreter's exit.
+    ``transform`` makes of it. At most ``depth`` chunks wait (one of them being read), besides the one in use.
+    An error in the thread is raised where the chunk would have come. Leaving the loop early needs
+    :meth:`close`, or use as a context manager; forgetting it wastes a thread until the object is collected,
+    but never blocks the interpreter's exit.
 
     Args:
         source: frames to read; the Prefetcher does not close it.

@@ -98,9 +98,7 @@ def draw_canvas(
     return np.clip(canvas, 0, 255).astype(np.float32)
 
 
-def _patches(
-    rng: np.random.Generator, width: int, height: int, cell: float, clutter: float
-) -> NDArray[np.float32]:
+def _patches(rng: np.random.Generator, width: int, height: int, cell: float, clutter: float) -> NDArray[np.float32]:
     """Brightness factors ``[height, width]`` of two patterns, each within the patches of a noise field."""
     factor = np.ones((height, width), np.float32)
     y, x = np.mgrid[:height, :width] + 0.5

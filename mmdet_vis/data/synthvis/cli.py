@@ -19,9 +19,7 @@ def _frame_size(text: str) -> tuple[int, int]:
     try:
         return int(width), int(height)
     except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no frame size; write WIDTHxHEIGHT, e.g. 256x144"
-        ) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no frame size; write WIDTHxHEIGHT, e.g. 256x144") from None
 
 
 def usable_cores() -> int:
@@ -54,9 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=int, default=usable_cores(), help="processes; the dataset does not depend on it"
     )
-    parser.add_argument(
-        "--force", action="store_true", help="replace a SynthVIS dataset of other options in OUT_DIR"
-    )
+    parser.add_argument("--force", action="store_true", help="replace a SynthVIS dataset of other options in OUT_DIR")
     parser.add_argument(
         "--preview",
         type=Path,
@@ -97,7 +93,6 @@ def _describe(summary: DatasetSummary, seconds: float) -> str:
     if not summary.made:
         return f"{summary.path}: complete already, nothing to do"
     counts = [
-        f"{split} {summary.videos[split]} videos with {objects} objects"
-        for split, objects in summary.objects.items()
+        f"{split} {summary.videos[split]} videos with {objects} objects" for split, objects in summary.objects.items()
     ]
     return f"{summary.path}: {', '.join(counts)}, made in {seconds:.1f} s"

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,9 +88,7 @@ def make_dataset(
         with building(path, chosen) as folder:
             objects = _write_splits(folder, chosen, workers, progress)
     except OSError as error:
-        raise OutputError(
-            f"{error.filename or path}: cannot be written: {error.strerror or error}"
-        ) from error
+        raise OutputError(f"{error.filename or path}: cannot be written: {error.strerror or error}") from error
     return DatasetSummary(path, True, videos, objects)
 
 
@@ -151,7 +150,7 @@ def _mapper(workers: int) -> Iterator[Any]:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
     try:
-        yield pool.map
+        yield partial(_ordered_map, pool, 2 * workers)
     except BrokenProcessPool:
         raise DatasetError(
             "SynthVIS: a worker process ended early; use fewer workers if memory is short, and in a script "
@@ -161,9 +160,28 @@ def _mapper(workers: int) -> Iterator[Any]:
         pool.shutdown(cancel_futures=True)
 
 
+def _ordered_map(pool: ProcessPoolExecutor, ahead: int, work: Any, jobs: list[Any]) -> Iterator[Any]:
+    """Results in the order of ``jobs``, of which at most ``ahead`` are under way.
+
+    Unlike ``pool.map`` it hands out no more, so that little is left to finish when one fails; some Python
+    versions hang if a pool with many waiting jobs breaks.
+    """
+    waiting: deque[Future[Any]] = deque()
+    for job in jobs:
+        # A process that is started here inherits the mask: to stop on Ctrl-C is the parent's business.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            waiting.append(pool.submit(work, job))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it: nobody would tell an orphan to stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Do not outlive the parent: nobody would tell an orphan to stop."""
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -105,9 +105,7 @@ def cross(rng: np.random.Generator, size: tuple[int, int], frames: int, radius: 
     return paths[0], paths[1]
 
 
-def _towards_border(
-    rng: np.random.Generator, origin: Vector, angle: float, extent: Vector, radius: float
-) -> Vector:
+def _towards_border(rng: np.random.Generator, origin: Vector, angle: float, extent: Vector, radius: float) -> Vector:
     """A point from ``origin`` in a direction bent by up to 0.4 rad, most of the way to the frame's border."""
     direction = _direction(angle + rng.uniform(-0.4, 0.4))
     room = np.where(direction > 0, extent - origin, origin) / np.maximum(np.abs(direction), 1e-6)

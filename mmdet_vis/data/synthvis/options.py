@@ -130,9 +130,7 @@ class DatasetOptions:
         if isinstance(self.difficulty, Difficulty):
             return self.difficulty
         if self.difficulty not in LEVELS:
-            raise DatasetError(
-                f"SynthVIS: no difficulty {self.difficulty!r}; choose from {', '.join(LEVELS)}"
-            )
+            raise DatasetError(f"SynthVIS: no difficulty {self.difficulty!r}; choose from {', '.join(LEVELS)}")
         return LEVELS[self.difficulty]
 
     def as_json(self) -> dict[str, Any]:

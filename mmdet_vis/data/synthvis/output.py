@@ -40,14 +40,11 @@ def check_free(out: Path, force: bool) -> None:
         raise OutputError(f"{out}: is not empty and holds no SynthVIS dataset; choose another output folder")
     if not force:
         raise OutputError(
-            f"{out}: holds a SynthVIS dataset of other options; overwrite it with --force "
-            "or choose another folder"
+            f"{out}: holds a SynthVIS dataset of other options; overwrite it with --force or choose another folder"
         )
     if names - _OURS:
         other = sorted(names - _OURS)[0]
-        raise OutputError(
-            f"{out}: also holds {other!r}, which is not part of the dataset; move it away first"
-        )
+        raise OutputError(f"{out}: also holds {other!r}, which is not part of the dataset; move it away first")
 
 
 def _read_marker(out: Path) -> dict[str, Any] | None:

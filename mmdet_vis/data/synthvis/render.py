@@ -109,15 +109,14 @@ def _paint(actor: Actor, scene: Scene, layer: Layer, t: float) -> NDArray[np.flo
     # Scenery of any size keeps patterns of the same size in pixels.
     zoom = 1.0 if actor.category or actor.shape not in ("reed", "rock") else actor.radius / 40
     angle, *offset = actor.skin
-    mix = pattern(
-        actor.texture, rest[..., 0] * zoom, rest[..., 1] * zoom, angle, (offset[0], offset[1]), pixel * zoom
-    )
+    mix = pattern(actor.texture, rest[..., 0] * zoom, rest[..., 1] * zoom, angle, (offset[0], offset[1]), pixel * zoom)
     first, second = actor.colours
     textured = first + mix.astype(np.float32)[..., None] * (second - first)
     plain = 0.55 * first + 0.45 * second
     share = (layer.skin / np.maximum(layer.coverage, 1e-6))[..., None]
     colour = plain + share * (textured - plain)
-    return colour * _shade(layer, scene.level.rim, radius=1 / pixel)[..., None]
+    shade = _shade(layer, scene.level.rim, radius=1 / pixel)
+    return np.asarray(colour * shade[..., None], np.float32)
 
 
 def _shade(layer: Layer, rim: float, radius: float) -> NDArray[np.float32]:

@@ -115,14 +115,10 @@ def draw_scene(rng: np.random.Generator, options: DatasetOptions, main: Category
     actors = [actors[i] for i in rng.permutation(len(actors))]
     for _ in range(int(rng.integers(level.occluders + 1))):
         actors.append(_draw_occluder(rng, options, camera, scale))
-    return Scene(
-        options.width, options.height, options.frames, background, actors, _draw_gains(rng, options), level
-    )
+    return Scene(options.width, options.height, options.frames, background, actors, _draw_gains(rng, options), level)
 
 
-def _draw_objects(
-    rng: np.random.Generator, options: DatasetOptions, main: Category, scale: float
-) -> list[Actor]:
+def _draw_objects(rng: np.random.Generator, options: DatasetOptions, main: Category, scale: float) -> list[Actor]:
     """The labelled objects: one or two (crossing) of the main category, and others."""
     level = options.level
     count = int(rng.integers(level.objects[0], level.objects[1] + 1))
@@ -146,9 +142,7 @@ def _other_category(rng: np.random.Generator, level: Difficulty, main: Category)
     return choices[int(rng.integers(len(choices)))]
 
 
-def _lonely_path(
-    rng: np.random.Generator, options: DatasetOptions, radius: float, scale: float
-) -> motion.Path:
+def _lonely_path(rng: np.random.Generator, options: DatasetOptions, radius: float, scale: float) -> motion.Path:
     size = (options.width, options.height)
     if rng.random() < options.level.leave:
         return motion.leave(rng, size, options.frames, radius * np.exp(options.level.scale_change[1]))
@@ -197,9 +191,7 @@ def _draw_colours(rng: np.random.Generator) -> tuple[Colour, Colour]:
     return (light, dark) if rng.random() < 0.5 else (dark, light)
 
 
-def _draw_occluder(
-    rng: np.random.Generator, options: DatasetOptions, camera: motion.Path, scale: float
-) -> Actor:
+def _draw_occluder(rng: np.random.Generator, options: DatasetOptions, camera: motion.Path, scale: float) -> Actor:
     """A reed across the frame or a rock, nearer than the ground and so faster than it."""
     reed = rng.random() < 0.6
     size = np.array([options.width, options.height])

@@ -1,9 +1,8 @@
 """Outlines of the objects and how they bend.
 
 A shape lives in its own coordinates, about within the unit circle, head towards +x. Its motion is a
-deformation that
-can be inverted exactly, so that the texture moves with the skin: a wave along the body (fish), a twist about
-the centre (star), limbs that swing (turtle), none (ring).
+deformation that can be inverted exactly, so that the texture moves with the skin: a wave along the body
+(fish), a twist about the centre (star), limbs that swing (turtle), none (ring).
 """
 
 from __future__ import annotations
@@ -46,9 +45,7 @@ class Shape:
     flat: bool = False
 
 
-def _ellipse(
-    centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0, n: int = 48
-) -> Points:
+def _ellipse(centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0, n: int = 48) -> Points:
     a = np.linspace(0, 2 * np.pi, n, endpoint=False)
     x, y = radii[0] * np.cos(a), radii[1] * np.sin(a)
     c, s = np.cos(angle), np.sin(angle)

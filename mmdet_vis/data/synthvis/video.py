@@ -56,9 +56,7 @@ def make_video(folder: Path, options: DatasetOptions, split: str, index: int) ->
     return {"video": {**size, "file_names": file_names}, "annotations": annotations}
 
 
-def _draw_seen_scene(
-    rng: np.random.Generator, options: DatasetOptions, index: int
-) -> tuple[Scene, list[list[RLE]]]:
+def _draw_seen_scene(rng: np.random.Generator, options: DatasetOptions, index: int) -> tuple[Scene, list[list[RLE]]]:
     """Draw scenes until one shows every labelled object; with the visible masks ``[actors][frames]``.
 
     Hence no object is in the picture without ever being seen well, and the number of objects is the one

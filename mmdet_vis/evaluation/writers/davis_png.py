@@ -75,13 +75,9 @@ def read_index_png(path: str | Path) -> NDArray[np.uint8]:
         raise DatasetError(f"{path} does not exist: each frame needs its index PNG") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DatasetError(f"cannot read {path} as a PNG ({error}): replace the file") from error
-    bit_depth = data[
-        24
-    ]  # IHDR is always the first chunk: 8 bytes signature, 8 head, 4 width, 4 height, depth.
+    bit_depth = data[24]  # IHDR is always the first chunk: 8 bytes signature, 8 head, 4 width, 4 height, depth.
     if mode not in ("1", "L", "P"):
-        raise DatasetError(
-            f"{path} holds {mode} pixels, not object numbers: save it as a palette or 8-bit grey PNG"
-        )
+        raise DatasetError(f"{path} holds {mode} pixels, not object numbers: save it as a palette or 8-bit grey PNG")
     if mode == "L" and bit_depth < 8:
         # Pillow stretches 2- and 4-bit grey to 0..255; the numbers as stored are wanted.
         pixels //= 255 // (2**bit_depth - 1)

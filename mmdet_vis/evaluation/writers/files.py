@@ -18,17 +18,11 @@ _PROBE_BYTES = 4096
 def _output_error(path: Path, error: OSError) -> OutputError:
     """An :class:`OutputError` of one line that says why ``path`` cannot be written and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return OutputError(
-            f"cannot write {path}: no room left ({error.strerror}); free some disk space and run again"
-        )
+        return OutputError(f"cannot write {path}: no room left ({error.strerror}); free some disk space and run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(
-            f"cannot write {path}: {error.strerror}; choose another folder or change its permissions"
-        )
+        return OutputError(f"cannot write {path}: {error.strerror}; choose another folder or change its permissions")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return OutputError(
-            f"cannot write {path}: part of this path is a file, not a folder; choose another folder"
-        )
+        return OutputError(f"cannot write {path}: part of this path is a file, not a folder; choose another folder")
     return OutputError(f"cannot write {path}: {error.strerror or error}; choose another path")
 
 
@@ -49,9 +43,7 @@ def temporary_path(path: str | Path) -> Iterator[Path]:
     try:
         # A device or folder of that name would be replaced, or fail only after all the work.
         if path.exists() and not path.is_file():
-            raise OutputError(
-                f"cannot write {path}: it exists and is not a regular file; choose another path"
-            )
+            raise OutputError(f"cannot write {path}: it exists and is not a regular file; choose another path")
         yield temporary
         os.replace(temporary, path)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,12 @@ class MaskSequence:
     Attributes:
         rles: T checked RLEs, ``None`` where the object is not visible.
         areas: ``[T]`` int64, pixels.
+        average_area: mean of ``areas`` over the frames in which the object is visible; 0 if there are none.
     """
 
     rles: list[RLE | None]
     areas: NDArray[np.int64]
-
-    def average_area(self) -> float:
-        """Mean area in pixels over the frames in which the object is visible; 0 if there are none."""
-        visible = self.areas[self.areas > 0]
-        return float(visible.mean()) if len(visible) else 0.0
+    average_area: float
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def _ground_truth(annotation: Any, index: Annotations) -> tuple[Video, GroundTru
     if not is_id(category_id, index.categories):
         raise _AnnotationError(f"has category_id {category_id!r}, which no category has")
     masks = read_masks(annotation.get("segmentations"), video)
-    check_runs([rle["counts"] for rle in masks.rles if rle is not None], video.height * video.width)
+    check_runs([rle for rle in masks.rles if rle is not None])
     truth = GroundTruth(
         id=annotation.get("id", -1),
         category_id=category_id,
@@ -173,7 +171,7 @@ def _ground_truth(annotation: Any, index: Annotations) -> tuple[Video, GroundTru
 def _stated_average_area(areas: Any, masks: MaskSequence) -> float:
     """The official evaluator takes the areas of the file, which need not be those of the masks."""
     if not isinstance(areas, list):
-        return masks.average_area()
+        return masks.average_area
     stated = [area for area in areas if area]
     if not all(isinstance(area, (int, float)) for area in stated):
         raise _AnnotationError("has areas that are not numbers")
@@ -208,20 +206,19 @@ def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[M
     Raises:
         InvalidMaskError: for a mask that cannot be parsed; ``index`` is the position of its sequence.
     """
-    places = [(n, t) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
-    present = [rle for rles in sequences for rle in rles if rle is not None]
-    areas = np.zeros((len(sequences), video.length), np.int64)
+    flat = list(chain.from_iterable(sequences))
+    places = [n for n, rle in enumerate(flat) if rle is not None]
+    present = [rle for rle in flat if rle is not None]
+    areas = np.zeros(len(flat), np.int64)
     try:
         check_characters([rle["counts"] for rle in present])
     except InvalidMaskError as error:
-        n, frame = places[error.index]
+        n, frame = divmod(places[error.index], video.length)
         raise InvalidMaskError(n, f"has a mask for frame {frame} that {error.reason}") from None
-    if places:
-        rows, frames = np.asarray(places).T
-        areas[rows, frames] = mask_areas(present)
-    over = areas.max(axis=1, initial=0) > video.height * video.width
-    if over.any():
-        n = int(np.argmax(over))
-        frame = int(areas[n].argmax())
+    areas[places] = mask_areas(present)
+    if areas.max(initial=0) > video.height * video.width:
+        n, frame = divmod(int(areas.argmax()), video.length)
         raise InvalidMaskError(n, f"has a mask for frame {frame} with more pixels than the frame")
-    return [MaskSequence(rles, area) for rles, area in zip(sequences, areas, strict=True)]
+    rows = areas.reshape(len(sequences), video.length)
+    averages = rows.sum(axis=1) / np.maximum(np.count_nonzero(rows, axis=1), 1)
+    return [MaskSequence(*columns) for columns in zip(sequences, rows, averages.tolist(), strict=True)]

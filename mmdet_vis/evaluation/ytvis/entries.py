@@ -32,12 +32,11 @@ def entry_problem(entry: Any, dataset: Annotations) -> str | None:
         if key not in entry:
             return f"has no '{key}'"
     if not is_id(entry["video_id"], dataset.videos):
-        return f"has video_id {entry['video_id']!r}, which is no id of a video in {dataset.name}"
+        return f"has video_id {entry['video_id']!r:.40}, which is no id of a video in {dataset.name}"
     if not is_id(entry["category_id"], dataset.categories):
-        return f"has category_id {entry['category_id']!r}, which is no id of a category in {dataset.name}"
-    score = entry["score"]
-    if isinstance(score, bool) or not isinstance(score, (int, float)) or not math.isfinite(score):
-        return f"has score {score!r}, not a finite number"
+        return f"has category_id {entry['category_id']!r:.40}, which is no id of a category in {dataset.name}"
+    if not _is_finite_number(entry["score"]):
+        return f"has score {entry['score']!r:.40}, not a finite number"
     video = dataset.videos[entry["video_id"]]
     masks = entry["segmentations"]
     if not isinstance(masks, list):
@@ -45,6 +44,15 @@ def entry_problem(entry: Any, dataset: Annotations) -> str | None:
     if len(masks) != video.length:
         return f"has {len(masks)} segmentations, video {video.id} has {video.length} frames"
     return None
+
+
+def _is_finite_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False
 
 
 def group_entries(
@@ -56,7 +64,9 @@ def group_entries(
         ResultsError: for the first entry that is wrong.
     """
     if not isinstance(results, list):
-        raise ResultsError(f"{name} must hold a list of entries, not {type(results).__name__}: see the YouTube-VIS format")
+        raise ResultsError(
+            f"{name} must hold a list of entries, not {type(results).__name__}: see the YouTube-VIS format"
+        )
     grouped: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for index, entry in enumerate(results):
         problem = entry_problem(entry, dataset)
@@ -108,17 +118,22 @@ def mask_error(name: str, index: int, video: Video, reason: str) -> ResultsError
 
 
 def _read_rles(index: int, segmentations: list[Any], video: Video, name: str) -> list[RLE | None]:
-    size = [video.height, video.width]
+    if _all_usual(segmentations, [video.height, video.width]):
+        return segmentations
     rles: list[RLE | None] = []
     for frame, mask in enumerate(segmentations):
-        # The usual forms, without a call: there are millions of masks.
-        if mask is None or (
-            type(mask) is dict and type(mask.get("counts")) is str and mask.get("size") == size
-        ):
-            rles.append(mask)
-            continue
         try:
             rles.append(to_rle(mask, video.height, video.width))
         except InvalidMaskError as error:
             raise mask_error(name, index, video, f"has a mask for frame {frame} that {error.reason}") from None
     return rles
+
+
+def _all_usual(segmentations: list[Any], size: list[int]) -> bool:
+    """Whether all masks are ``None`` or compressed RLEs of ``size``: without a call per mask, as there are millions."""
+    present = [mask for mask in segmentations if mask is not None]
+    try:
+        sizes, counts = [mask["size"] for mask in present], [mask["counts"] for mask in present]
+    except (TypeError, KeyError):
+        return False
+    return sizes.count(size) == len(sizes) and set(map(type, counts)) <= {str}

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS, accumulate
 from mmdet_vis.evaluation.ytvis.dataset import GroundTruth, Video, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
-from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS, Matches, match
+from mmdet_vis.evaluation.ytvis.matching import Matches, match
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_runs
-from mmdet_vis.evaluation.ytvis.sequence_iou import iou_bound, sequence_iou
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
+from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
 
 
 def evaluate(
@@ -91,18 +92,19 @@ def _match_category(
     predictions: Sequence[Prediction], truths: Sequence[GroundTruth], video: Video, name: str
 ) -> Matches:
     """Match the predictions of one video and category, best first, to the objects."""
-    floor = float(IOU_THRESHOLDS[0])
     masks, object_masks = [p.masks for p in predictions], [truth.masks for truth in truths]
-    reachable = iou_bound(masks, object_masks) >= floor
-    for n in np.flatnonzero(reachable.any(axis=1)):
+
+    def compute_ious(batch: slice, floors: NDArray[np.float64]) -> NDArray[np.float64]:
         try:
-            check_runs([rle["counts"] for rle in masks[n].rles if rle is not None], video.height * video.width)
+            return sequence_iou(masks[batch], object_masks, floors)
         except InvalidMaskError as error:
-            raise mask_error(name, predictions[n].index, video, f"has a mask that {error.reason}") from None
+            index = predictions[batch.start + error.index].index
+            raise mask_error(name, index, video, error.reason) from None
+
     return match(
         scores=np.array([p.score for p in predictions], np.float64),
-        areas=np.array([p.masks.average_area() for p in predictions], np.float64),
-        ious=sequence_iou(masks, object_masks, floor),
+        areas=np.array([sequence.average_area for sequence in masks], np.float64),
         object_areas=np.array([truth.average_area for truth in truths], np.float64),
         crowd=np.array([truth.crowd for truth in truths], bool),
+        compute_ious=compute_ious,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,17 @@ class Matches:
     num_objects: NDArray[np.int64]
 
 
+# Predictions are taken in batches, best scores first: what the first few match spares most of the others' IoUs.
+_BATCH, _GROWTH = 4, 4
+_NEVER = 2.0  # a floor that no IoU reaches
+
+
 def match(
     scores: NDArray[np.float64],
     areas: NDArray[np.float64],
-    ious: NDArray[np.float64],
     object_areas: NDArray[np.float64],
     crowd: NDArray[np.bool_],
+    compute_ious: Callable[[slice, NDArray[np.float64]], NDArray[np.float64]],
 ) -> Matches:
     """Match the predictions of one video and category.
 
@@ -50,43 +55,66 @@ def match(
     Args:
         scores: ``[D]``, descending.
         areas: ``[D]`` average area of each prediction in pixels.
-        ious: ``[D, G]`` sequence IoU, exact where it is at least the lowest threshold.
         object_areas: ``[G]`` average area of each object in pixels.
         crowd: ``[G]`` bool; a crowd may be matched any number of times.
+        compute_ious: called with a range of d predictions and a floor for each object ``[G]``; returns their IoUs
+            ``[d, G]``, which need not be right where they are below the floor.
     """
-    shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), len(scores))
-    matched, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
-    num_objects = np.zeros(len(AREA_RANGES), np.int64)
-    known: dict[bytes, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
-    for a, (low, high) in enumerate(AREA_RANGES.values()):
-        object_ignored = crowd | (object_areas < low) | (object_areas > high)
-        key = object_ignored.tobytes()
-        if key not in known:
-            known[key] = _match_range(ious, object_ignored.tolist(), crowd.tolist())
-        matched[a], on_ignored = known[key]
-        other_size = (areas < low) | (areas > high)
-        ignored[a] = on_ignored | (~matched[a] & other_size)
-        num_objects[a] = np.count_nonzero(~object_ignored)
-    return Matches(scores, matched, ignored, num_objects)
+    low, high = np.array(list(AREA_RANGES.values())).T[:, :, None]
+    object_ignored = crowd | (object_areas < low) | (object_areas > high)  # [A, G]
+    other_size = (areas < low) | (areas > high)  # [A, D]
+    # Ranges in which the same objects count share their matching.
+    matchers = {row.tobytes(): _Matcher(row.tolist(), crowd.tolist()) for row in object_ignored}
+    begin, size = 0, _BATCH
+    while len(crowd) and begin < len(scores):
+        batch = slice(begin, min(begin + size, len(scores)))
+        floors = np.min([matcher.floors() for matcher in matchers.values()], axis=0)
+        for d, row in enumerate(compute_ious(batch, floors).tolist(), start=begin):
+            for matcher in matchers.values():
+                matcher.add(d, row)
+        begin, size = batch.stop, size * _GROWTH
+    outcomes = [matchers[row.tobytes()].outcome(len(scores)) for row in object_ignored]
+    matched = np.stack([matched for matched, _ in outcomes])
+    ignored = np.stack([on_ignored for _, on_ignored in outcomes]) | (~matched & other_size[:, None])
+    return Matches(scores, matched, ignored, np.count_nonzero(~object_ignored, axis=1))
 
 
-def _match_range(
-    ious: NDArray[np.float64], ignored: Sequence[bool], crowd: Sequence[bool]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which predictions match, and which of them match an ignored object: two ``[T, D]`` bool."""
-    matched = np.zeros((len(IOU_THRESHOLDS), len(ious)), bool)
-    on_ignored = np.zeros_like(matched)
-    limits = np.minimum(IOU_THRESHOLDS, 1 - 1e-10).tolist()
-    taken = [[False] * len(ignored) for _ in limits]
-    for d in np.flatnonzero(ious.max(axis=1, initial=0.0) >= limits[0]):
-        row = ious[d].tolist()
+class _Matcher:
+    """Greedy matching at all IoU thresholds for one choice of ignored objects."""
+
+    def __init__(self, ignored: list[bool], crowd: list[bool]) -> None:
+        self.ignored = ignored
+        self.crowd = crowd
+        self.limits = np.minimum(IOU_THRESHOLDS, 1 - 1e-10).tolist()
+        self.taken = [[False] * len(ignored) for _ in self.limits]
+        self.matches: list[tuple[int, int, bool]] = []  # threshold, prediction, is the object ignored
+
+    def floors(self) -> list[float]:
+        """For each object the lowest threshold at which it is still to be had."""
+        return [
+            next((limit for limit, taken in zip(self.limits, self.taken, strict=True) if self._free(taken, g)), _NEVER)
+            for g in range(len(self.ignored))
+        ]
+
+    def add(self, d: int, ious: list[float]) -> None:
+        """Match prediction ``d``, whose score is not above any before it, given its IoU with each object."""
         # Objects that count come before ignored ones whatever their IoU; of equals, the last one in the file wins.
-        order = sorted(range(len(row)), key=lambda g: (not ignored[g], row[g], g), reverse=True)
-        for t, limit in enumerate(limits):
-            for g in order:
-                if row[g] >= limit and (crowd[g] or not taken[t][g]):
-                    taken[t][g] = True
-                    matched[t, d] = True
-                    on_ignored[t, d] = ignored[g]
+        near = [g for g, iou in enumerate(ious) if iou >= self.limits[0]]
+        near.sort(key=lambda g: (not self.ignored[g], ious[g], g), reverse=True)
+        for t, limit in enumerate(self.limits if near else []):
+            for g in near:
+                if ious[g] >= limit and self._free(self.taken[t], g):
+                    self.taken[t][g] = True
+                    self.matches.append((t, d, self.ignored[g]))
                     break
-    return matched, on_ignored
+
+    def outcome(self, number: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which of the predictions matched, and which of them an ignored object: two ``[T, D]`` bool."""
+        matched = np.zeros((len(self.limits), number), bool)
+        on_ignored = np.zeros_like(matched)
+        for t, d, ignored in self.matches:
+            matched[t, d], on_ignored[t, d] = True, ignored
+        return matched, on_ignored
+
+    def _free(self, taken: list[bool], g: int) -> bool:
+        return self.crowd[g] or not taken[g]

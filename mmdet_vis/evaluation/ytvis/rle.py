@@ -19,8 +19,9 @@ from mmdet_vis.structures import RLE
 # but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
 _FIRST, _LAST = ord("0"), ord("0") + 63
 _CONTINUES = _FIRST + 32
-_MAX_DIGITS = 7  # 7 digits hold 34 bits and a sign: more than any run of a frame, few enough for int64.
-_NEGATIVE = -(1 << 50)  # stands for a number of too many digits: no difference lifts it above zero
+_LAST_DIGIT = (((np.arange(256) - _FIRST) & 31 ^ 16) - 16).astype(np.int32)
+_MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any frame
+_TOO_LONG = -(1 << 31)
 _RUNS_CHUNK = 128  # strings at a time: the arrays of their runs then stay in the cache
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
 _AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
@@ -97,41 +98,37 @@ def check_characters(counts: Sequence[str]) -> None:
         raise InvalidMaskError(int(np.argmax(empty)), "has no runs")
     if data.min() < _FIRST or data.max() > _LAST:
         position = int(np.argmax((data < _FIRST) | (data > _LAST)))
-        raise InvalidMaskError(
-            int(np.searchsorted(stops, position, side="right")), _BAD_CHARACTERS
-        )
+        raise InvalidMaskError(int(np.searchsorted(stops, position, side="right")), _BAD_CHARACTERS)
     cut = data[stops - 1] >= _CONTINUES
     if cut.any():
         raise InvalidMaskError(int(np.argmax(cut)), "ends in the middle of a run")
 
 
-def check_runs(counts: Sequence[str], pixels: int) -> None:
-    """Check that the runs of each compressed string add up to the frame.
+def check_runs(rles: Sequence[RLE]) -> None:
+    """Check that the runs of each compressed RLE add up to its size.
 
     Args:
-        counts: strings that passed :func:`check_characters`.
-        pixels: height x width.
+        rles: encodings of one size whose strings passed :func:`check_characters`.
 
     Raises:
-        InvalidMaskError: for the first string whose runs do not.
+        InvalidMaskError: for the first one whose runs do not.
     """
-    for begin in range(0, len(counts), _RUNS_CHUNK):
-        totals, smallest = _run_totals(counts[begin : begin + _RUNS_CHUNK])
+    if not rles:
+        return
+    pixels = rles[0]["size"][0] * rles[0]["size"][1]
+    for begin in range(0, len(rles), _RUNS_CHUNK):
+        totals, smallest = _run_totals([rle["counts"] for rle in rles[begin : begin + _RUNS_CHUNK]])
         wrong = (totals != pixels) | (smallest < 0)
         if wrong.any():
             index = int(np.argmax(wrong))
             if smallest[index] < 0:
                 raise InvalidMaskError(begin + index, "has a run of negative length")
-            raise InvalidMaskError(
-                begin + index, f"has runs of {totals[index]} pixels, the frame has {pixels}"
-            )
+            raise InvalidMaskError(begin + index, f"has runs of {totals[index]} pixels, the frame has {pixels}")
 
 
 def mask_areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas of checked RLEs in pixels: ``[N]`` int64."""
-    chunks = [
-        np.asarray(coco_mask.area(list(rles[i : i + _AREA_CHUNK]))) for i in range(0, len(rles), _AREA_CHUNK)
-    ]
+    chunks = [np.asarray(coco_mask.area(list(rles[i : i + _AREA_CHUNK]))) for i in range(0, len(rles), _AREA_CHUNK)]
     return np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
 
 
@@ -145,41 +142,50 @@ def _joined(counts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return data, np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
 
 
-def _signed_numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The numbers of the compressed form, ``[R]``, and where each ends in ``data``, ``[R]``."""
-    ends = np.flatnonzero(data < _CONTINUES)
-    length = np.diff(ends, prepend=-1)
-    # The last digit is in -16..15: its bit 16 counts negatively.
-    values = ((((data[ends] - _FIRST) & 31) ^ 16).astype(np.int64) - 16) << 5 * np.minimum(
-        length - 1, _MAX_DIGITS
-    )
-    for place in range(1, min(int(length.max()), _MAX_DIGITS)):
-        longer = np.flatnonzero(length > place)
-        digit = (data[ends[longer] - length[longer] + place] - _FIRST) & 31
-        values[longer] += digit.astype(np.int64) << 5 * (place - 1)
-    values[length > _MAX_DIGITS] = _NEGATIVE
-    return values, ends
+def _numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """The numbers of the compressed form, ``[R]``, and which characters end one, ``[L]``."""
+    final = data < _CONTINUES
+    values = _LAST_DIGIT[data[final]]
+    position = np.flatnonzero(~final)
+    if not len(position):
+        return values, final
+    # The k-th continued character, at position p, belongs to the number that p - k final ones come before.
+    number = position - np.arange(len(position))
+    digit = ((data[position] - _FIRST) & 31).astype(np.int32)
+    start = np.flatnonzero(np.diff(number, prepend=-1))
+    length = np.diff(start, append=len(number))  # digits before the last one
+    place = np.arange(len(number)) - np.repeat(start, length)
+    owner = number[start]
+    values[owner] <<= 5 * np.minimum(length, _MAX_DIGITS).astype(np.int32)
+    for shift in range(min(int(length.max()), _MAX_DIGITS)):
+        here = place == shift
+        values[number[here]] += digit[here] << 5 * shift
+    values[owner[length >= _MAX_DIGITS]] = _TOO_LONG
+    return values, final
 
 
-def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sum of the runs and the shortest run of each of N checked strings: two arrays ``[N]``."""
+def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Sum of the runs and the shortest run of each of N checked strings: two arrays ``[N]``.
+
+    Runs are 32-bit and wrap around, as in pycocotools; those beyond 2**31 come out negative.
+    """
     data, stops = _joined(counts)
-    values, ends = _signed_numbers(data)
-    number = np.diff(np.searchsorted(ends, stops), prepend=0)
-    # From the fourth run on, the file holds the difference to the run before last. With the runs of each string in
-    # rows of two (background, object), these are running sums down the columns.
-    rows = (number + 1) // 2
-    first_row = np.cumsum(rows) - rows
-    grid = np.zeros((int(rows.sum()), 2), np.int64)
-    start = np.repeat(2 * first_row - (np.cumsum(number) - number), number)
-    grid.reshape(-1)[start + np.arange(len(values))] = values
-    leading = grid[first_row, 0].copy()  # the first background run takes no part in the differences
-    grid[first_row, 0] = 0
-    runs = np.cumsum(grid, axis=0)
-    carried = np.where(first_row[:, None] > 0, runs[first_row - 1], 0)
-    runs -= np.repeat(carried, rows, axis=0)
-    runs[first_row, 0] = leading
-    odd = number % 2 == 1
-    runs[(first_row + rows - 1)[odd], 1] = 0
-    totals = np.add.reduceat(runs.sum(axis=1), first_row)
-    return totals, np.minimum.reduceat(runs.min(axis=1), first_row)
+    values, final = _numbers(data)
+    begins = np.append(0, stops[:-1])
+    number = np.add.reduceat(final, begins, dtype=np.int64)
+    first = np.cumsum(number) - number
+    # From its fourth run on, a string holds the difference to the run before last: the runs are running sums over
+    # every other number. The first background run takes no part in them, and each string's sums start from zero,
+    # so the second and third number give up what the sums over all strings have reached by then.
+    leading = values[first]
+    values[first] = 0
+    for skip in (0, 1):
+        np.cumsum(values[skip::2], dtype=np.int32, out=values[skip::2])
+    last = first + number - 1
+    base = np.zeros((2, len(counts)), np.int32)  # what the odd and the even runs of each string start from
+    base[0, 1:] = values[first[1:] - 1]
+    base[1] = values[first]
+    values -= np.repeat(base.T.reshape(-1), np.stack([number // 2, number - number // 2], 1).reshape(-1))
+    del last
+    values[first] = leading
+    return np.add.reduceat(values, first, dtype=np.int64), np.minimum.reduceat(values, first)

@@ -1,7 +1,7 @@
 """IoU of mask sequences, from run-length encodings alone.
 
 The IoU of two sequences is the sum over the frames of their intersections, divided by that of their unions. Areas
-are known, so only intersections have to be computed, and only of pairs that can reach the IoU asked for.
+are known, so only intersections have to be computed, and only of pairs that can still reach the IoU asked for.
 """
 
 from __future__ import annotations
@@ -13,64 +13,91 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.evaluation.ytvis.dataset import MaskSequence
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_runs
+from mmdet_vis.structures import RLE
+
+# Frames before the first look at which pairs are still worth it; later steps are twice as long each time.
+_FIRST_STEP = 2
+_ROUNDING = 1e-9
 
 
 def sequence_iou(
-    predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence], floor: float = 0.0
+    predictions: Sequence[MaskSequence],
+    truths: Sequence[MaskSequence],
+    floor: float | NDArray[np.float64] = 0.0,
 ) -> NDArray[np.float64]:
     """IoU of each prediction with each annotated object.
 
     Args:
-        predictions: D sequences of T masks of one size whose runs were checked.
-        truths: G such sequences.
-        floor: pairs whose areas alone show that their IoU is below this get 0, without a look at their masks.
+        predictions: D sequences of T masks of one size.
+        truths: G such sequences, whose runs were checked.
+        floor: IoU that matters, or one for each object, ``[G]``. A pair is given up, and gets 0, as soon as its areas
+            and the frames seen so far show that it stays below.
 
     Returns:
-        ``[D, G]`` float64 in [0, 1]; 0 for two sequences that are empty throughout. Exact: sums of whole pixels,
-        divided once.
-    """
-    wanted = iou_bound(predictions, truths) >= floor
-    if not wanted.any():
-        return np.zeros(wanted.shape)
-    dt_areas, gt_areas = _areas(predictions), _areas(truths)
-    intersections = np.zeros(wanted.shape, np.int64)
-    for frame in range(dt_areas.shape[1]):
-        pairs = wanted & (dt_areas[:, frame, None] > 0) & (gt_areas[None, :, frame] > 0)
-        rows, columns = np.flatnonzero(pairs.any(axis=1)), np.flatnonzero(pairs.any(axis=0))
-        if len(rows):
-            intersections[np.ix_(rows, columns)] += frame_intersections(
-                [predictions[row] for row in rows], [truths[column] for column in columns], frame
-            )
-    unions = dt_areas.sum(axis=1)[:, None] + gt_areas.sum(axis=1)[None, :] - intersections
-    return np.where(wanted & (unions > 0), intersections / np.maximum(unions, 1), 0.0)
+        ``[D, G]`` float64 in [0, 1]; 0 for two sequences that are empty throughout. Exact (sums of whole pixels,
+        divided once) wherever it is at least the floor.
 
-
-def iou_bound(predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence]) -> NDArray[np.float64]:
-    """Upper bound of the IoU that follows from the areas: ``[D, G]`` float64 in [0, 1].
-
-    In each frame the intersection is at most the smaller area and the union at least the larger one.
+    Raises:
+        InvalidMaskError: if the runs of a prediction's mask do not fit its size; ``index`` is that of the prediction.
     """
     if not predictions or not truths:
         return np.zeros((len(predictions), len(truths)))
-    dt_areas, gt_areas = _areas(predictions)[:, None], _areas(truths)[None]
-    smaller = np.minimum(dt_areas, gt_areas).sum(axis=2)
-    larger = np.maximum(dt_areas, gt_areas).sum(axis=2)
-    return np.where(larger > 0, smaller / np.maximum(larger, 1), 0.0)
+    dt_areas, gt_areas = _stack_areas(predictions)[:, None], _stack_areas(truths)[None]
+    both = dt_areas + gt_areas  # [D, G, T]
+    total = both.sum(axis=2)
+    # What the frames not yet seen can share at most; the union is what remains of both.
+    to_come = np.minimum(dt_areas, gt_areas)
+    possible = to_come.sum(axis=2)
+    complete = np.ones(possible.shape, bool)
+    begin, step = 0, _FIRST_STEP
+    while begin < both.shape[2]:
+        frames = slice(begin, min(begin + step, both.shape[2]))
+        wanted = (possible > 0) & (possible >= (floor - _ROUNDING) * (total - possible))
+        rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
+        complete &= wanted | (possible == 0)
+        if not len(rows):
+            break
+        block = np.ix_(rows, columns)
+        try:
+            iou = _frame_ious([predictions[row] for row in rows], [truths[column] for column in columns], frames)
+        except InvalidMaskError as error:
+            raise InvalidMaskError(int(rows[error.index]), error.reason) from None
+        # I = iou * U and U = both - I. The quotient was rounded once, so the whole number is beyond doubt.
+        shared = np.rint(iou * both[block][..., frames] / (1 + iou)).astype(np.int64)
+        possible[block] += (shared - to_come[block][..., frames]).sum(axis=2)
+        begin, step = frames.stop, 2 * step
+    return np.where(complete, possible / np.maximum(total - possible, 1), 0.0)
 
 
-def frame_intersections(
-    predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence], frame: int
-) -> NDArray[np.int64]:
-    """Pixels that each prediction shares with each object in one frame where all of them are visible: ``[D, G]``."""
-    iou = coco_mask.iou(
-        [masks.rles[frame] for masks in predictions], [masks.rles[frame] for masks in truths], [0] * len(truths)
-    )
-    both = np.add.outer(
-        [masks.areas[frame] for masks in predictions], [masks.areas[frame] for masks in truths]
-    )
-    # With I = iou * U and U = both - I. The quotient was rounded once, so the whole number is beyond doubt.
-    return np.rint(iou * both / (1 + iou)).astype(np.int64)
+def _frame_ious(
+    predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence], frames: slice
+) -> NDArray[np.float64]:
+    """IoU of each prediction with each object in some frames, ``[D, G, frames]``; the predictions' runs are checked."""
+    dt_rles = [masks.rles[frames] for masks in predictions]
+    gt_rles = [masks.rles[frames] for masks in truths]
+    _check_all(dt_rles, frames.start)
+    ious = np.zeros((len(dt_rles), len(gt_rles), len(dt_rles[0])))
+    for t in range(ious.shape[2]):
+        rows = [d for d, rles in enumerate(dt_rles) if rles[t] is not None]
+        columns = [g for g, rles in enumerate(gt_rles) if rles[t] is not None]
+        if rows and columns:
+            found = coco_mask.iou(
+                [dt_rles[d][t] for d in rows], [gt_rles[g][t] for g in columns], [0] * len(columns)
+            )
+            ious[np.ix_(rows, columns, [t])] = found[:, :, None]
+    return ious
 
 
-def _areas(sequences: Sequence[MaskSequence]) -> NDArray[np.int64]:
+def _check_all(sequences: Sequence[Sequence[RLE | None]], first_frame: int) -> None:
+    present = [(n, t, rle) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
+    try:
+        check_runs([rle for _, _, rle in present])
+    except InvalidMaskError as error:
+        n, t, _ = present[error.index]
+        raise InvalidMaskError(n, f"has a mask for frame {first_frame + t} that {error.reason}") from None
+
+
+def _stack_areas(sequences: Sequence[MaskSequence]) -> NDArray[np.int64]:
+    """Areas of N sequences: ``[N, T]``, pixels."""
     return np.stack([masks.areas for masks in sequences])

@@ -27,14 +27,17 @@ class ResNet(TorchvisionResNet):
     strides = (4, 8, 16, 32)
 
     def __init__(
-        self, depth: int = 50, groups: int = 1, base_width: int = 64, frozen_stages: int = 1, norm_eval: bool = True
+        self,
+        depth: int = 50,
+        groups: int = 1,
+        base_width: int = 64,
+        frozen_stages: int = 1,
+        norm_eval: bool = True,
     ) -> None:
         if depth not in BLOCKS:
             raise ValueError(f"ResNet depth must be one of {sorted(BLOCKS)}, got {depth}")
         # A classifier of one class: the smallest that torchvision builds, and dropped at once.
-        super().__init__(
-            Bottleneck, list(BLOCKS[depth]), num_classes=1, groups=groups, width_per_group=base_width
-        )
+        super().__init__(Bottleneck, list(BLOCKS[depth]), num_classes=1, groups=groups, width_per_group=base_width)
         del self.fc, self.avgpool
         self.out_channels = (256, 512, 1024, 2048)
         self.frozen_stages = frozen_stages
@@ -81,5 +84,3 @@ class ResNeXt(ResNet):
 
     def __init__(self, depth: int = 101, groups: int = 64, base_width: int = 4, **kwargs: int | bool) -> None:
         super().__init__(depth=depth, groups=groups, base_width=base_width, **kwargs)  # type: ignore[arg-type]
-
-

@@ -5,4 +5,12 @@ from mmdet_vis.models.heads.mask import FCNMaskHead, paste_masks
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_aggregate
 from mmdet_vis.models.heads.rpn import RPNHead
 
-__all__ = ["FCNMaskHead", "FrameTerms", "RPNHead", "SeqPropHead", "SharedFCBBoxHead", "paste_masks", "soft_aggregate"]
+__all__ = [
+    "FCNMaskHead",
+    "FrameTerms",
+    "RPNHead",
+    "SeqPropHead",
+    "SharedFCBBoxHead",
+    "paste_masks",
+    "soft_aggregate",
+]

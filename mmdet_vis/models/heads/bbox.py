@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -32,9 +34,7 @@ class SharedFCBBoxHead(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         widths = [in_channels * roi_size * roi_size] + [fc_channels] * num_shared_fcs
-        self.shared_fcs = nn.ModuleList(
-            nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.shared_fcs = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
         self.fc_cls = nn.Linear(widths[-1], num_classes)
         self.fc_reg = nn.Linear(widths[-1], 4 * num_classes)
         for fc in self.shared_fcs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import torch.nn.functional as F
@@ -22,14 +24,10 @@ class FCNMaskHead(nn.Module):
         num_convs: 3x3 convolutions before the upsampling.
     """
 
-    def __init__(
-        self, num_classes: int, in_channels: int = 256, conv_channels: int = 256, num_convs: int = 4
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int = 256, conv_channels: int = 256, num_convs: int = 4) -> None:
         super().__init__()
         widths = [in_channels] + [conv_channels] * num_convs
-        self.convs = nn.ModuleList(
-            ConvModule(i, o, 3, relu=True) for i, o in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.convs = nn.ModuleList(ConvModule(i, o, 3, relu=True) for i, o in pairwise(widths))
         self.upsample = nn.ConvTranspose2d(conv_channels, conv_channels, 2, stride=2)
         self.conv_logits = nn.Conv2d(conv_channels, num_classes, 1)
         for layer in (self.upsample, self.conv_logits):
@@ -45,7 +43,10 @@ class FCNMaskHead(nn.Module):
 
 
 def paste_masks(
-    probabilities: NDArray[np.float32], boxes: NDArray[np.float32], canvas: tuple[int, int], threshold: float = 0.5
+    probabilities: NDArray[np.float32],
+    boxes: NDArray[np.float32],
+    canvas: tuple[int, int],
+    threshold: float = 0.5,
 ) -> NDArray[np.uint8]:
     """Put mask probabilities back into the image.
 

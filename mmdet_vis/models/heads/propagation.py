@@ -22,7 +22,7 @@ class FrameTerms:
     Attributes:
         p2: ``[B, C, H/4, W/4]`` finest pyramid level.
         query_key: ``[B, 64, H/16, W/16]``.
-        query_value: ``[B, 256, H/16, W/16]`` the query value after its half of ``convFM`` (a linear map, bias included).
+        query_value: ``[B, 256, H/16, W/16]`` the query value after its half of ``convFM``, bias included.
         skip3: ``[B, 256, H/8, W/8]`` skip branch of the 1/8 decoder stage.
         skip2: ``[B, 256, H/4, W/4]`` skip branch of the 1/4 decoder stage.
     """
@@ -65,7 +65,7 @@ class RefineBlock(nn.Module):
 class SeqPropHead(nn.Module):
     """Space-time memory network on pyramid features, one object per batch entry.
 
-    Parameter names are those of the published checkpoints (``enc_`` writes the memory, ``qry_`` asks it, ``RF`` refine).
+    Parameter names are those of the published checkpoints (``enc_`` writes the memory, ``qry_`` asks it).
 
     Args:
         in_channels: channels of P2.
@@ -107,7 +107,7 @@ class SeqPropHead(nn.Module):
         )
 
     def query(self, p2: Tensor) -> tuple[Tensor, Tensor]:
-        """What a frame asks of the memory: P2 ``[B, C, h, w]`` to key ``[B, 64, h/4, w/4]``, value ``[B, 256, h/4, w/4]``."""
+        """What frames ask of the memory: P2 ``[B, C, h, w]`` to a key (64) and a value (256 channels) at ``h/4, w/4``."""
         fused = self.qry_fuse(p2)
         return self.qry_atn_key(fused), self.qry_atn_value(fused)
 
@@ -170,9 +170,7 @@ class SeqPropHead(nn.Module):
         x = self.RF2(terms.skip2, x)
         logits = self.pred2(F.relu_(x)).float()
         # The softmax over (background, foreground) is the sigmoid of their difference.
-        margin = F.interpolate(
-            logits[:, 1:] - logits[:, :1], scale_factor=4, mode="bilinear", align_corners=False
-        )
+        margin = F.interpolate(logits[:, 1:] - logits[:, :1], scale_factor=4, mode="bilinear", align_corners=False)
         return margin[:, 0].sigmoid()
 
 

@@ -86,7 +86,14 @@ class RPNHead(nn.Module):
         grids = [self.anchors.grid(i, x.shape[1], x.shape[2], x.device) for i, x in enumerate(logits)]
         return [
             self._propose_one(
-                [s[b] for s in scores], [c[b] for c in changes], grids, image_size, nms_pre, nms_post, max_num, nms_thr
+                [s[b] for s in scores],
+                [c[b] for c in changes],
+                grids,
+                image_size,
+                nms_pre,
+                nms_post,
+                max_num,
+                nms_thr,
             )
             for b in range(logits[0].shape[0])
         ]

@@ -1,0 +1,244 @@
+"""Time and memory of the YouTube-VIS evaluation, beside a straightforward one on the same generated data.
+
+    python benchmarks/evaluation.py
+    python benchmarks/evaluation.py --videos 40 --compare 10        # a quick look
+
+The data (seeded) are moving, wobbling ellipses: objects that enter and leave, predictions that follow them more or
+less well under the right or a wrong category, and predictions of nothing. All masks are different. The straightforward
+evaluation does what the official one does: it measures each mask on its own, and merges the RLEs of each pair of
+prediction and object in each frame, once for the intersection and once for the union.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.errors import run_command
+from mmdet_vis.evaluation.ytvis import evaluate, load_results
+
+HEIGHT, WIDTH, CATEGORIES = 360, 640, 40
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RANGES = {"": (0, 1e10), "s": (0, 128**2), "m": (128**2, 256**2), "l": (256**2, 1e10)}
+Result = TypeVar("Result")
+
+
+# ---------------------------------------------------------------- data
+class Blob:
+    """An ellipse with a wavy outline that moves, grows and turns visible and invisible."""
+
+    def __init__(self, rng: np.random.Generator, frames: int) -> None:
+        self.center = rng.uniform((60, 40), (WIDTH - 60, HEIGHT - 40))
+        self.speed = rng.uniform(-6, 6, 2)
+        self.radii = np.exp(rng.uniform(np.log(20), np.log(170), 2)).clip(max=(230, 150))
+        self.growth = rng.uniform(0.99, 1.01)
+        self.wave = rng.uniform((0.02, 0.03, 0), (0.15, 0.12, 6))
+        self.visible = sorted(rng.integers(0, frames + 1, 2)) if rng.random() < 0.3 else [0, frames]
+
+    def jittered(self, rng: np.random.Generator, amount: float) -> Blob:
+        """A copy as a prediction of this object would be: ``amount`` from 0.02, nearly right, to 0.3, poor."""
+        other = object.__new__(Blob)
+        other.center = self.center + rng.normal(0, amount, 2) * self.radii
+        other.speed = self.speed + rng.normal(0, amount, 2)
+        other.radii = self.radii * np.exp(rng.normal(0, amount, 2))
+        other.growth, other.visible = self.growth, self.visible
+        other.wave = self.wave + rng.normal(0, amount * 0.1, 3)
+        return other
+
+    def mask(self, frame: int) -> dict[str, Any] | None:
+        """RLE of the blob in a frame, built from its columns; ``None`` where it is not visible."""
+        if not self.visible[0] <= frame < self.visible[1]:
+            return None
+        center, radii = self.center + self.speed * frame, self.radii * self.growth**frame
+        x = np.arange(max(0, int(center[0] - radii[0])), min(WIDTH, int(center[0] + radii[0]) + 1))
+        half = radii[1] * np.sqrt(np.maximum(0, 1 - ((x - center[0]) / radii[0]) ** 2))
+        half *= 1 + self.wave[0] * np.sin(self.wave[1] * x * 7 + self.wave[2] + frame)
+        top = np.clip(np.rint(center[1] - half), 1, HEIGHT - 1).astype(np.int64)
+        bottom = np.clip(np.rint(center[1] + half), 1, HEIGHT - 1).astype(np.int64)
+        edges = np.stack([x * HEIGHT + top, x * HEIGHT + bottom], axis=1)[bottom > top].reshape(-1)
+        if not len(edges):
+            return None
+        counts = np.diff(edges, prepend=0, append=HEIGHT * WIDTH).tolist()
+        rle = coco_mask.frPyObjects({"size": [HEIGHT, WIDTH], "counts": counts}, HEIGHT, WIDTH)
+        return {"size": [HEIGHT, WIDTH], "counts": rle["counts"].decode("ascii")}
+
+
+def generate(videos: int, predictions: int, frames: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Annotations and results in the YouTube-VIS format."""
+    rng = np.random.default_rng(seed)
+    dataset: dict[str, Any] = {
+        "videos": [{"id": v + 1, "height": HEIGHT, "width": WIDTH, "length": frames} for v in range(videos)],
+        "categories": [{"id": c + 1, "name": f"category {c + 1}"} for c in range(CATEGORIES)],
+        "annotations": [],
+    }
+    results = []
+    for video in dataset["videos"]:
+        present = rng.integers(1, CATEGORIES + 1, rng.integers(1, 3))
+        objects = [(Blob(rng, frames), int(rng.choice(present))) for _ in range(rng.integers(1, 7))]
+        for blob, category in objects:
+            masks = [blob.mask(t) for t in range(frames)]
+            entry = {"video_id": video["id"], "category_id": category, "segmentations": masks}
+            dataset["annotations"].append({"id": len(dataset["annotations"]) + 1, "iscrowd": 0, **entry})
+        for _ in range(predictions):
+            blob, category = objects[rng.integers(len(objects))]
+            amount = float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
+            right = rng.random(2) < (0.7, 0.7)  # follows an object; has the object's category
+            blob = blob.jittered(rng, amount) if right[0] else Blob(rng, frames)
+            if not right[1]:
+                category = int(rng.integers(1, CATEGORIES + 1))
+            # Scores tell good from bad to the degree that those of detectors do.
+            score = 1 / (1 + np.exp(-rng.normal(1.5 * right.sum() - 8 * amount - 2, 1)))
+            masks = [blob.mask(t) for t in range(frames)]
+            entry = {"video_id": video["id"], "category_id": category, "segmentations": masks}
+            results.append({**entry, "score": float(score)})
+    return dataset, results
+
+
+# ---------------------------------------------------------------- the straightforward evaluation
+def straightforward(results: list[dict[str, Any]], dataset: dict[str, Any]) -> dict[str, float]:
+    """The twelve metrics as the protocol describes them, pair by pair and mask by mask."""
+    objects, predictions = defaultdict(list), defaultdict(list)
+    for source, grouped in ((dataset["annotations"], objects), (results, predictions)):
+        for entry in source:
+            areas = [int(coco_mask.area(mask)) for mask in entry["segmentations"] if mask]
+            visible = [area for area in areas if area]
+            size = float(np.mean(visible)) if visible else 0.0
+            grouped[entry["video_id"], entry["category_id"]].append((entry, size))
+    ious = {}
+    for key in objects.keys() & predictions.keys():
+        predictions[key].sort(key=lambda item: -item[0]["score"])
+        ious[key] = np.array([[pair_iou(p, o) for o, _ in objects[key]] for p, _ in predictions[key][:100]])
+    values: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    for category in [c["id"] for c in dataset["categories"]]:
+        keys = [(v["id"], category) for v in dataset["videos"]]
+        for letter, (low, high) in RANGES.items():
+            outcomes = [one_video(objects[k], predictions[k][:100], ious.get(k), low, high) for k in keys]
+            total = sum(number for _, number in outcomes)
+            if total == 0:
+                continue
+            for limit in (1, 10, 100):
+                rows = sorted((row for video, _ in outcomes for row in video[:limit]), key=lambda row: -row[0])
+                precision, recall = curves(rows, total)
+                if limit == 100:
+                    values["AP" + letter].append(precision)
+                if not letter or limit == 100:
+                    values["AR" + (letter or str(limit))].append(recall)
+    summary = {key: float(np.mean(value)) for key, value in values.items()}
+    precision = np.array(values["AP"])
+    return {**summary, "AP50": float(precision[:, 0].mean()), "AP75": float(precision[:, 5].mean())}
+
+
+def pair_iou(prediction: dict[str, Any], truth: dict[str, Any]) -> float:
+    """Sequence IoU by merging the RLEs of each frame."""
+    intersection = union = 0
+    for a, b in zip(prediction["segmentations"], truth["segmentations"], strict=True):
+        if a and b:
+            intersection += int(coco_mask.area(coco_mask.merge([a, b], True)))
+            union += int(coco_mask.area(coco_mask.merge([a, b], False)))
+        elif a or b:
+            union += int(coco_mask.area(a or b))
+    return intersection / union if union else 0.0
+
+
+def one_video(
+    objects: list[Any], predictions: list[Any], ious: NDArray[np.float64] | None, low: float, high: float
+) -> tuple[list[tuple[float, list[bool], list[bool]]], int]:
+    """(score, right and wrong by threshold) of each prediction of a video and category; objects that count."""
+    ignored = [bool(truth["iscrowd"]) or not low <= size <= high for truth, size in objects]
+    rows = []
+    taken: set[tuple[int, int]] = set()
+    for d, (prediction, size) in enumerate(predictions):
+        right, wrong = [], []
+        for t, threshold in enumerate(THRESHOLDS):
+            best, best_key = -1, (False, 0.0)
+            for g, (truth, _) in enumerate(objects):
+                free = (t, g) not in taken or truth["iscrowd"]
+                key = (not ignored[g], float(ious[d, g]) if ious is not None else 0.0)
+                if free and key[1] >= min(threshold, 1 - 1e-10) and (best < 0 or key >= best_key):
+                    best, best_key = g, key
+            taken.add((t, best))
+            right.append(best >= 0 and not ignored[best])
+            wrong.append(best < 0 and low <= size <= high)
+        rows.append((prediction["score"], right, wrong))
+    return rows, ignored.count(False)
+
+
+def curves(
+    rows: list[tuple[float, list[bool], list[bool]]], total: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Interpolated precision ``[T, 101]`` and final recall ``[T]``."""
+    precision, final = np.zeros((len(THRESHOLDS), 101)), np.zeros(len(THRESHOLDS))
+    for t in range(len(THRESHOLDS) if rows else 0):
+        right = np.cumsum([row[1][t] for row in rows])
+        wrong = np.cumsum([row[2][t] for row in rows])
+        recall, exact = right / total, right / np.maximum(right + wrong, 1e-300)
+        final[t] = recall[-1]
+        for r, point in enumerate(np.linspace(0, 1, 101)):
+            beyond = np.flatnonzero(recall >= point)
+            precision[t, r] = exact[beyond[0] :].max() if len(beyond) else 0.0
+    return precision, final
+
+
+# ---------------------------------------------------------------- measuring
+def timed(label: str, function: Callable[[], Result]) -> tuple[Result, float]:
+    """Run, and print seconds and the peak memory of the process so far."""
+    begin = time.perf_counter()
+    result = function()
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{label:<58} {seconds:8.2f} s   peak memory {peak:6.2f} GiB", flush=True)
+    return result, seconds
+
+
+def subset(
+    data: tuple[dict[str, Any], list[dict[str, Any]]], videos: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The data of the first videos."""
+    dataset, results = data
+    part = {**dataset, "videos": dataset["videos"][:videos]}
+    part["annotations"] = [entry for entry in dataset["annotations"] if entry["video_id"] <= videos]
+    return part, [entry for entry in results if entry["video_id"] <= videos]
+
+
+def main() -> int:
+    """Generate, evaluate both ways, compare."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=300)
+    parser.add_argument("--predictions", type=int, default=100, help="per video")
+    parser.add_argument("--frames", type=int, default=30, help="per video")
+    parser.add_argument("--compare", type=int, default=60, help="videos on which both evaluations run")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    size = f"{args.videos} videos x {args.predictions} predictions x {args.frames} frames, {WIDTH}x{HEIGHT}"
+    print(f"{size}, {CATEGORIES} categories, seed {args.seed}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "results.json"
+        dataset, generated = generate(args.videos, args.predictions, args.frames, args.seed)
+        file.write_text(json.dumps(generated))
+        print(f"results.json: {file.stat().st_size / 2**20:.0f} MiB")
+        del generated
+        results, _ = timed("reading results.json", lambda: load_results(file))
+    _, whole = timed(f"mmdet_vis, {args.videos} videos", lambda: evaluate(results, dataset).summary())
+    number = min(args.compare, args.videos)
+    part, part_results = subset((dataset, results), number)
+    ours, fast = timed(f"mmdet_vis, {number} videos", lambda: evaluate(part_results, part).summary())
+    theirs, slow = timed(f"RLE merge of each pair, {number} videos", lambda: straightforward(part_results, part))
+    print(f"ratio on {number} videos: {slow / fast:.1f}; {1000 * whole / args.videos:.1f} ms per video")
+    difference = max(abs(ours[key] - theirs.get(key, -1.0)) for key in ours)
+    print(f"largest difference of the twelve metrics: {difference:.1e} (AP {100 * ours['AP']:.3f})")
+    return 0 if difference < 1e-9 else 1
+
+
+if __name__ == "__main__":
+    run_command(main)

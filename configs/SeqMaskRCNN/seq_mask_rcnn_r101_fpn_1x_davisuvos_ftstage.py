@@ -1,0 +1,8 @@
+# ResNet-101 on DAVIS-UVOS (unsupervised video object segmentation): one category.
+_base_ = [
+    "../_base_/models/seq_mask_rcnn_r101_fpn.py",
+    "../_base_/datasets/davisuvos.py",
+    "../_base_/propose_reduce/davis.py",
+    "../_base_/runtime.py",
+]
+model = dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2))

@@ -1,0 +1,7 @@
+# ResNet-50 on YouTube-VIS 2021.
+_base_ = [
+    "../_base_/models/seq_mask_rcnn_r50_fpn.py",
+    "../_base_/datasets/youtubevis21.py",
+    "../_base_/propose_reduce/ytvis.py",
+    "../_base_/runtime.py",
+]

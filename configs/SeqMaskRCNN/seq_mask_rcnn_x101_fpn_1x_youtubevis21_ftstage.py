@@ -1,0 +1,7 @@
+# ResNeXt-101 64x4d on YouTube-VIS 2021.
+_base_ = [
+    "../_base_/models/seq_mask_rcnn_x101_fpn.py",
+    "../_base_/datasets/youtubevis21.py",
+    "../_base_/propose_reduce/ytvis.py",
+    "../_base_/runtime.py",
+]

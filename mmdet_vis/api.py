@@ -1,0 +1,196 @@
+"""The program from Python: load a model, segment a video.
+
+Example::
+
+    from mmdet_vis.api import load_model, segment_video
+
+    model = load_model("configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py", "r50.pth")
+    result = segment_video(model, "clip.mp4")
+    for sequence in result.sequences:
+        print(sequence.track_id, result.category_of(sequence), round(sequence.score, 2), len(sequence.masks))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from numpy.typing import NDArray
+
+from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.preprocess import Preprocessor
+from mmdet_vis.data.sources import ArraySource, FrameSource, open_source
+from mmdet_vis.engine.checkpoint import load_checkpoint
+from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.device import (
+    Precision,
+    apply_tf32,
+    parse_bytes,
+    place,
+    resolve_device,
+    resolve_precision,
+)
+from mmdet_vis.engine.settings import build_settings
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce import EngineSettings, Sequences, propose_reduce
+from mmdet_vis.structures import InstanceSequence, VideoResult
+from mmdet_vis.structures.resize import rles_to_original
+
+CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20}
+"""One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library
+returns memory to the system after each use, which would cost as much as the convolution itself."""
+
+BATCH_SIZE = {"cpu": 1, "cuda": 8}
+"""Frames per backbone batch: the CPU is busy with one."""
+
+Source = str | Path | FrameSource | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+
+
+@dataclass
+class VISModel:
+    """A network with what is needed to use it on videos.
+
+    Attributes:
+        network: on its device, in evaluation mode.
+        config: the config that it was built from.
+        categories: C names.
+        preprocess: frames to network input.
+        device, precision: where and how it runs.
+    """
+
+    network: SeqMaskRCNN
+    config: Config
+    categories: tuple[str, ...]
+    preprocess: Preprocessor
+    device: torch.device
+    precision: Precision
+
+
+def load_model(
+    config: str | Path | Config,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "float32",
+    cfg_options: Mapping[str, Any] | None = None,
+) -> VISModel:
+    """Build a model and load its weights.
+
+    Args:
+        config: a config file (it is executed: use only files that you trust), or a loaded config.
+        weights: a ``.pth`` or ``.safetensors`` checkpoint; None leaves the weights as initialised, at random.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
+            fastest that the device does well.
+        cfg_options: dotted keys and values that override the config's.
+
+    Raises:
+        ConfigError: the config, the device or the precision cannot be used.
+        CheckpointError: the weights cannot be read or belong to another model.
+    """
+    where = resolve_device(device)
+    how = resolve_precision(precision, where)
+    if not isinstance(config, Config):
+        config = load_config(config, cfg_options)
+    categories = resolve_categories(config.get("categories") or ())
+    network = build_model(config)
+    expected = network.bbox_head.num_classes - 1
+    if len(categories) != expected:
+        raise ConfigError(
+            f"{config.filename}: categories has {len(categories)} names but model.bbox_head.num_classes - 1 is {expected}"
+        )
+    if weights is not None:
+        load_checkpoint(network, weights)
+    place(network, where, how)
+    try:
+        preprocess = Preprocessor(**config.get("data_preprocessor", {}))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"{config.filename}: data_preprocessor: {error}") from error
+    return VISModel(network, config, categories, preprocess, where, how)
+
+
+def segment_video(
+    model: VISModel,
+    source: Source,
+    key_num: int | None = None,
+    mem_step: int | None = None,
+    use_cate_reduce: bool = False,
+    feature_memory: str | int = "2GB",
+    progress: Callable[[int, int], None] | None = None,
+) -> VideoResult:
+    """Find every object of a video as one sequence of masks.
+
+    Args:
+        model: from :func:`load_model`.
+        source: a folder of frames, a video or image file, a frame source, or frames ``[T, H, W, 3]`` uint8 BGR.
+        key_num: frames that objects are proposed from; the config's unless given.
+        mem_step: every ``mem_step``-th propagated frame is remembered; the config's memory unless given.
+        use_cate_reduce: category-aware reduction (the config must have ``propose_reduce.cate_reduce``).
+        feature_memory: bytes of features kept, e.g. ``"2GB"``; those of longer videos are computed again.
+        progress: called with (frames swept, frames to sweep).
+
+    Returns:
+        the sequences, best first, with masks at the video's original size. No object gives no sequence.
+
+    Raises:
+        SourceError: the video cannot be read.
+        ConfigError: an option cannot be used.
+    """
+    settings = build_settings(model.config, key_num, mem_step, use_cate_reduce)
+    budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
+    apply_tf32(model.precision)
+    engine = EngineSettings(
+        device=model.device,
+        dtype=model.precision.dtype,
+        feature_bytes=budget,
+        chunk_bytes=CHUNK_BYTES[model.device.type],
+        batch_size=BATCH_SIZE[model.device.type],
+    )
+    video = _as_source(source)
+    try:
+        geometry = model.preprocess.geometry(video.height, video.width)
+        found = propose_reduce(model.network, video, model.preprocess, geometry.resized, settings, engine, progress)
+        return _result(model, video, found, geometry.resized)
+    finally:
+        if video is not source:
+            video.close()
+
+
+def _as_source(source: Source) -> FrameSource:
+    if isinstance(source, FrameSource):
+        return source
+    if isinstance(source, str | Path):
+        return open_source(source)
+    return ArraySource(source)
+
+
+def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int]) -> VideoResult:
+    original = (video.height, video.width)
+    sequences = []
+    for rank, (masks, scores) in enumerate(zip(found.masks, found.scores, strict=True), start=1):
+        label = int(scores[1:].argmax())
+        sequences.append(
+            InstanceSequence(
+                track_id=rank,
+                label=label,
+                score=float(scores[label + 1]),
+                class_scores=scores[1:],
+                masks=rles_to_original(masks, resized, original),
+            )
+        )
+    return VideoResult(
+        name=video.name,
+        height=video.height,
+        width=video.width,
+        num_frames=len(video),
+        sequences=sequences,
+        categories=model.categories,
+        category_ids=tuple(range(1, len(model.categories) + 1)),
+        frame_names=list(video.frame_names),
+        fps=video.fps,
+    )

@@ -1,0 +1,76 @@
+"""Which entries of a folder are videos, and how one is opened."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from ...errors import SourceError
+from .base import FrameSource
+from .folder import FolderSource, ImageFilesSource, list_images
+from .image_files import IMAGE_SUFFIXES
+from .naming import display_name, natural_key, unique_names
+from .video import VideoFileSource
+from .video_decode import VIDEO_SUFFIXES
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def open_source(path: str | os.PathLike[str]) -> FrameSource:
+    """Open a folder of images, an image, or a video file as a source of frames.
+
+    Raises:
+        SourceError: nothing there, or nothing that can be used.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.exists():
+        raise SourceError(f"{path}: no such file or folder; check the path")
+    if not path.is_file():
+        raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageFilesSource([path], unique_names([path])[0])
+    return VideoFileSource(path)
+
+
+def find_inputs(input_dir: str | os.PathLike[str]) -> list[Path]:
+    """Return the videos of a folder in natural order: sub-folders that directly hold images, and video files.
+
+    Hidden entries are skipped; other entries are ignored with a warning in the log. A folder that holds
+    images but neither videos nor folders of images is itself the one input, and so is a single file.
+
+    Raises:
+        SourceError: nothing there, or no input in it.
+    """
+    root = Path(input_dir)
+    if not root.exists():
+        raise SourceError(f"{root}: no such folder; give a folder with videos or folders of images")
+    if not root.is_dir():
+        return [root]
+    images, others = list_images(root)
+    inputs: list[Path] = []
+    ignored = list(images)
+    for entry in others:
+        (inputs if _is_input(entry) else ignored).append(entry)
+    if not inputs and images:
+        return [root]
+    if not inputs:
+        endings = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise SourceError(f"{root}: holds no input; put videos ({endings}) or folders of images into it")
+    if ignored:
+        first = display_name(min(ignored, key=lambda entry: natural_key(entry.name)).name)
+        _LOGGER.warning(
+            "%s: ignored what is neither a video nor a folder of images: %d in all, the first is %s",
+            root,
+            len(ignored),
+            first,
+        )
+    return inputs
+
+
+def _is_input(entry: Path) -> bool:
+    if entry.is_dir():
+        return bool(list_images(entry)[0])
+    return entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()

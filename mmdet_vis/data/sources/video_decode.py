@@ -1,0 +1,110 @@
+"""FFmpeg's side of a video file: opening it safely, decoding its packets, telling frames apart."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+from av.video.reformatter import Interpolation, VideoReformatter
+
+from ...errors import SourceError
+from .base import MAX_PIXELS
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
+    | {".3gp", ".ogv", ".gif"}
+)
+
+# FFmpeg finds the format by content. Playlists, which can point at other files and hosts, stay out.
+_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif",
+    "protocol_whitelist": "file",
+    "max_pixels": str(MAX_PIXELS),
+}
+# Errors of PyAV for files that cannot be used; some carry a standard class only.
+DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError)
+
+# Side of the thumbnail whose checksum identifies a frame.
+_THUMBNAIL = 64
+
+
+def open_container(path: Path, threads: str) -> tuple[Any, Any]:
+    """Open a video file; return PyAV's container and its main video stream, ready to decode.
+
+    Raises:
+        SourceError: not a video file, or one without a video stream that can be decoded.
+    """
+    # The prefix keeps FFmpeg from reading a protocol into a name with a colon.
+    try:
+        container = av.open(f"file:{os.path.abspath(path)}", options=_OPTIONS, metadata_errors="replace")
+    except DECODE_ERRORS as error:
+        raise SourceError(
+            f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"
+        ) from error
+    try:
+        stream = container.streams.best("video")
+        if stream is None or stream.codec_context is None:
+            kind = "no video stream" if stream is None else "a video codec that is not supported"
+            raise SourceError(f"{path}: has {kind}; convert it to H.264 in mp4")
+        stream.codec_context.thread_type = threads
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    except BaseException:
+        container.close()
+        raise
+    return container, stream
+
+
+def decode_packets(container: Any, stream: Any) -> Iterator[tuple[Any, list[Any] | None]]:
+    """Yield every packet of the stream with its decoded frames, or with None where it could not be decoded.
+
+    A failure inside the container ends the packets: (None, None) and then, from the decoder's buffers, one
+    last (None, frames).
+    """
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except DECODE_ERRORS:
+            yield None, None
+            break
+        try:
+            frames = packet.decode()
+        except DECODE_ERRORS:
+            frames = None
+        yield packet, frames
+    try:
+        yield None, stream.codec_context.decode(None)
+    except DECODE_ERRORS:
+        return
+
+
+class Fingerprint:
+    """Checksum of a frame's content, by a small grey thumbnail: a few percent of the cost of decoding.
+
+    It tells a frame that was decoded from a proper start from one that was decoded from the middle of a group
+    of pictures, or from its neighbour. Not for use from several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> int:
+        """Return the checksum of a ``av.VideoFrame``, 32 bits."""
+        small = self._reformatter.reformat(frame, _THUMBNAIL, _THUMBNAIL, "gray", interpolation=Interpolation.AREA)
+        return zlib.crc32(small.to_ndarray().tobytes())
+
+
+def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    """The part of a frame's display matrix that turns and mirrors it; None if it has none."""
+    for entry in frame.side_data:
+        if entry.type.name == "DISPLAYMATRIX":
+            # Nine native 32-bit integers in row order: a b u, c d v, x y w.
+            values = memoryview(bytes(entry)).cast("i")
+            return values[0], values[1], values[3], values[4]
+    return None

@@ -1,0 +1,94 @@
+"""Command line arguments that several tools share."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FORMATS = ("json", "overlay", "video", "png")
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Parse ``--format``: a comma-separated list of :data:`FORMATS`."""
+    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
+    wrong = [part for part in chosen if part not in FORMATS]
+    if wrong or not chosen:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a comma-separated list of {', '.join(FORMATS)}")
+    return chosen
+
+
+class OptionAction(argparse.Action):
+    """Collects ``key=value`` pairs; values are Python literals, anything else is a string."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse the pairs; a word without ``=`` is an error of the command line."""
+        options: dict[str, Any] = dict(getattr(namespace, self.dest) or {})
+        for pair in values or ():
+            key, equals, value = str(pair).partition("=")
+            if not equals or not key:
+                parser.error(f"{option_string} takes KEY=VALUE pairs, got {pair!r}")
+            options[key] = _literal(value)
+        setattr(namespace, self.dest, options)
+
+
+def _literal(text: str) -> Any:
+    named = {"true": True, "false": False, "none": None}
+    if text.lower() in named:
+        return named[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add CONFIG, CHECKPOINT and ``--cfg-options``."""
+    parser.add_argument("config", type=Path, help="config file, e.g. of configs/SeqMaskRCNN (it is run as code)")
+    parser.add_argument("checkpoint", type=Path, help="weights, .pth or .safetensors")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=OptionAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="override values of the config, e.g. propose_reduce.key_num=3",
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the algorithm and of the engine."""
+    algorithm = parser.add_argument_group("algorithm")
+    algorithm.add_argument("--key-num", type=int, help="number of key frames (default: the config's)")
+    algorithm.add_argument("--mem-step", type=int, help="remember every N-th frame (default: the config's memory)")
+    algorithm.add_argument(
+        "--score-thr", type=float, default=0.05, help="lowest score written to results.json (default 0.05)"
+    )
+    algorithm.add_argument(
+        "--use-cate-reduce",
+        action="store_true",
+        help="category-aware reduction, with a CateAwareReduce config",
+    )
+    engine = parser.add_argument_group("engine")
+    engine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
+    engine.add_argument(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="float32 gives the published numbers; auto is the fastest that the device does well (default float32)",
+    )
+    engine.add_argument(
+        "--feature-memory",
+        default="2GB",
+        metavar="SIZE",
+        help="features kept in memory; those of longer videos are computed again (default 2GB)",
+    )

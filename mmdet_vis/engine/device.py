@@ -1,0 +1,108 @@
+"""Which device and which number format the network runs in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import torch
+
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+
+PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Number format of backbone, neck and propagation head; the small heads always run in float32.
+
+    Attributes:
+        name: as the user gave it, ``auto`` resolved.
+        dtype: of weights and features.
+        tf32: whether float32 products may be rounded to tf32 on a GPU.
+    """
+
+    name: str
+    dtype: torch.dtype
+    tf32: bool = False
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` … as a device.
+
+    Raises:
+        ConfigError: unknown name, or the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"--device {name} is not a device: use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"--device {name} is not supported: use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda":
+        number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= number:
+            raise ConfigError(f"--device {name}: this machine has {number} usable GPUs; use --device cpu")
+    return device
+
+
+def resolve_precision(name: str, device: torch.device) -> Precision:
+    """The number format of that name on that device; ``auto`` is the fastest that the device does well.
+
+    Raises:
+        ConfigError: unknown name, or the device has no fast form of it.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"--precision {name} is not known: use one of {', '.join(PRECISIONS)}")
+    if name == "auto":
+        if device.type == "cuda":
+            name = "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
+        else:
+            name = "bfloat16" if cpu_has_fast_bfloat16() else "float32"
+    if name in ("float16", "tf32") and device.type != "cuda":
+        raise ConfigError(f"--precision {name} needs a GPU: on the CPU use float32, bfloat16 or auto")
+    if name == "bfloat16":
+        return Precision(name, torch.bfloat16)
+    if name == "float16":
+        return Precision(name, torch.float16)
+    return Precision(name, torch.float32, tf32=name == "tf32")
+
+
+def cpu_has_fast_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 matrices in hardware (AMX or AVX512-BF16)."""
+    # These are private in torch, so a version without them means "no" rather than an error.
+    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(bool(getattr(torch.cpu, check, lambda: False)()) for check in checks)
+
+
+def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> None:
+    """Move a network to its device and number format, with channels-last weights, ready for inference.
+
+    Channels-last is the faster layout for every convolution here, on CPUs and GPUs alike.
+    """
+    model.eval().requires_grad_(False)
+    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for part in (model.backbone, model.neck, model.prop_head):
+        part.to(precision.dtype)
+
+
+def apply_tf32(precision: Precision) -> None:
+    """Allow or forbid tf32 products; PyTorch's own default allows them in convolutions only."""
+    torch.backends.cuda.matmul.allow_tf32 = precision.tf32
+    torch.backends.cudnn.allow_tf32 = precision.tf32
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a size like ``2GB``, ``500M`` or ``1048576``.
+
+    Raises:
+        ConfigError: not a size.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
+    if match is None:
+        raise ConfigError(f"{text!r} is not a size: write it like 2GB, 500MB or 1048576")
+    return int(float(match.group(1)) * UNITS[match.group(2)])

@@ -1,0 +1,190 @@
+"""Segment videos and folders of frames, and write what was found: the work behind ``tools/test_vis.py --input-dir``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.data.sources import FrameSource, Prefetcher, find_inputs, open_source, unique_names
+from mmdet_vis.errors import SourceError
+from mmdet_vis.evaluation.writers import sequence_annotations, write_davis_pngs, write_results
+from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures.frame_names import frame_stems
+from mmdet_vis.visualization.images import ImageFolderWriter
+from mmdet_vis.visualization.overlay import Style, render_frames
+from mmdet_vis.visualization.video_writer import VideoWriter
+
+FORMATS = ("json", "overlay", "video", "png")
+DEFAULT_FORMATS = ("json", "overlay", "video")
+FRAMES_READ_AT_ONCE = 8
+EXIT_SOME_FAILED = 3
+
+
+@dataclass
+class RunOptions:
+    """How videos are segmented and what is written.
+
+    Attributes:
+        key_num, mem_step, use_cate_reduce, feature_memory: see :func:`mmdet_vis.api.segment_video`.
+        score_thr: lowest score of an entry of ``results.json``.
+        show_thr: lowest score of a sequence that is drawn.
+        use_img: draw as the original's demo: 70 % colour, 30 % image.
+        formats: of :data:`FORMATS`.
+    """
+
+    key_num: int | None = None
+    mem_step: int | None = None
+    use_cate_reduce: bool = False
+    feature_memory: str = "2GB"
+    score_thr: float = 0.05
+    show_thr: float = 0.2
+    use_img: bool = False
+    formats: Sequence[str] = DEFAULT_FORMATS
+
+
+@dataclass
+class Summary:
+    """What a run did."""
+
+    videos: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    sequences: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+def run_inputs(model: VISModel, input_dir: Path, save_dir: Path, options: RunOptions) -> Summary:
+    """Segment every video of a folder and write the results as each is done.
+
+    ``results.json`` is written anew after each video, so that an interrupted run keeps what it computed. A video that
+    cannot be read is reported and skipped; the others are done.
+
+    Args:
+        input_dir: holds frame folders and video files, or is itself a folder of frames.
+        save_dir: created if need be.
+
+    Raises:
+        SourceError: nothing to read in ``input_dir``, or its only input cannot be read.
+        OutputError: a result cannot be written.
+    """
+    inputs = find_inputs(input_dir)
+    ensure_writable_dir(save_dir)
+    summary = Summary()
+    entries: list[dict[str, object]] = []
+    with _progress() as bar:
+        overall = bar.add_task("videos", total=len(inputs))
+        for number, (path, name) in enumerate(zip(inputs, unique_names(inputs), strict=True), start=1):
+            task = bar.add_task(name, total=None)
+            try:
+                with open_source(path) as source:
+                    source.name = name
+                    for line in source.warnings:
+                        print(f"warning: {line}", file=sys.stderr)
+                    result = _segment(model, source, options, summary, bar, task)
+                    found = sequence_annotations(result, number, options.score_thr)
+                    entries += [{**entry, "video_name": name} for entry in found]
+                    if "json" in options.formats:
+                        write_results(save_dir / "results.json", entries)
+                    _write_pictures(result, source, save_dir, options, bar)
+            except SourceError as error:
+                if len(inputs) == 1:
+                    raise
+                summary.failures.append(str(error))
+                print(f"error: {error}", file=sys.stderr)
+            bar.remove_task(task)
+            bar.advance(overall)
+    if "json" in options.formats:
+        write_results(save_dir / "results.json", entries)
+    return summary
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty())
+
+
+def _segment(
+    model: VISModel, source: FrameSource, options: RunOptions, summary: Summary, bar: Progress, task: object
+) -> VideoResult:
+    start = time.perf_counter()
+    result = segment_video(
+        model,
+        source,
+        key_num=options.key_num,
+        mem_step=options.mem_step,
+        use_cate_reduce=options.use_cate_reduce,
+        feature_memory=options.feature_memory,
+        progress=lambda done, total: bar.update(task, completed=done, total=total),  # type: ignore[arg-type]
+    )
+    seconds = time.perf_counter() - start
+    summary.videos += 1
+    summary.frames += result.num_frames
+    summary.seconds += seconds
+    shown = [result.category_of(s) for s in result.sequences if s.score >= options.show_thr]
+    summary.sequences.update(shown)
+    found = ", ".join(f"{n} {c}" for c, n in Counter(shown).most_common()) or "no object"
+    bar.console.print(
+        f"{result.name}: {result.num_frames} frames in {seconds:.1f} s "
+        f"({result.num_frames / seconds:.2f} frames/s): {found}"
+    )
+    return result
+
+
+def _write_pictures(
+    result: VideoResult, source: FrameSource, save_dir: Path, options: RunOptions, bar: Progress
+) -> None:
+    if "png" in options.formats:
+        write_davis_pngs(result, save_dir / result.name)
+    with ExitStack() as stack:
+        writers: list[ImageFolderWriter | VideoWriter] = []
+        if "overlay" in options.formats:
+            folder = save_dir / result.name
+            writers.append(stack.enter_context(ImageFolderWriter(folder, frame_stems(result))))
+        if "video" in options.formats:
+            path = save_dir / f"{result.name}.mp4"
+            writers.append(stack.enter_context(VideoWriter(path, result.fps, (result.height, result.width))))
+        if not writers:
+            return
+        style: Style = "blend" if options.use_img else "overlay"
+        drawn = render_frames(result, _frames(source), options.show_thr, style=style)
+        task = bar.add_task("drawing", total=result.num_frames)
+        for frame in drawn:
+            for writer in writers:
+                writer.write(frame)
+            bar.advance(task)
+        bar.remove_task(task)
+
+
+def _frames(source: FrameSource) -> Iterator[NDArray[np.uint8]]:
+    """All frames of a source in order, read ahead in another thread."""
+    count = len(source)
+    chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
+    with Prefetcher(source, chunks) as ahead:
+        for _, _, frames in ahead:
+            yield from frames
+
+
+def describe(summary: Summary, save_dir: Path, formats: Iterable[str]) -> str:
+    """The closing lines of a run, for people."""
+    speed = summary.frames / summary.seconds if summary.seconds else 0.0
+    found = ", ".join(f"{n} {c}" for c, n in summary.sequences.most_common()) or "no object"
+    lines = [
+        f"{summary.videos} videos, {summary.frames} frames, {speed:.2f} frames/s",
+        f"found: {found}",
+        f"results ({', '.join(formats)}): {save_dir.resolve()}",
+    ]
+    lines += [f"failed: {json.dumps(line)[1:-1]}" for line in summary.failures]
+    return "\n".join(lines)

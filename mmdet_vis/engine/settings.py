@@ -1,0 +1,53 @@
+"""From a config's ``propose_reduce`` block and a user's options to the algorithm's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.config import Config
+
+from mmdet_vis.engine.config import build
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.propose_reduce import MemoryEveryNth, ProposeReduceSettings, Reduction
+from mmdet_vis.registry import TASK_UTILS
+
+KNOWN = {"key_num", "memory", "mask_nms_thr", "reduce", "cate_reduce"}
+
+
+def build_settings(
+    config: Config, key_num: int | None = None, mem_step: int | None = None, use_cate_reduce: bool = False
+) -> ProposeReduceSettings:
+    """Build the algorithm's settings.
+
+    Args:
+        config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
+            ``cate_reduce``.
+        key_num: overrides the number of key frames.
+        mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
+        use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
+
+    Raises:
+        ConfigError: a key or value that cannot be used.
+    """
+    options: dict[str, Any] = dict(config.get("propose_reduce") or {})
+    unknown = sorted(set(options) - KNOWN)
+    if unknown or not options:
+        what = f"has unknown keys {', '.join(unknown)}" if unknown else "is missing"
+        raise ConfigError(f"{config.filename}: propose_reduce {what}; it takes {', '.join(sorted(KNOWN))}")
+    key_num = options["key_num"] if key_num is None else key_num
+    if key_num < 1:
+        raise ConfigError(f"--key-num must be at least 1, got {key_num}")
+    if mem_step is not None and mem_step < 1:
+        raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
+    part = Config(options, filename=config.filename)
+    memory = MemoryEveryNth(mem_step) if mem_step is not None else build(TASK_UTILS, part, "memory")
+    category_rule = None
+    if use_cate_reduce:
+        if part.get("cate_reduce") is None:
+            raise ConfigError(
+                f"--use-cate-reduce needs a config with propose_reduce.cate_reduce, {config.filename} has none: "
+                "use one of configs/SeqMaskRCNN/CateAwareReduce"
+            )
+        category_rule = build(TASK_UTILS, part, "cate_reduce")
+    rule = build(TASK_UTILS, part, "reduce")
+    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule))

@@ -1,0 +1,120 @@
+import subprocess
+import sys
+
+import pytest
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.evaluation.writers.files import (
+    atomic_stream,
+    atomic_write,
+    ensure_writable_dir,
+    temporary_path,
+)
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.mark.parametrize(("data", "expected"), [(b"\x00\xff", b"\x00\xff"), ("é\n", b"\xc3\xa9\n")])
+def test_write_replaces_the_file_and_leaves_nothing_else(tmp_path, data, expected):
+    path = tmp_path / "ein Name mit Ümlaut.bin"
+    path.write_bytes(b"old")
+    atomic_write(path, data)
+    assert path.read_bytes() == expected
+    assert names(tmp_path) == [path.name]
+
+
+def test_the_longest_possible_name_can_be_written(tmp_path):
+    path = tmp_path / ("n" * 250 + ".json")
+    atomic_write(path, "x")
+    assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("fault"), KeyboardInterrupt()])
+def test_a_failing_block_keeps_the_old_file_and_removes_the_temporary(tmp_path, error):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+
+    def write():
+        with atomic_stream(path) as stream:
+            stream.write(b"half")
+            assert len(names(tmp_path)) == 2
+            raise error
+
+    with pytest.raises(type(error)):
+        write()
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["results.json"]
+
+
+def test_an_error_about_another_file_keeps_its_own_class(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_stream(tmp_path / "out.json"):
+        (tmp_path / "input.jpg").read_bytes()
+    assert names(tmp_path) == []
+
+
+def test_a_missing_folder_and_a_folder_in_the_way_are_output_errors(tmp_path):
+    with pytest.raises(OutputError, match="missing"):
+        atomic_write(tmp_path / "missing" / "a.json", "x")
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OutputError, match="not a regular file"):
+        atomic_write(tmp_path / "a.json", "x")
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_device_is_not_replaced_by_a_file():
+    with pytest.raises(OutputError, match="/dev/null"):
+        atomic_write("/dev/null", "x")
+
+
+def test_temporary_path_keeps_the_ending(tmp_path):
+    with temporary_path(tmp_path / "a.mp4") as temporary:
+        assert temporary.suffix == ".mp4"
+        temporary.write_bytes(b"video")
+    assert names(tmp_path) == ["a.mp4"]
+
+
+def test_ensure_writable_dir_creates_parents_and_leaves_nothing_inside(tmp_path):
+    path = ensure_writable_dir(tmp_path / "a" / "b")
+    assert names(path) == []
+    assert ensure_writable_dir(path) == path
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_file_in_the_path_is_named(tmp_path, below):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="is a file, not a folder") as caught:
+        ensure_writable_dir(tmp_path / "file" / below)
+    assert str(tmp_path / "file") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder nobody can write to, on Linux only")
+def test_a_folder_that_nobody_can_write_to():
+    # Permission bits would not do: root, as which tests run in containers, ignores them.
+    for path in ("/proc/self", "/proc/results"):
+        with pytest.raises(OutputError, match=path):
+            ensure_writable_dir(path)
+
+
+FULL_DISK = """
+import resource, sys
+from mmdet_vis.evaluation.writers.files import atomic_write
+from mmdet_vis.errors import run_command
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+run_command(lambda: atomic_write(sys.argv[1], bytes(100_000)))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
+def test_no_room_left_is_one_line_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, path], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert str(path) in done.stderr
+    assert "free some disk space" in done.stderr
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["results.json"]
