@@ -3,8 +3,9 @@
     python benchmarks/evaluation.py
     python benchmarks/evaluation.py --videos 40 --compare 10        # a quick look
 
-The data (seeded) are moving, wobbling ellipses: objects that enter and leave, predictions that follow them more or
-less well under the right or a wrong category, and predictions of nothing. All masks are different. The straightforward
+The data (seeded) are moving, wobbling ellipses: one to six objects of one category per video, which may enter and
+leave; 70 % of the predictions follow one of them, from nearly right to poorly, the others follow nothing; most have
+the objects' category, the others any of 40. All masks are different. The straightforward
 evaluation does what the official one does: it measures each mask on its own, and merges the RLEs of each pair of
 prediction and object in each frame, once for the intersection and once for the union.
 """
@@ -74,7 +75,9 @@ class Blob:
         return {"size": [HEIGHT, WIDTH], "counts": rle["counts"].decode("ascii")}
 
 
-def generate(videos: int, predictions: int, frames: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def generate(
+    videos: int, predictions: int, frames: int, right_category: float, seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Annotations and results in the YouTube-VIS format."""
     rng = np.random.default_rng(seed)
     dataset: dict[str, Any] = {
@@ -84,19 +87,17 @@ def generate(videos: int, predictions: int, frames: int, seed: int) -> tuple[dic
     }
     results = []
     for video in dataset["videos"]:
-        present = rng.integers(1, CATEGORIES + 1, rng.integers(1, 3))
-        objects = [(Blob(rng, frames), int(rng.choice(present))) for _ in range(rng.integers(1, 7))]
-        for blob, category in objects:
+        kind = int(rng.integers(1, CATEGORIES + 1))
+        objects = [Blob(rng, frames) for _ in range(rng.integers(1, 7))]
+        for blob in objects:
             masks = [blob.mask(t) for t in range(frames)]
-            entry = {"video_id": video["id"], "category_id": category, "segmentations": masks}
+            entry = {"video_id": video["id"], "category_id": kind, "segmentations": masks}
             dataset["annotations"].append({"id": len(dataset["annotations"]) + 1, "iscrowd": 0, **entry})
         for _ in range(predictions):
-            blob, category = objects[rng.integers(len(objects))]
             amount = float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
-            right = rng.random(2) < (0.7, 0.7)  # follows an object; has the object's category
-            blob = blob.jittered(rng, amount) if right[0] else Blob(rng, frames)
-            if not right[1]:
-                category = int(rng.integers(1, CATEGORIES + 1))
+            right = rng.random(2) < (0.7, right_category)  # follows an object; has the objects' category
+            blob = objects[rng.integers(len(objects))].jittered(rng, amount) if right[0] else Blob(rng, frames)
+            category = kind if right[1] else int(rng.integers(1, CATEGORIES + 1))
             # Scores tell good from bad to the degree that those of detectors do.
             score = 1 / (1 + np.exp(-rng.normal(1.5 * right.sum() - 8 * amount - 2, 1)))
             masks = [blob.mask(t) for t in range(frames)]
@@ -217,14 +218,17 @@ def main() -> int:
     parser.add_argument("--videos", type=int, default=300)
     parser.add_argument("--predictions", type=int, default=100, help="per video")
     parser.add_argument("--frames", type=int, default=30, help="per video")
+    parser.add_argument(
+        "--right-category", type=float, default=0.9, help="share of predictions with the objects' category"
+    )
     parser.add_argument("--compare", type=int, default=60, help="videos on which both evaluations run")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     size = f"{args.videos} videos x {args.predictions} predictions x {args.frames} frames, {WIDTH}x{HEIGHT}"
-    print(f"{size}, {CATEGORIES} categories, seed {args.seed}")
+    print(f"{size}, {CATEGORIES} categories, {args.right_category:.0%} right, seed {args.seed}")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "results.json"
-        dataset, generated = generate(args.videos, args.predictions, args.frames, args.seed)
+        dataset, generated = generate(args.videos, args.predictions, args.frames, args.right_category, args.seed)
         file.write_text(json.dumps(generated))
         print(f"results.json: {file.stat().st_size / 2**20:.0f} MiB")
         del generated

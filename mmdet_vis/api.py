@@ -102,7 +102,7 @@ def load_model(
     expected = network.bbox_head.num_classes - 1
     if len(categories) != expected:
         raise ConfigError(
-            f"{config.filename}: categories has {len(categories)} names but model.bbox_head.num_classes - 1 is {expected}"
+            f"{config.filename}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is {expected}"
         )
     if weights is not None:
         load_checkpoint(network, weights)

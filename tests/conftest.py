@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny import write_checkpoint, write_config
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +24,11 @@ def shared() -> Path:
     if not (path / "reference").is_dir():
         pytest.skip("needs the reference data in ../shared, which is not part of the repository")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Config and checkpoint of a tiny network with random weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = write_config(folder, repository)
+    return config, write_checkpoint(config, folder / "tiny.safetensors")

@@ -49,8 +49,13 @@ def main() -> int:
     args = parse_args()
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     from mmdet_vis.api import load_model
+    from mmdet_vis.data.sources import find_inputs
     from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions, describe, run_inputs
+    from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 
+    # What can be wrong with the arguments should show before the model is loaded.
+    inputs = find_inputs(args.input_dir)
+    ensure_writable_dir(args.save_dir)
     model = load_model(args.config, args.checkpoint, args.device, args.precision, args.cfg_options)
     options = RunOptions(
         key_num=args.key_num,
@@ -62,7 +67,7 @@ def main() -> int:
         use_img=args.use_img,
         formats=args.format,
     )
-    summary = run_inputs(model, args.input_dir, args.save_dir, options)
+    summary = run_inputs(model, inputs, args.save_dir, options)
     print(describe(summary, args.save_dir, args.format))
     return EXIT_SOME_FAILED if summary.failures else 0
 

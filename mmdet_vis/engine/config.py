@@ -50,7 +50,7 @@ def build_model(config: Config) -> SeqMaskRCNN:
     """Build the network of a config, with freshly initialised weights.
 
     Raises:
-        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest known is named), or has wrong arguments.
+        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments.
     """
     return build(MODELS, config, "model")
 

@@ -17,10 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmdet_vis.api import VISModel, segment_video
-from mmdet_vis.data.sources import FrameSource, Prefetcher, find_inputs, open_source, unique_names
+from mmdet_vis.data.sources import FrameSource, Prefetcher, open_source, unique_names
 from mmdet_vis.errors import SourceError
 from mmdet_vis.evaluation.writers import sequence_annotations, write_davis_pngs, write_results
-from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.frame_names import frame_stems
 from mmdet_vis.visualization.images import ImageFolderWriter
@@ -66,22 +65,20 @@ class Summary:
     failures: list[str] = field(default_factory=list)
 
 
-def run_inputs(model: VISModel, input_dir: Path, save_dir: Path, options: RunOptions) -> Summary:
-    """Segment every video of a folder and write the results as each is done.
+def run_inputs(model: VISModel, inputs: Sequence[Path], save_dir: Path, options: RunOptions) -> Summary:
+    """Segment videos and write the results as each is done.
 
     ``results.json`` is written anew after each video, so that an interrupted run keeps what it computed. A video that
     cannot be read is reported and skipped; the others are done.
 
     Args:
-        input_dir: holds frame folders and video files, or is itself a folder of frames.
-        save_dir: created if need be.
+        inputs: frame folders and video files, from :func:`mmdet_vis.data.sources.find_inputs`.
+        save_dir: must exist.
 
     Raises:
-        SourceError: nothing to read in ``input_dir``, or its only input cannot be read.
+        SourceError: the only input cannot be read.
         OutputError: a result cannot be written.
     """
-    inputs = find_inputs(input_dir)
-    ensure_writable_dir(save_dir)
     summary = Summary()
     entries: list[dict[str, object]] = []
     with _progress() as bar:

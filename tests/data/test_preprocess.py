@@ -90,7 +90,7 @@ def test_values_channels_and_padding() -> None:
         np.testing.assert_array_equal(out[:, channel, :30, :40], np.float32(value))
     assert out[:, :, 30:].abs().max() == out[:, :, :, 40:].abs().max() == 0
     bgr = Preprocessor((40, 30), mean=(1, 2, 3), std=(2, 4, 5), to_rgb=False)([frame])
-    assert bgr[0, :, 0, 0].tolist() == np.float32([(10 - 1) / 2, (20 - 2) / 4, (30 - 3) / 5]).tolist()
+    assert bgr[0, :, 0, 0].tolist() == np.array([9 / 2, 18 / 4, 27 / 5], np.float32).tolist()
 
 
 def test_table_equals_arithmetic_for_every_value() -> None:

@@ -91,7 +91,7 @@ def test_truncated_file_is_refused(tmp_path: Path, name: str) -> None:
 def test_exif_orientation_is_applied_before_sizes_are_compared(tmp_path: Path, orientation: int) -> None:
     path = tmp_path / "b.jpg"
     path.write_bytes(with_exif(encoded(".jpg"), orientation))
-    shown = cv2.imread(str(path))
+    shown = np.asarray(cv2.imread(str(path)))
     assert shown.shape == ((48, 64, 3) if orientation <= 4 else (64, 48, 3))
     (tmp_path / "a.png").write_bytes(encoded(".png", picture(3, *shown.shape[:2])))
     source = FolderSource(tmp_path)
@@ -171,7 +171,7 @@ def test_folder_without_images(tmp_path: Path) -> None:
 
 
 def test_not_an_image(tmp_path: Path) -> None:
-    for content in (b"just text", b"BM", b"RIFF....WEBP", b"\xff\xd8\xff\xd9", os.urandom(0)):
+    for content in (b"just text", b"BM", b"RIFF....WEBP", b"\xff\xd8\xff\xd9", b""):
         (tmp_path / "bad.jpg").write_bytes(content)
         with pytest.raises(SourceError, match=r"bad\.jpg: .*; replace or remove this file"):
             FolderSource(tmp_path)
@@ -221,7 +221,11 @@ def test_random_damage_gives_a_frame_or_one_error(tmp_path: Path, name: str) -> 
         path.write_bytes(damaged)
         try:
             source = FolderSource(tmp_path)
-            assert source.read(0, 1)[0].shape == (source.height, source.width, 3)
+            (frame,) = source.read(0, 1)
         except SourceError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
+            message = str(error)
+        else:
+            message = f"{path}: fine"
+            assert frame.shape == (source.height, source.width, 3)
+        assert message.startswith(str(path))
+        assert "\n" not in message

@@ -186,13 +186,23 @@ def test_random_damage_gives_frames_or_one_error(folder: Path, tmp_path: Path, n
         path = tmp_path / name
         path.write_bytes(damaged)
         try:
-            with VideoFileSource(path, cache_frames=4) as source:
-                assert len(source) > 0
-                for start in range(len(source) - 1, -1, -5):
-                    frames = source.read(max(start - 4, 0), start + 1)
-                    assert {frame.shape for frame in frames} == {(source.height, source.width, 3)}
-                    read += len(frames)
+            shapes = read_backwards(path)
         except SourceError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
+            message = str(error)
+        else:
+            message = f"{path}: fine"
+            read += len(shapes)
+            assert len(set(shapes)) == 1
+        assert message.startswith(str(path))
+        assert "\n" not in message
     assert read > 0
+
+
+def read_backwards(path: Path) -> list[tuple[int, ...]]:
+    """Shapes of all frames, read from the end in chunks."""
+    with VideoFileSource(path, cache_frames=4) as source:
+        shapes: list[tuple[int, ...]] = [(source.height, source.width, 3)]
+        for stop in range(len(source), 0, -5):
+            shapes += [frame.shape for frame in source.read(max(stop - 5, 0), stop)]
+        assert len(shapes) == len(source) + 1 > 1
+        return shapes

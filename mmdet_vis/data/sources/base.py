@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ Frame = NDArray[np.uint8]
 # Frames of more pixels are refused: 2**27 (for example 16384 x 8192) is beyond any camera, and a file of a
 # few bytes could otherwise ask for any amount of memory.
 MAX_PIXELS = 2**27
+
+
+_Source = TypeVar("_Source", bound="FrameSource")
 
 
 class FrameSource(ABC):
@@ -55,7 +59,7 @@ class FrameSource(ABC):
     def close(self) -> None:  # noqa: B027  (a source without open files has nothing to close)
         """Release open files. Reading afterwards is an error for sources that hold any."""
 
-    def __enter__(self) -> FrameSource:
+    def __enter__(self: _Source) -> _Source:
         return self
 
     def __exit__(

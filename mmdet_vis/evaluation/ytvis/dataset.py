@@ -86,15 +86,21 @@ def index_annotations(annotations: Mapping[str, Any], name: str = "annotations")
             f"{name} has no list 'annotations': metrics need a file with ground truth; results for a server's "
             "hidden ground truth can only be checked and uploaded"
         )
-    grouped: defaultdict[tuple[int, int], list[GroundTruth]] = defaultdict(list)
+    by_video: defaultdict[int, list[tuple[str, dict[str, Any], list[RLE | None]]]] = defaultdict(list)
     for position, annotation in enumerate(objects):
+        label = f"{name}: annotation {position}"
+        by_video[_check_ids(annotation, index, label)].append(
+            (label, annotation, _read_masks(annotation, index.videos[annotation["video_id"]], label))
+        )
+    for video_id, items in by_video.items():
         try:
-            video, truth = _ground_truth(annotation, index)
-        except (_AnnotationError, InvalidMaskError) as error:
-            label = annotation.get("id", "without id") if isinstance(annotation, dict) else "of wrong type"
-            raise DatasetError(f"{name}: annotation {position} (id {label}) {error}: correct the file") from None
-        grouped[video.id, truth.category_id].append(truth)
-    index.objects = dict(grouped)
+            sequences = measure_masks([rles for _, _, rles in items], index.videos[video_id])
+            check_sequences([masks.rles for masks in sequences])
+        except InvalidMaskError as error:
+            raise DatasetError(f"{items[error.index][0]} {error.reason}: correct the file") from None
+        for (label, annotation, _), masks in zip(items, sequences, strict=True):
+            key = (video_id, annotation["category_id"])
+            index.objects.setdefault(key, []).append(_ground_truth(annotation, masks, label))
     return index
 
 
@@ -121,10 +127,6 @@ def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> A
     return Annotations(name, videos, categories)
 
 
-class _AnnotationError(Exception):
-    """What is wrong with an annotation, to go behind its name."""
-
-
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -147,57 +149,51 @@ def _video(entry: Any, label: str) -> Video:
     return Video(name=first.rpartition("/")[0] or first, **numbers)
 
 
-def _ground_truth(annotation: Any, index: Annotations) -> tuple[Video, GroundTruth]:
+def _check_ids(annotation: Any, index: Annotations, label: str) -> int:
+    """The video id of an annotation whose ids are known."""
     if not isinstance(annotation, dict):
-        raise _AnnotationError("is not an object {...}")
-    video_id, category_id = annotation.get("video_id"), annotation.get("category_id")
-    if not is_id(video_id, index.videos):
-        raise _AnnotationError(f"has video_id {video_id!r}, which no video has")
-    video = index.videos[video_id]
-    if not is_id(category_id, index.categories):
-        raise _AnnotationError(f"has category_id {category_id!r}, which no category has")
-    masks = read_masks(annotation.get("segmentations"), video)
-    check_runs([rle for rle in masks.rles if rle is not None])
-    truth = GroundTruth(
-        id=annotation.get("id", -1),
-        category_id=category_id,
-        masks=masks,
-        crowd=bool(annotation.get("iscrowd", 0)),
-        average_area=_stated_average_area(annotation.get("areas"), masks),
-    )
-    return video, truth
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    for key, known in (("video_id", index.videos), ("category_id", index.categories)):
+        if not is_id(annotation.get(key), known):
+            kind = "video" if key == "video_id" else "category"
+            raise DatasetError(f"{label} has {key} {annotation.get(key)!r}, which no {kind} has: correct the file")
+    return annotation["video_id"]
 
 
-def _stated_average_area(areas: Any, masks: MaskSequence) -> float:
-    """The official evaluator takes the areas of the file, which need not be those of the masks."""
-    if not isinstance(areas, list):
-        return masks.average_area
-    stated = [area for area in areas if area]
-    if not all(isinstance(area, (int, float)) for area in stated):
-        raise _AnnotationError("has areas that are not numbers")
-    return float(np.mean(stated)) if stated else 0.0
-
-
-def read_masks(segmentations: Any, video: Video) -> MaskSequence:
-    """Read and measure a sequence of masks; the runs are checked as far as areas need it.
-
-    Args:
-        segmentations: one per frame, in any form that :func:`~mmdet_vis.evaluation.ytvis.rle.to_rle` accepts.
-        video: gives the frame size and number.
-
-    Raises:
-        InvalidMaskError: if the number of masks, or a mask, is wrong.
-    """
+def _read_masks(annotation: dict[str, Any], video: Video, label: str) -> list[RLE | None]:
+    segmentations = annotation.get("segmentations")
     if not isinstance(segmentations, list) or len(segmentations) != video.length:
         number = len(segmentations) if isinstance(segmentations, list) else "no list of"
-        raise InvalidMaskError(0, f"has {number} segmentations, the video has {video.length} frames")
+        raise DatasetError(
+            f"{label} has {number} segmentations, video {video.id} has {video.length} frames: correct the file"
+        )
     rles: list[RLE | None] = []
     for frame, segmentation in enumerate(segmentations):
         try:
             rles.append(to_rle(segmentation, video.height, video.width))
         except InvalidMaskError as error:
-            raise InvalidMaskError(frame, f"has a mask for frame {frame} that {error.reason}") from None
-    return measure_masks([rles], video)[0]
+            raise DatasetError(f"{label} has a mask for frame {frame} that {error.reason}: correct the file") from None
+    return rles
+
+
+def _ground_truth(annotation: dict[str, Any], masks: MaskSequence, label: str) -> GroundTruth:
+    return GroundTruth(
+        id=annotation.get("id", -1),
+        category_id=annotation["category_id"],
+        masks=masks,
+        crowd=bool(annotation.get("iscrowd", 0)),
+        average_area=_average_area(annotation.get("areas"), masks, label),
+    )
+
+
+def _average_area(areas: Any, masks: MaskSequence, label: str) -> float:
+    """The official evaluator takes the areas of the file, which need not be those of the masks."""
+    if not isinstance(areas, list):
+        return masks.average_area
+    stated = [area for area in areas if area]
+    if not all(isinstance(area, (int, float)) for area in stated):
+        raise DatasetError(f"{label} has areas that are not numbers: correct the file")
+    return float(np.mean(stated)) if stated else 0.0
 
 
 def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[MaskSequence]:
@@ -222,3 +218,21 @@ def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[M
     rows = areas.reshape(len(sequences), video.length)
     averages = rows.sum(axis=1) / np.maximum(np.count_nonzero(rows, axis=1), 1)
     return [MaskSequence(*columns) for columns in zip(sequences, rows, averages.tolist(), strict=True)]
+
+
+def check_sequences(sequences: Sequence[Sequence[RLE | None]], first_frame: int = 0) -> None:
+    """Check that the runs of measured masks of one size fill their frames.
+
+    Args:
+        sequences: masks of one or more sequences.
+        first_frame: number of their first frame, for the message.
+
+    Raises:
+        InvalidMaskError: for the first mask whose runs do not; ``index`` is the position of its sequence.
+    """
+    present = [(n, t, rle) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
+    try:
+        check_runs([rle for _, _, rle in present])
+    except InvalidMaskError as error:
+        n, t, _ = present[error.index]
+        raise InvalidMaskError(n, f"has a mask for frame {first_frame + t} that {error.reason}") from None

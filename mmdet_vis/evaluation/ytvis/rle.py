@@ -22,7 +22,7 @@ _CONTINUES = _FIRST + 32
 _LAST_DIGIT = (((np.arange(256) - _FIRST) & 31 ^ 16) - 16).astype(np.int32)
 _MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any frame
 _TOO_LONG = -(1 << 31)
-_RUNS_CHUNK = 128  # strings at a time: the arrays of their runs then stay in the cache
+_RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in the cache
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
 _AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
 
@@ -175,17 +175,15 @@ def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.in
     number = np.add.reduceat(final, begins, dtype=np.int64)
     first = np.cumsum(number) - number
     # From its fourth run on, a string holds the difference to the run before last: the runs are running sums over
-    # every other number. The first background run takes no part in them, and each string's sums start from zero,
-    # so the second and third number give up what the sums over all strings have reached by then.
+    # every other number, in which the first background run takes no part. Sum over all strings at once, then take
+    # away what the sums had reached where each string begins.
     leading = values[first]
     values[first] = 0
-    for skip in (0, 1):
-        np.cumsum(values[skip::2], dtype=np.int32, out=values[skip::2])
-    last = first + number - 1
-    base = np.zeros((2, len(counts)), np.int32)  # what the odd and the even runs of each string start from
-    base[0, 1:] = values[first[1:] - 1]
-    base[1] = values[first]
-    values -= np.repeat(base.T.reshape(-1), np.stack([number // 2, number - number // 2], 1).reshape(-1))
-    del last
+    for side in (0, 1):
+        np.cumsum(values[side::2], dtype=np.int32, out=values[side::2])
+    reached = np.stack([values[first], np.where(first > 0, values[first - 1], 0)])  # by even and odd runs
+    for side in (0, 1):
+        share = (first + number + 1 - side) // 2 - (first + 1 - side) // 2
+        values[side::2] -= np.repeat(np.where(first % 2 == side, reached[0], reached[1]), share)
     values[first] = leading
     return np.add.reduceat(values, first, dtype=np.int64), np.minimum.reduceat(values, first)

@@ -107,7 +107,7 @@ class SeqPropHead(nn.Module):
         )
 
     def query(self, p2: Tensor) -> tuple[Tensor, Tensor]:
-        """What frames ask of the memory: P2 ``[B, C, h, w]`` to a key (64) and a value (256 channels) at ``h/4, w/4``."""
+        """What frames ask: P2 ``[B, C, h, w]`` to keys ``[B, 64, h/4, w/4]`` and values ``[B, 256, h/4, w/4]``."""
         fused = self.qry_fuse(p2)
         return self.qry_atn_key(fused), self.qry_atn_value(fused)
 

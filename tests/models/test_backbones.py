@@ -1,0 +1,70 @@
+"""Backbones, and that a config swaps them with one edit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.backbones import ResNet, ResNeXt, TimmBackbone
+from tests.tiny import moving_frames
+
+TIMM_CONFIG = "configs/SeqMaskRCNN/seq_mask_rcnn_timm_efficientnet_lite0_fpn_youtubevis19.py"
+
+
+def test_resnet_stages_and_frozen_parts():
+    backbone = ResNet(depth=50)
+    stages = backbone(torch.zeros(1, 3, 64, 96))
+    assert [tuple(s.shape[1:]) for s in stages] == [(256, 16, 24), (512, 8, 12), (1024, 4, 6), (2048, 2, 3)]
+    assert not backbone.conv1.weight.requires_grad
+    assert not backbone.layer1[0].conv1.weight.requires_grad
+    assert backbone.layer2[0].conv1.weight.requires_grad
+
+
+def test_batch_norm_stays_in_evaluation():
+    for backbone in (ResNet(depth=50), TimmBackbone("resnet10t")):
+        backbone.train()
+        norms = [m for m in backbone.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        assert norms
+        assert not any(m.training for m in norms)
+
+
+def test_resnext_is_64x4d():
+    with torch.device("meta"):
+        backbone = ResNeXt()
+    assert backbone.layer1[0].conv2.weight.shape == (256, 4, 3, 3)
+    assert len(backbone.layer3) == 23
+
+
+def test_unknown_depth_and_unknown_timm_model():
+    with pytest.raises(ValueError, match="50, 101"):
+        ResNet(depth=18)
+    with pytest.raises(ConfigError, match="efficientnet_b0"):
+        TimmBackbone("eficientnet_b0")
+    with pytest.raises(ConfigError, match="strides 4, 8, 16 and 32"):
+        TimmBackbone("vit_tiny_patch16_224")
+
+
+def test_transformer_backbone_with_channels_last_output():
+    backbone = TimmBackbone("swin_tiny_patch4_window7_224", img_size=(64, 96)).eval()
+    stages = backbone(torch.zeros(1, 3, 64, 96))
+    assert [s.shape[1] for s in stages] == list(backbone.out_channels)
+    assert [s.shape[-1] for s in stages] == [24, 12, 6, 3]
+
+
+def test_config_with_a_timm_backbone_builds_and_runs(repository):
+    model = load_model(repository / TIMM_CONFIG, device="cpu", cfg_options={"data_preprocessor.img_scale": (96, 64)})
+    network = model.network
+    assert network.neck.lateral_convs[0].conv.in_channels == network.backbone.out_channels[0]
+    assert network.prop_head.RF3.convFS.in_channels == network.backbone.out_channels[1]
+    assert segment_video(model, moving_frames(2)).num_frames == 2
+
+
+def test_neck_channels_can_be_told(repository):
+    config = repository / "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+    from mmdet_vis.engine.config import build_model, load_config
+
+    with torch.device("meta"):
+        model = build_model(load_config(config, {"model.neck.in_channels": [8, 16, 32, 64]}))
+    assert model.neck.lateral_convs[3].conv.in_channels == 64

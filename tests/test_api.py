@@ -1,0 +1,96 @@
+"""The Python interface, and what videos of unusual length give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mmdet_vis.api
+from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.data.sources import ArraySource
+from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.structures import decode_masks
+from tests.tiny import moving_frames, write_frames
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return load_model(*tiny, device="cpu")
+
+
+def test_the_documented_example_runs(tiny, tmp_path, monkeypatch, capsys):
+    """The example of the module's documentation, with its files in place."""
+    example = mmdet_vis.api.__doc__.split("Example::")[1]
+    code = "\n".join(line[4:] for line in example.splitlines())
+    code = code.replace('"configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"', repr(str(tiny[0])))
+    code = code.replace('"r50.pth"', repr(str(tiny[1])))
+    write_frames(tmp_path / "clip.mp4", 3)  # a folder may have any name
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "example", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(line.split()[-1] == "3" for line in lines)
+
+
+def test_result_is_at_original_size(model):
+    result = segment_video(model, moving_frames(5, height=50, width=70))
+    assert (result.height, result.width, result.num_frames) == (50, 70, 5)
+    assert result.sequences
+    for rank, sequence in enumerate(result.sequences, start=1):
+        assert sequence.track_id == rank
+        assert len(sequence.masks) == 5
+        assert decode_masks(sequence.masks).shape == (5, 50, 70)
+        assert sequence.score == sequence.class_scores.max()
+        assert result.category_of(sequence) in ("cat", "dog", "bird")
+    scores = [s.score for s in result.sequences]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(("frames", "key_num"), [(1, 3), (2, 5), (4, 1), (1, 1)])
+def test_short_videos_and_one_key_frame(model, frames, key_num):
+    result = segment_video(model, moving_frames(frames), key_num=key_num)
+    assert result.num_frames == frames
+    assert all(len(s.masks) == frames for s in result.sequences)
+
+
+def test_no_detection_gives_no_sequence(tiny):
+    model = load_model(*tiny, device="cpu", cfg_options={"model.test_cfg.rcnn.score_thr": 1.0})
+    assert segment_video(model, moving_frames(4)).sequences == []
+
+
+def test_input_kinds_agree(model, tmp_path):
+    frames = moving_frames(4)
+    folder = write_frames(tmp_path / "clip", 4)
+    expected = segment_video(model, frames)
+    for source in (np.stack(frames), ArraySource(frames), folder, str(folder)):
+        found = segment_video(model, source)
+        assert [s.masks for s in found.sequences] == [s.masks for s in expected.sequences]
+
+
+def test_progress_counts_both_sweeps(model):
+    calls = []
+    segment_video(model, moving_frames(6), progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1][0] == calls[-1][1] == len(calls)
+    assert 6 <= len(calls) <= 11
+
+
+def test_options_are_checked(model, tiny):
+    with pytest.raises(ConfigError, match="--key-num must be at least 1"):
+        segment_video(model, moving_frames(2), key_num=0)
+    with pytest.raises(ConfigError, match="not a size"):
+        segment_video(model, moving_frames(2), feature_memory="lots")
+    with pytest.raises(ConfigError, match="--device"):
+        load_model(*tiny, device="toaster")
+    with pytest.raises(ConfigError, match="--precision"):
+        load_model(*tiny, device="cpu", precision="int4")
+    with pytest.raises(ConfigError, match="categories has 2 names"):
+        load_model(*tiny, device="cpu", cfg_options={"categories": ["a", "b"]})
+    with pytest.raises(SourceError, match="nowhere"):
+        segment_video(model, "nowhere")
+
+
+def test_category_aware_reduction_drops_categories(model):
+    plain = segment_video(model, moving_frames(5))
+    aware = segment_video(model, moving_frames(5), use_cate_reduce=True)
+    assert len(aware.sequences) == len(plain.sequences)
+    assert all(0 <= s.score <= p.score + 1e-6 for s, p in zip(aware.sequences, plain.sequences, strict=True))
