@@ -186,7 +186,7 @@ def test_demo_and_tests_share_the_environment(checkout: Checkout) -> None:
     demo_result(checkout.run("demo.sh"))
     # To the stand-in no distribution is missing; this is how an environment without pytest looks.
     (checkout.root / ".venv/installed").unlink()
-    assert "1 passed" in checkout.run("test.sh").stdout
+    assert "1 passed" in checkout.run("test.sh", "-p", "no:xdist").stdout
     demo_result(checkout.run("demo.sh"))
     assert checkout.log == ["venv", "pip .", "pip .[dev]"]
     (checkout.root / "setup.py").write_text("# changed")
@@ -231,7 +231,7 @@ def test_active_environment_with_the_package_is_used(checkout: Checkout, how: st
     result = demo_result(checkout.run("demo.sh", **variables))
     assert result["python"] == sys.executable
     assert result["package"] == str(checkout.root / "mmdet_vis/__init__.py"), "this checkout's code"
-    assert "1 passed" in checkout.run("test.sh", **variables).stdout
+    assert "1 passed" in checkout.run("test.sh", "-p", "no:xdist", **variables).stdout
     assert checkout.log == []
 
 

@@ -25,8 +25,9 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "max_pixels": str(MAX_PIXELS),
 }
-# Errors of PyAV for files that cannot be used; some carry a standard class only.
-DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError)
+# Errors of PyAV for files that cannot be used. Some are of a standard class only: an IndexError comes from streams
+# that a damaged file announces and does not have.
+DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError)
 
 # Side of the thumbnail whose checksum identifies a frame.
 _THUMBNAIL = 64

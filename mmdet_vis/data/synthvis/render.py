@@ -94,8 +94,10 @@ def _paint(actor: Actor, scene: Scene, layer: Layer, t: float) -> NDArray[np.flo
     """Colours ``[h, w, 3]`` of an actor within its part of the frame."""
     h, w = layer.coverage.shape
     matrix, centre = actor.frame_of_reference(t, scene.frames)
-    inverse = np.linalg.inv(matrix)
-    xs, ys = np.arange(w) + 0.5 + layer.x - centre[0], np.arange(h) + 0.5 + layer.y - centre[1]
+    # Single precision from here on: numpy's sines of it are several times as fast.
+    inverse = np.linalg.inv(matrix).astype(np.float32)
+    xs = (np.arange(w) + 0.5 + layer.x - centre[0]).astype(np.float32)
+    ys = (np.arange(h) + 0.5 + layer.y - centre[1]).astype(np.float32)
     # Sums of a row and a column: the linear map of every pixel without a [h, w, 2] product.
     local = np.stack(
         [
@@ -107,11 +109,11 @@ def _paint(actor: Actor, scene: Scene, layer: Layer, t: float) -> NDArray[np.flo
     rest = SHAPES[actor.shape].undeform(local, actor.deform, actor.phase(t))
     pixel = 1 / float(np.sqrt(abs(np.linalg.det(matrix))))
     # Scenery of any size keeps patterns of the same size in pixels.
-    zoom = 1.0 if actor.category or actor.shape not in ("reed", "rock") else actor.radius / 40
+    zoom = actor.radius / 40 if actor.shape in ("reed", "rock") else 1.0
     angle, *offset = actor.skin
     mix = pattern(actor.texture, rest[..., 0] * zoom, rest[..., 1] * zoom, angle, (offset[0], offset[1]), pixel * zoom)
     first, second = actor.colours
-    textured = first + mix.astype(np.float32)[..., None] * (second - first)
+    textured = first + mix[..., None] * (second - first)
     plain = 0.55 * first + 0.45 * second
     share = (layer.skin / np.maximum(layer.coverage, 1e-6))[..., None]
     colour = plain + share * (textured - plain)

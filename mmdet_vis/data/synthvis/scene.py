@@ -179,7 +179,7 @@ def _draw_actor(
         tilt=rng.uniform(0, 0.4) if SHAPES[shape].flat else 0.0,
         deform=level.deform * rng.uniform(0.7, 1.2),
         beat=(rng.uniform(0, 2 * np.pi), rng.uniform(0.4, 0.9)),
-        skin=(rng.uniform(0, np.pi), *rng.uniform(-0.3, 0.3, 2)),
+        skin=(rng.uniform(0, np.pi), rng.uniform(-0.3, 0.3), rng.uniform(-0.3, 0.3)),
     )
 
 
@@ -216,7 +216,7 @@ def _draw_occluder(rng: np.random.Generator, options: DatasetOptions, camera: mo
         tilt=0.0,
         deform=1.0,
         beat=(rng.uniform(0, 2 * np.pi), 0.3),
-        skin=(0.0, *rng.uniform(-3, 3, 2)),
+        skin=(0.0, rng.uniform(-3, 3), rng.uniform(-3, 3)),
     )
 
 

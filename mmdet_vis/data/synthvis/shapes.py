@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float64]  # [..., 2], (x, y)
+Points = NDArray[np.floating]  # [..., 2], (x, y)
 
 
 class Part(NamedTuple):
@@ -73,7 +73,7 @@ def _fish_rest() -> Points:
 _FISH = _fish_rest()
 
 
-def _fish_wave(x: NDArray[np.float64], amount: float, phase: float) -> NDArray[np.float64]:
+def _fish_wave(x: NDArray[np.floating], amount: float, phase: float) -> NDArray[np.floating]:
     swing = 0.03 + 0.2 * np.clip((1.0 - x) / 2, 0, 1) ** 1.5
     return amount * swing * np.sin(2.6 * x + phase)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float64]
+Plane = NDArray[np.floating]
 
 # Length of one period of each pattern; an object's radius is 1.
 _PERIOD = 0.52
@@ -25,8 +26,8 @@ def _striped(u: Plane, v: Plane, pixel: float) -> Plane:
 
 def _dotted(u: Plane, v: Plane, pixel: float) -> Plane:
     """Discs on a triangular lattice."""
-    row = _PERIOD * np.sqrt(3) / 2
-    nearest = np.full(u.shape, np.inf)
+    row = _PERIOD * math.sqrt(3) / 2
+    nearest = np.full_like(u, np.inf)
     for shift in (0.0, 0.5):
         # The lattice is two rectangular ones, shifted by half a cell.
         du = (u / _PERIOD + shift) - np.round(u / _PERIOD + shift)
@@ -68,7 +69,8 @@ def pattern(name: str, u: Plane, v: Plane, angle: float, offset: tuple[float, fl
         pixel: size of an image pixel in these coordinates; edges are as soft as that.
 
     Returns:
-        float64 of the same shape in [0, 1].
+        An array of the same shape and precision in [0, 1].
     """
-    c, s = np.cos(angle), np.sin(angle)
+    # Python floats: numpy's would turn single into double precision.
+    c, s = math.cos(angle), math.sin(angle)
     return TEXTURES[name](c * u + s * v + offset[0], c * v - s * u + offset[1], pixel)

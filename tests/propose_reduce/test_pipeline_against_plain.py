@@ -1,0 +1,61 @@
+"""The engine against the plain statement of the algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.api import load_model
+from mmdet_vis.data.sources import ArraySource
+from mmdet_vis.propose_reduce import EngineSettings, MemoryEveryNth, ProposeReduceSettings, key_frames, propose_reduce
+from tests.plain import plain_propose
+from tests.tiny import moving_frames
+
+
+class KeepAll:
+    """A reduction that shows what it is given."""
+
+    def __call__(self, masks, scores):
+        self.masks, self.scores = masks, scores
+        return [], scores[:0]
+
+
+def run_engine(model, frames, key_num=3, step=1, budget=1 << 30, chunk=1 << 24, batch=1):
+    keep = KeepAll()
+    settings = ProposeReduceSettings(key_num, MemoryEveryNth(step), 0.2, keep)
+    engine = EngineSettings(torch.device("cpu"), torch.float32, budget, chunk, batch)
+    size = model.preprocess.geometry(*frames[0].shape[:2]).resized
+    propose_reduce(model.network, ArraySource(frames), model.preprocess, size, settings, engine)
+    return keep.masks, keep.scores
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return load_model(*tiny, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def frames():
+    return moving_frames(9)
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_engine_equals_the_plain_statement(model, frames, step):
+    masks, scores = run_engine(model, frames, step=step)
+    plain_masks, plain_scores = plain_propose(model.network, frames, model.preprocess, key_frames(9, 3), step)
+    assert len(masks) == len(plain_masks) >= 4
+    assert np.abs(scores - plain_scores).max() < 5e-4
+    for ours, theirs in zip(masks, plain_masks, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            if coco_mask.area(b) > 100:
+                assert coco_mask.iou([a], [b], [0])[0, 0] >= 0.99
+
+
+@pytest.mark.parametrize("options", [{"budget": 1}, {"budget": 2_000_000}, {"chunk": 1}, {"batch": 4}])
+def test_budget_chunks_and_batches_change_nothing(model, frames, options):
+    expected = run_engine(model, frames)
+    found = run_engine(model, frames, **options)
+    assert found[0] == expected[0]
+    np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
