@@ -3,8 +3,8 @@
     python benchmarks/evaluation.py
     python benchmarks/evaluation.py --videos 40 --compare 10        # a quick look
 
-The data (seeded) are moving, wobbling ellipses: one to six objects of one category per video, which may enter and
-leave; 70 % of the predictions follow one of them, from nearly right to poorly, the others follow nothing; most have
+The data (seeded) are moving, wobbling ellipses behind a bar: one to ten objects of one category per video (OVIS has
+5.8), which may enter and leave; 70 % of the predictions follow one of them, from nearly right to poorly, the others follow nothing; most have
 the objects' category, the others any of 40. All masks are different. The straightforward
 evaluation does what the official one does: it measures each mask on its own, and merges the RLEs of each pair of
 prediction and object in each frame, once for the intersection and once for the union.
@@ -33,18 +33,21 @@ HEIGHT, WIDTH, CATEGORIES = 360, 640, 40
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RANGES = {"": (0, 1e10), "s": (0, 128**2), "m": (128**2, 256**2), "l": (256**2, 1e10)}
 Result = TypeVar("Result")
+# By video and category: entries with their average area in pixels.
+Grouped = dict[tuple[int, int], list[tuple[dict[str, Any], float]]]
 
 
 # ---------------------------------------------------------------- data
 class Blob:
-    """An ellipse with a wavy outline that moves, grows and turns visible and invisible."""
+    """An ellipse with a wavy outline, behind a bar, that moves, grows and may enter and leave."""
 
     def __init__(self, rng: np.random.Generator, frames: int) -> None:
         self.center = rng.uniform((60, 40), (WIDTH - 60, HEIGHT - 40))
         self.speed = rng.uniform(-6, 6, 2)
-        self.radii = np.exp(rng.uniform(np.log(20), np.log(170), 2)).clip(max=(230, 150))
+        self.radii = np.exp(rng.uniform(np.log(25), np.log(200), 2)).clip(max=(230, 150))
         self.growth = rng.uniform(0.99, 1.01)
         self.wave = rng.uniform((0.02, 0.03, 0), (0.15, 0.12, 6))
+        self.bar = rng.uniform(-0.5, 0.5, 2)
         self.visible = sorted(rng.integers(0, frames + 1, 2)) if rng.random() < 0.3 else [0, frames]
 
     def jittered(self, rng: np.random.Generator, amount: float) -> Blob:
@@ -53,7 +56,7 @@ class Blob:
         other.center = self.center + rng.normal(0, amount, 2) * self.radii
         other.speed = self.speed + rng.normal(0, amount, 2)
         other.radii = self.radii * np.exp(rng.normal(0, amount, 2))
-        other.growth, other.visible = self.growth, self.visible
+        other.growth, other.bar, other.visible = self.growth, self.bar, self.visible
         other.wave = self.wave + rng.normal(0, amount * 0.1, 3)
         return other
 
@@ -65,9 +68,13 @@ class Blob:
         x = np.arange(max(0, int(center[0] - radii[0])), min(WIDTH, int(center[0] + radii[0]) + 1))
         half = radii[1] * np.sqrt(np.maximum(0, 1 - ((x - center[0]) / radii[0]) ** 2))
         half *= 1 + self.wave[0] * np.sin(self.wave[1] * x * 7 + self.wave[2] + frame)
-        top = np.clip(np.rint(center[1] - half), 1, HEIGHT - 1).astype(np.int64)
-        bottom = np.clip(np.rint(center[1] + half), 1, HEIGHT - 1).astype(np.int64)
-        edges = np.stack([x * HEIGHT + top, x * HEIGHT + bottom], axis=1)[bottom > top].reshape(-1)
+        # A bar in front of the object splits its columns, as legs and branches do in real masks.
+        middle = center[1] + radii[1] * (self.bar[0] + self.bar[1] * (x - center[0]) / radii[0])
+        lines = [center[1] - half, middle - 4, middle + 4, center[1] + half]
+        rows = np.clip(np.rint(lines), 1, HEIGHT - 1).astype(np.int64)
+        split = (rows[0] < rows[1]) & (rows[2] < rows[3])
+        drawn = np.stack([rows[0] < rows[3], split, split, rows[0] < rows[3]], axis=1)
+        edges = (x * HEIGHT + rows).T[drawn]
         if not len(edges):
             return None
         counts = np.diff(edges, prepend=0, append=HEIGHT * WIDTH).tolist()
@@ -88,18 +95,18 @@ def generate(
     results = []
     for video in dataset["videos"]:
         kind = int(rng.integers(1, CATEGORIES + 1))
-        objects = [Blob(rng, frames) for _ in range(rng.integers(1, 7))]
+        objects = [Blob(rng, frames) for _ in range(rng.integers(1, 11))]
         for blob in objects:
             masks = [blob.mask(t) for t in range(frames)]
             entry = {"video_id": video["id"], "category_id": kind, "segmentations": masks}
             dataset["annotations"].append({"id": len(dataset["annotations"]) + 1, "iscrowd": 0, **entry})
         for _ in range(predictions):
-            amount = float(np.exp(rng.uniform(np.log(0.02), np.log(0.3))))
+            amount = float(np.exp(rng.uniform(np.log(0.03), np.log(1.0))))
             right = rng.random(2) < (0.7, right_category)  # follows an object; has the objects' category
             blob = objects[rng.integers(len(objects))].jittered(rng, amount) if right[0] else Blob(rng, frames)
             category = kind if right[1] else int(rng.integers(1, CATEGORIES + 1))
             # Scores tell good from bad to the degree that those of detectors do.
-            score = 1 / (1 + np.exp(-rng.normal(1.5 * right.sum() - 8 * amount - 2, 1)))
+            score = 1 / (1 + np.exp(-rng.normal(1.5 * right.sum() - 6 * amount - 1, 1)))
             masks = [blob.mask(t) for t in range(frames)]
             entry = {"video_id": video["id"], "category_id": category, "segmentations": masks}
             results.append({**entry, "score": float(score)})
@@ -109,7 +116,8 @@ def generate(
 # ---------------------------------------------------------------- the straightforward evaluation
 def straightforward(results: list[dict[str, Any]], dataset: dict[str, Any]) -> dict[str, float]:
     """The twelve metrics as the protocol describes them, pair by pair and mask by mask."""
-    objects, predictions = defaultdict(list), defaultdict(list)
+    objects: Grouped = defaultdict(list)
+    predictions: Grouped = defaultdict(list)
     for source, grouped in ((dataset["annotations"], objects), (results, predictions)):
         for entry in source:
             areas = [int(coco_mask.area(mask)) for mask in entry["segmentations"] if mask]
@@ -230,7 +238,8 @@ def main() -> int:
         file = Path(folder) / "results.json"
         dataset, generated = generate(args.videos, args.predictions, args.frames, args.right_category, args.seed)
         file.write_text(json.dumps(generated))
-        print(f"results.json: {file.stat().st_size / 2**20:.0f} MiB")
+        lengths = [len(mask["counts"]) for entry in generated for mask in entry["segmentations"] if mask]
+        print(f"results.json: {file.stat().st_size / 2**20:.0f} MiB, {np.mean(lengths):.0f} characters per mask")
         del generated
         results, _ = timed("reading results.json", lambda: load_results(file))
     _, whole = timed(f"mmdet_vis, {args.videos} videos", lambda: evaluate(results, dataset).summary())

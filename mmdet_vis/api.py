@@ -30,6 +30,7 @@ from mmdet_vis.engine.config import build_model, load_config
 from mmdet_vis.engine.device import (
     Precision,
     apply_tf32,
+    compile_parts,
     parse_bytes,
     place,
     resolve_device,
@@ -78,6 +79,7 @@ def load_model(
     device: str = "auto",
     precision: str = "float32",
     cfg_options: Mapping[str, Any] | None = None,
+    compile: bool = False,
 ) -> VISModel:
     """Build a model and load its weights.
 
@@ -88,6 +90,7 @@ def load_model(
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
             fastest that the device does well.
         cfg_options: dotted keys and values that override the config's.
+        compile: use torch.compile: slow to start, faster on long runs on some devices.
 
     Raises:
         ConfigError: the config, the device or the precision cannot be used.
@@ -107,6 +110,8 @@ def load_model(
     if weights is not None:
         load_checkpoint(network, weights)
     place(network, where, how)
+    if compile:
+        compile_parts(network)
     try:
         preprocess = Preprocessor(**config.get("data_preprocessor", {}))
     except (TypeError, ValueError, IndexError) as error:
@@ -121,6 +126,7 @@ def segment_video(
     mem_step: int | None = None,
     use_cate_reduce: bool = False,
     feature_memory: str | int = "2GB",
+    profile: str = "exact",
     progress: Callable[[int, int], None] | None = None,
 ) -> VideoResult:
     """Find every object of a video as one sequence of masks.
@@ -132,6 +138,7 @@ def segment_video(
         mem_step: every ``mem_step``-th propagated frame is remembered; the config's memory unless given.
         use_cate_reduce: category-aware reduction (the config must have ``propose_reduce.cate_reduce``).
         feature_memory: bytes of features kept, e.g. ``"2GB"``; those of longer videos are computed again.
+        profile: ``exact``, or ``fast``, which skips detections that a propagated sequence already covers.
         progress: called with (frames swept, frames to sweep).
 
     Returns:
@@ -141,7 +148,7 @@ def segment_video(
         SourceError: the video cannot be read.
         ConfigError: an option cannot be used.
     """
-    settings = build_settings(model.config, key_num, mem_step, use_cate_reduce)
+    settings = build_settings(model.config, key_num, mem_step, use_cate_reduce, profile)
     budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
     apply_tf32(model.precision)
     engine = EngineSettings(

@@ -155,27 +155,31 @@ remove_environment() {
   rm -rf "$venv" || fail "cannot remove $venv; remove it and run again"
 }
 
-# The base interpreter is $PYTHON, or the first suitable one on the PATH.
+# Sets $base to $PYTHON, or to the first suitable interpreter on the PATH.
 choose_base() {
+  # An activated .venv may be about to be removed: what it hides is looked for.
+  path=:$PATH:
+  case $path in *":$venv/bin:"*) path=${path%%":$venv/bin:"*}:${path#*":$venv/bin:"} ;; esac
+  path=${path#:} path=${path%:}
   if [ -n "${PYTHON:-}" ]; then
     set -- "$PYTHON"
   else
     set -- python3 python3.13 python3.12 python3.11 python3.10 python
   fi
   venvless=''
-  for base; do
-    is_suitable "$base" || continue
+  for name; do
+    base=$(PATH=$path command -v "$name") && is_suitable "$base" || continue
     "$base" -c 'import ensurepip, venv' >/dev/null 2>&1 && return 0
     : "${venvless:=$base}"
   done
-  [ -z "$venvless" ] ||
-    fail "$venvless cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)"
+  [ -z "$venvless" ] || fail "$venvless cannot make virtual environments:" \
+    "install its venv module (Debian, Ubuntu: apt install python3-venv)"
   [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a Python 3.10 or newer"
   fail "no Python 3.10 or newer on the PATH; install one, or name it: PYTHON=/path/to/python sh ..."
 }
 
 create_environment() {
-  note "making $venv with $("$base" -c 'import sys; print("Python %d.%d, %s" % (*sys.version_info[:2], sys.executable))')"
+  note "making $venv with $base ($("$base" --version 2>&1))"
   mkdir "$venv" && printf '%s\n' "$incomplete" >"$stamp" && "$base" -I -m venv "$venv" >&2 ||
     fail "cannot make $venv (see above)"
 }
@@ -185,7 +189,8 @@ install_package() {
   # Without -I, a PYTHONPATH of the user's could hide what is missing; PIP_USER makes no sense in an environment.
   (cd "$root" && PIP_USER=0 "$venv/bin/python" -I -m pip install --disable-pip-version-check --no-input \
     -e ".${extra:+[$extra]}") >&2 || fail "the installation into $venv failed (see above); run again to retry"
-  { printf '%s\n' "$extra" "$root" && checksums; } >"$stamp.new" && mv "$stamp.new" "$stamp" || fail "cannot write $stamp"
+  { printf '%s\n' "$extra" "$root" && checksums; } >"$stamp.new" && mv "$stamp.new" "$stamp" ||
+    fail "cannot write $stamp"
 }
 
 # The lock is a folder (mkdir is atomic everywhere) with the owner's process and host in it.

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.data.preprocess import Preprocessor
+from mmdet_vis.models.heads.propagation import SeqPropHead
 from mmdet_vis.models.layers import ResBlock
-from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, rois_of
+from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN, rois_of
 from mmdet_vis.structures.masks import RLE, encode_masks
 
 
@@ -31,7 +32,7 @@ def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
-def memorize(head, p2: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def memorize(head: SeqPropHead, p2: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """P2 ``[1, C, h, w]`` and masks ``[K, H, W]`` to key and value maps ``[K, 64 or 256, h/4, w/4]``."""
     h, w = p2.shape[-2:]
     masks = F.pad(masks[:, None], (0, 4 * w - masks.shape[-1], 0, 4 * h - masks.shape[-2]))
@@ -41,7 +42,7 @@ def memorize(head, p2: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     return head.atn_key(x), head.atn_value(x)
 
 
-def segment(head, features, keys: list[Tensor], values: list[Tensor]) -> Tensor:
+def segment(head: SeqPropHead, features: Features, keys: list[Tensor], values: list[Tensor]) -> Tensor:
     """Soft masks ``[K, H, W]`` of the objects whose memory is given, at one frame."""
     p2, c2, c3 = features.levels[0], features.stages[0], features.stages[1]
     x = p2
@@ -57,7 +58,7 @@ def segment(head, features, keys: list[Tensor], values: list[Tensor]) -> Tensor:
     x = residual(head.ResMM, head.convFM(torch.cat((read, value.expand(objects, -1, -1, -1)), dim=1)))
     for stage, skip in ((head.RF3, c3), (head.RF2, c2)):
         image = residual(stage.ResFS, stage.convFS(skip)).expand(objects, -1, -1, -1)
-        x = residual(stage.ResMM, image + bilinear(x, image.shape[-2:]))
+        x = residual(stage.ResMM, image + bilinear(x, (image.shape[-2], image.shape[-1])))
     logits = F.interpolate(head.pred2(F.relu(x)), scale_factor=4, mode="bilinear", align_corners=False)
     probability = logits.softmax(dim=1)[:, 1]
     background = (1 - probability).prod(dim=0, keepdim=True)
@@ -107,8 +108,8 @@ def plain_propose(
                     k, v = memorize(head, features[t].levels[0], soft[t])
                     memory_k.append(k)
                     memory_v.append(v)
-        for k in range(len(kept)):
-            masks = [(s[k] >= 0.5).numpy() for s in soft]
+        for i in range(len(kept)):
+            masks = [(s[i] >= 0.5).numpy() for s in soft]
             rows = [
                 network.classify(f.levels, rois_of(torch.tensor([box_of(m)]).float(), 0))[0].numpy()
                 for f, m in zip(features, masks, strict=True)

@@ -296,6 +296,19 @@ def test_broken_environment_is_made_anew(checkout: Checkout, damage: Callable[[C
     assert not (checkout.root / ".venv/old").exists()
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_broken_environment_that_is_active_is_made_anew(checkout: Checkout, shell: str) -> None:
+    environment = checkout.root / ".venv"
+    active: dict[str, str | Path] = {"VIRTUAL_ENV": environment, "PATH": f"{environment}/bin:{checkout.path}"}
+    demo_result(checkout.run("demo.sh", shell=shell))
+    (environment / "bin/python3").symlink_to("python")
+    demo_result(checkout.run("demo.sh", shell=shell, **active))
+    assert checkout.log == ["venv", "pip ."]
+    cut_set_up_short(checkout)
+    demo_result(checkout.run("demo.sh", shell=shell, **active))
+    assert checkout.log == ["venv", "pip ."] * 2
+
+
 def test_other_folder_named_venv_is_not_deleted(checkout: Checkout) -> None:
     (checkout.root / ".venv").mkdir()
     (checkout.root / ".venv/letters.txt").touch()

@@ -5,34 +5,45 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmdet_vis.engine.cli import add_config_arguments, add_engine_arguments, formats
+from mmdet_vis.engine.cli import (
+    add_config_arguments,
+    add_dataset_arguments,
+    add_engine_arguments,
+    formats,
+    undo_launcher_threads,
+)
 from mmdet_vis.errors import run_command
+
+if TYPE_CHECKING:
+    from mmdet_vis.engine.run_inputs import RunOptions
 
 
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="example: test_vis.py configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
-        "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs",
+        description=f"{__doc__}  Without --input-dir, the videos are those of the config's test.dataset.",
+        epilog="examples: test_vis.py configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
+        "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
+        "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
+        "Exit code 3: some videos could not be read (they are named), the others are done; 2: nothing was done.",
     )
     add_config_arguments(parser)
     parser.add_argument(
         "--input-dir",
         type=Path,
-        required=True,
         help="folder with videos (mp4, mov, avi, webm, mkv) "
         "and folders of frames (jpg, png, webp); or one such video or folder",
     )
-    parser.add_argument("--save-dir", type=Path, required=True, help="where results go; created if need be")
+    parser.add_argument("--save-dir", type=Path, required=True, help="where results go (SAVE); created if need be")
     parser.add_argument(
         "--format",
         type=formats,
-        default=formats("json,overlay,video"),
         metavar="LIST",
         help="comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
-        "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); default: json,overlay,video",
+        "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset SAVE/overlay/NAME/*.jpg, "
+        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; default: json,overlay,video; of a dataset json, of DAVIS json,png",
     )
     parser.add_argument(
         "--use-img",
@@ -40,36 +51,76 @@ def parse_args() -> argparse.Namespace:
         help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
     )
     parser.add_argument("--show-thr", type=float, default=0.2, help="draw sequences from this score on (default 0.2)")
+    add_dataset_arguments(parser)
     add_engine_arguments(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    for option in ("resume", "overwrite", "eval"):
+        if args.input_dir is not None and getattr(args, option):
+            parser.error(f"--{option} is for runs over a dataset: leave it out with --input-dir")
+    return args
 
 
 def main() -> int:
     """Run the tool; returns 3 if some of several videos could not be read."""
     args = parse_args()
+    if args.input_dir is None:
+        undo_launcher_threads()
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
-    from mmdet_vis.api import load_model
-    from mmdet_vis.data.sources import find_inputs
-    from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions, describe, run_inputs
-    from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+    import torch
 
-    # What can be wrong with the arguments should show before the model is loaded.
-    inputs = find_inputs(args.input_dir)
-    ensure_writable_dir(args.save_dir)
-    model = load_model(args.config, args.checkpoint, args.device, args.precision, args.cfg_options)
+    from mmdet_vis.engine.run_inputs import RunOptions
+
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
     options = RunOptions(
         key_num=args.key_num,
         mem_step=args.mem_step,
         use_cate_reduce=args.use_cate_reduce,
         feature_memory=args.feature_memory,
+        profile=args.profile,
         score_thr=args.score_thr,
         show_thr=args.show_thr,
         use_img=args.use_img,
-        formats=args.format,
+        formats=args.format or (),
     )
+    return on_dataset(args, options) if args.input_dir is None else on_inputs(args, options)
+
+
+def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment the videos of a folder."""
+    from mmdet_vis.api import load_model
+    from mmdet_vis.data.sources import find_inputs
+    from mmdet_vis.engine.run_inputs import DEFAULT_FORMATS, EXIT_SOME_FAILED, describe, run_inputs
+    from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+
+    # What can be wrong with the arguments should show before the model is loaded.
+    options.formats = options.formats or DEFAULT_FORMATS
+    inputs = find_inputs(args.input_dir)
+    ensure_writable_dir(args.save_dir)
+    model = load_model(args.config, args.checkpoint, args.device, args.precision, args.cfg_options, args.compile)
     summary = run_inputs(model, inputs, args.save_dir, options)
-    print(describe(summary, args.save_dir, args.format))
+    print(describe(summary, args.save_dir, options.formats))
     return EXIT_SOME_FAILED if summary.failures else 0
+
+
+def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment the videos of the config's dataset."""
+    from mmdet_vis.engine.run_dataset import DatasetRun, run_dataset
+
+    run = DatasetRun(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        save_dir=args.save_dir,
+        options=options,
+        device=args.device,
+        precision=args.precision,
+        cfg_options=args.cfg_options,
+        compile=args.compile,
+        resume=args.resume,
+        overwrite=args.overwrite,
+        evaluate=args.eval,
+    )
+    return run_dataset(run)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,25 @@ def formats(text: str) -> tuple[str, ...]:
     if wrong or not chosen:
         raise argparse.ArgumentTypeError(f"{text!r}: use a comma-separated list of {', '.join(FORMATS)}")
     return chosen
+
+
+def positive(text: str) -> int:
+    """Parse a number that is at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number from 1 on")
+    return int(text)
+
+
+def undo_launcher_threads() -> None:
+    """Take back that ``torchrun`` sets OMP_NUM_THREADS to 1; only works before torch is imported.
+
+    The last digits of matrix products on a CPU depend on the number of threads. It must not depend on the number of
+    processes, or else the results would. ``--threads`` says it instead of OMP_NUM_THREADS.
+    """
+    os.environ.pop("OMP_NUM_THREADS", None)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Threads of processes that share cores must not wait by spinning.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class OptionAction(argparse.Action):
@@ -87,8 +107,45 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help="float32 gives the published numbers; auto is the fastest that the device does well (default float32)",
     )
     engine.add_argument(
+        "--profile",
+        default="exact",
+        choices=("exact", "fast"),
+        help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
+    )
+    engine.add_argument(
+        "--compile", action="store_true", help="torch.compile: a slow start, then faster on some devices"
+    )
+    engine.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads of a process (default: PyTorch's choice for this machine, however many processes there are)",
+    )
+    engine.add_argument(
         "--feature-memory",
         default="2GB",
         metavar="SIZE",
         help="features kept in memory; those of longer videos are computed again (default 2GB)",
+    )
+
+
+def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a run over the config's dataset."""
+    dataset = parser.add_argument_group(
+        "dataset (without --input-dir)",
+        "Start with `torchrun --nproc_per_node N` to share the videos among N processes, each with its GPU. "
+        "Each video's result is in SAVE/videos/ID.json as soon as it is done.",
+    )
+    earlier = dataset.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in SAVE where it stopped; refused if it is of another model or other settings. "
+        "Without it and --overwrite, a SAVE that holds results is refused",
+    )
+    earlier.add_argument("--overwrite", action="store_true", help="remove the results in SAVE and start anew")
+    dataset.add_argument(
+        "--eval",
+        action="store_true",
+        help="evaluate the results with the dataset's annotations: prints a table and writes SAVE/metrics.json",
     )

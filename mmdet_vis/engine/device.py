@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import shutil
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +18,7 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 @dataclass(frozen=True)
 class Precision:
-    """Number format of backbone, neck and propagation head; the small heads always run in float32.
+    """Number format of backbone, neck and propagation head; detection and scoring always run in float32.
 
     Attributes:
         name: as the user gave it, ``auto`` resolved.
@@ -85,9 +87,30 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     Channels-last is the faster layout for every convolution here, on CPUs and GPUs alike.
     """
     model.eval().requires_grad_(False)
+    if hasattr(model.backbone, "fold_batch_norm"):
+        model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.exact_extractor = None
+    if precision.dtype != torch.float32:
+        model.exact_extractor = (copy.deepcopy(model.backbone), copy.deepcopy(model.neck))
     for part in (model.backbone, model.neck, model.prop_head):
         part.to(precision.dtype)
+
+
+def compile_parts(model: SeqMaskRCNN) -> None:
+    """Compile what takes the time: backbone, neck, and the propagation head's work per object.
+
+    Raises:
+        ConfigError: the CPU needs a C++ compiler for it, and there is none.
+    """
+    if next(model.parameters()).device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        raise ConfigError("--compile on the CPU needs a C++ compiler (g++ or clang++): install one or leave it out")
+    model.backbone.compile()
+    model.neck.compile()
+    for method in ("encode_frame", "memorize", "decode"):
+        # Objects come and go, so their number must not be built into the code.
+        compiled = torch.compile(getattr(model.prop_head, method), dynamic=True)
+        object.__setattr__(model.prop_head, method, compiled)
 
 
 def apply_tf32(precision: Precision) -> None:

@@ -6,29 +6,22 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmdet_vis.api import VISModel, segment_video
-from mmdet_vis.data.sources import FrameSource, Prefetcher, open_source, unique_names
+from mmdet_vis.data.sources import FrameSource, open_source, unique_names
+from mmdet_vis.engine.pictures import write_pictures
 from mmdet_vis.errors import SourceError
-from mmdet_vis.evaluation.writers import sequence_annotations, write_davis_pngs, write_results
+from mmdet_vis.evaluation.writers import sequence_annotations, write_results
 from mmdet_vis.structures import VideoResult
-from mmdet_vis.structures.frame_names import frame_stems
-from mmdet_vis.visualization.images import ImageFolderWriter
-from mmdet_vis.visualization.overlay import Style, render_frames
-from mmdet_vis.visualization.video_writer import VideoWriter
 
 FORMATS = ("json", "overlay", "video", "png")
 DEFAULT_FORMATS = ("json", "overlay", "video")
-FRAMES_READ_AT_ONCE = 8
 EXIT_SOME_FAILED = 3
 
 
@@ -37,7 +30,7 @@ class RunOptions:
     """How videos are segmented and what is written.
 
     Attributes:
-        key_num, mem_step, use_cate_reduce, feature_memory: see :func:`mmdet_vis.api.segment_video`.
+        key_num, mem_step, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.
         score_thr: lowest score of an entry of ``results.json``.
         show_thr: lowest score of a sequence that is drawn.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
@@ -48,6 +41,7 @@ class RunOptions:
     mem_step: int | None = None
     use_cate_reduce: bool = False
     feature_memory: str = "2GB"
+    profile: str = "exact"
     score_thr: float = 0.05
     show_thr: float = 0.2
     use_img: bool = False
@@ -95,7 +89,8 @@ def run_inputs(model: VISModel, inputs: Sequence[Path], save_dir: Path, options:
                     entries += [{**entry, "video_name": name} for entry in found]
                     if "json" in options.formats:
                         write_results(save_dir / "results.json", entries)
-                    _write_pictures(result, source, save_dir, options, bar)
+                    places = _places(save_dir, name, options.formats)
+                    write_pictures(result, source, places, options.show_thr, options.use_img, bar)
             except SourceError as error:
                 if len(inputs) == 1:
                     raise
@@ -124,6 +119,7 @@ def _segment(
         mem_step=options.mem_step,
         use_cate_reduce=options.use_cate_reduce,
         feature_memory=options.feature_memory,
+        profile=options.profile,
         progress=lambda done, total: bar.update(task, completed=done, total=total),  # type: ignore[arg-type]
     )
     seconds = time.perf_counter() - start
@@ -140,38 +136,10 @@ def _segment(
     return result
 
 
-def _write_pictures(
-    result: VideoResult, source: FrameSource, save_dir: Path, options: RunOptions, bar: Progress
-) -> None:
-    if "png" in options.formats:
-        write_davis_pngs(result, save_dir / result.name)
-    with ExitStack() as stack:
-        writers: list[ImageFolderWriter | VideoWriter] = []
-        if "overlay" in options.formats:
-            folder = save_dir / result.name
-            writers.append(stack.enter_context(ImageFolderWriter(folder, frame_stems(result))))
-        if "video" in options.formats:
-            path = save_dir / f"{result.name}.mp4"
-            writers.append(stack.enter_context(VideoWriter(path, result.fps, (result.height, result.width))))
-        if not writers:
-            return
-        style: Style = "blend" if options.use_img else "overlay"
-        drawn = render_frames(result, _frames(source), options.show_thr, style=style)
-        task = bar.add_task("drawing", total=result.num_frames)
-        for frame in drawn:
-            for writer in writers:
-                writer.write(frame)
-            bar.advance(task)
-        bar.remove_task(task)
-
-
-def _frames(source: FrameSource) -> Iterator[NDArray[np.uint8]]:
-    """All frames of a source in order, read ahead in another thread."""
-    count = len(source)
-    chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
-    with Prefetcher(source, chunks) as ahead:
-        for _, _, frames in ahead:
-            yield from frames
+def _places(save_dir: Path, name: str, formats: Iterable[str]) -> dict[str, Path]:
+    """Where the pictures of a video go, for each format that has any."""
+    places = {"png": save_dir / name, "overlay": save_dir / name, "video": save_dir / f"{name}.mp4"}
+    return {kind: place for kind, place in places.items() if kind in formats}
 
 
 def describe(summary: Summary, save_dir: Path, formats: Iterable[str]) -> str:

@@ -11,20 +11,29 @@ from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import MemoryEveryNth, ProposeReduceSettings, Reduction
 from mmdet_vis.registry import TASK_UTILS
 
-KNOWN = {"key_num", "memory", "mask_nms_thr", "reduce", "cate_reduce"}
+KNOWN = {"key_num", "memory", "mask_nms_thr", "reduce", "cate_reduce", "skip_covered_iou"}
+PROFILES = ("exact", "fast")
+SKIP_COVERED_IOU = 0.7
+"""Overlap at which the fast profile takes a detection for an object that it already has."""
 
 
 def build_settings(
-    config: Config, key_num: int | None = None, mem_step: int | None = None, use_cate_reduce: bool = False
+    config: Config,
+    key_num: int | None = None,
+    mem_step: int | None = None,
+    use_cate_reduce: bool = False,
+    profile: str = "exact",
 ) -> ProposeReduceSettings:
     """Build the algorithm's settings.
 
     Args:
         config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
-            ``cate_reduce``.
+            ``cate_reduce`` and ``skip_covered_iou``.
         key_num: overrides the number of key frames.
         mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
         use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
+        profile: ``exact`` for the published algorithm, or ``fast``: detections that an already propagated sequence
+            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says).
 
     Raises:
         ConfigError: a key or value that cannot be used.
@@ -39,6 +48,9 @@ def build_settings(
         raise ConfigError(f"--key-num must be at least 1, got {key_num}")
     if mem_step is not None and mem_step < 1:
         raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
+    skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
     part = Config(options, filename=config.filename)
     memory = MemoryEveryNth(mem_step) if mem_step is not None else build(TASK_UTILS, part, "memory")
     category_rule = None
@@ -50,4 +62,4 @@ def build_settings(
             )
         category_rule = build(TASK_UTILS, part, "cate_reduce")
     rule = build(TASK_UTILS, part, "reduce")
-    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule))
+    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule), skip)

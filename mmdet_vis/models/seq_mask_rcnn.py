@@ -31,6 +31,10 @@ class Features:
         """Some of the B frames."""
         return Features(tuple(x[index] for x in self.stages), tuple(x[index] for x in self.levels))
 
+    def to(self, dtype: torch.dtype) -> Features:
+        """The same in another number format."""
+        return Features(tuple(x.to(dtype) for x in self.stages), tuple(x.to(dtype) for x in self.levels))
+
 
 @dataclass
 class Detections:
@@ -86,6 +90,8 @@ class SeqMaskRCNN(nn.Module):
             {"in_channels": width, "c2_channels": channels[0], "c3_channels": channels[1], **prop_head}
         )
         self.test_cfg = test_cfg
+        # Float32 copies of backbone and neck beside faster ones; in a tuple, so that they are no part of the weights.
+        self.exact_extractor: tuple[nn.Module, nn.Module] | None = None
 
     def extract(self, images: Tensor) -> Features:
         """Backbone and neck.
@@ -95,6 +101,16 @@ class SeqMaskRCNN(nn.Module):
         """
         stages = self.backbone(images)
         return Features(tuple(stages), self.neck(stages))
+
+    def extract_for_detection(self, images: Tensor) -> Features:
+        """:meth:`extract` in float32, whatever the precision of the rest.
+
+        Which objects are found, and in which order, hangs on comparisons that a rounded feature can turn over; the few
+        key frames cost little, so they are always computed exactly.
+        """
+        backbone, neck = self.exact_extractor or (self.backbone, self.neck)
+        stages = backbone(images)
+        return Features(tuple(stages), neck(stages))
 
     @torch.no_grad()
     def detect(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:

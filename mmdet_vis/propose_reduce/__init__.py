@@ -1,7 +1,7 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
 from mmdet_vis.propose_reduce.key_frames import key_frames
-from mmdet_vis.propose_reduce.memory_policy import MemoryAtMost, MemoryEveryNth, MemoryFraction
+from mmdet_vis.propose_reduce.memory_policy import MemoryAtMost, MemoryEveryNth, MemoryFirstLastSpaced, MemoryFraction
 from mmdet_vis.propose_reduce.pipeline import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.reduce import Reduction, SeqNMS, SeqSoftNMS
 
@@ -9,6 +9,7 @@ __all__ = [
     "EngineSettings",
     "MemoryAtMost",
     "MemoryEveryNth",
+    "MemoryFirstLastSpaced",
     "MemoryFraction",
     "ProposeReduceSettings",
     "Reduction",

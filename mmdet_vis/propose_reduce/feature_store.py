@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,6 +87,7 @@ class FeatureStore:
         self.budget = budget
         self.batch_size = max(1, batch_size)
         self.computed = 0
+        self._exact: set[int] = set()
         self._frames: dict[int, FrameFeatures] = {}
         self._bytes = 0
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="frame-reader")
@@ -104,10 +105,11 @@ class FeatureStore:
         self._reader.shutdown(wait=True, cancel_futures=True)
 
     def compute(self, indices: Sequence[int]) -> Features:
-        """Backbone and neck of some frames in one batch, all levels; their propagation terms are stored on the way."""
+        """Exact features of key frames in one batch, all levels; their propagation terms are stored on the way."""
+        self._exact.update(indices)
         images = torch.cat([self._load(t, t + 1) for t in indices])
-        features = self._extract(images)
-        self._keep(indices, features, direction=1, now=indices[0])
+        features = self._extract(images, torch.float32)
+        self._keep(indices, features.to(self.dtype), direction=1, now=indices[0])
         return features
 
     def get(self, index: int, direction: int) -> FrameFeatures:
@@ -129,6 +131,9 @@ class FeatureStore:
         return start, min(start + self.batch_size, len(self.source))
 
     def _compute_batch(self, index: int, direction: int) -> None:
+        if index in self._exact:  # a key frame that the budget had no room for: as exact as the first time
+            self.compute([index])
+            return
         start, stop = self._batch(index)
         future = self._ahead.pop(start, None)
         images = self._load(start, stop) if future is None else future.result()
@@ -139,25 +144,29 @@ class FeatureStore:
             self._ahead[first] = self._reader.submit(self._load, first, last)
         features = self._extract(images)
         if direction > 0:  # frames of the batch that the sweep has passed are not needed
-            self._keep(range(index, stop), features[index - start :], direction, now=index)
+            self._keep(range(index, stop), features[index - start :], direction, index, self._exact)
         else:
-            self._keep(range(start, index + 1), features[: index + 1 - start], direction, now=index)
+            self._keep(range(start, index + 1), features[: index + 1 - start], direction, index, self._exact)
 
     def _load(self, start: int, stop: int) -> Tensor:
         return self.preprocess(self.source.read(start, stop))
 
     @torch.no_grad()
-    def _extract(self, images: Tensor) -> Features:
-        images = images.to(self.device, non_blocking=True)
-        images = images.to(self.dtype).contiguous(memory_format=torch.channels_last)
+    def _extract(self, images: Tensor, dtype: torch.dtype | None = None) -> Features:
+        images = images.to(self.device, dtype or self.dtype, non_blocking=True)
+        images = images.contiguous(memory_format=torch.channels_last)
         self.computed += len(images)
-        return self.model.extract(images)
+        return self.model.extract(images) if dtype is None else self.model.extract_for_detection(images)
 
     @torch.no_grad()
-    def _keep(self, indices: Sequence[int], features: Features, direction: int, now: int) -> None:
-        """Store a batch; the frame asked for (``now``) comes last and stays, whatever the budget."""
+    def _keep(
+        self, indices: Sequence[int], features: Features, direction: int, now: int, skip: Collection[int] = ()
+    ) -> None:
+        """Store a batch but for some frames; the one asked for (``now``) comes last and stays, whatever the budget."""
         terms = self.model.encode_frame(features)
         for position in sorted(range(len(indices)), key=lambda i: -abs(indices[i] - now)):
+            if indices[position] in skip or indices[position] in self._frames:
+                continue
             one = slice(position, position + 1)
             # Copies: a view would hold the memory of the whole batch.
             levels = tuple(x[one].clone() for x in features.levels[:-1])
@@ -165,8 +174,6 @@ class FeatureStore:
             self._put(indices[position], FrameFeatures(levels, own), direction, now)
 
     def _put(self, index: int, entry: FrameFeatures, direction: int, now: int) -> None:
-        if index in self._frames:
-            self._drop(index)
         while self._frames and self._bytes + entry.nbytes > self.budget:
             self._drop(self._last_needed(direction, now))
         self._frames[index] = entry

@@ -44,8 +44,8 @@ class EveryNth:
 class EvenlySpread:
     """At most ``size`` frames, about evenly spread over the past, the key frame among them.
 
-    Starts with every ``step``-th frame; whenever the memory is full, every other remembered frame is forgotten and
-    the step doubles.
+    Starts with every ``step``-th frame; whenever the memory is full, the step doubles and every other remembered frame
+    gives its slot to a coming one (until then it stays readable).
 
     Args:
         num_frames: frames between the key frame and the end of the video in this direction.
@@ -71,6 +71,28 @@ class EvenlySpread:
         free = next(s for s in range(self.capacity) if s not in used)
         self.slots[distance] = free
         return free
+
+
+class FirstLastSpaced:
+    """The key frame, the frame just passed, and the newest of every ``step``-th: for streams without an end.
+
+    Args:
+        size: entries, at least 3; all but two hold spaced frames.
+        step: distance between spaced frames.
+    """
+
+    def __init__(self, size: int, step: int) -> None:
+        self.capacity = size
+        self.step = step
+        self._next = 2
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`. Slot 1 is the frame just passed; the spaced ones take turns in the others."""
+        if distance % self.step:
+            return 1
+        slot = self._next
+        self._next = 2 + (slot - 1) % (self.capacity - 2)
+        return slot
 
 
 @TASK_UTILS.register_module()
@@ -117,3 +139,18 @@ class MemoryAtMost:
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
         """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
         return EvenlySpread(num_frames, self.size, self.step)
+
+
+@TASK_UTILS.register_module()
+class MemoryFirstLastSpaced:
+    """Config of :class:`FirstLastSpaced`: bounded memory that follows a stream."""
+
+    def __init__(self, size: int = 8, step: int = 5) -> None:
+        if size < 3 or step < 2:
+            raise ValueError(f"the memory needs size >= 3 and step >= 2, got {size} and {step}")
+        self.size = size
+        self.step = step
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return FirstLastSpaced(self.size, self.step)

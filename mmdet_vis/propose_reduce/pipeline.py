@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.collect import SequenceCollector
+from mmdet_vis.propose_reduce.covered import uncovered
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import key_frames
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
@@ -28,12 +30,15 @@ class ProposeReduceSettings:
         memory: which propagated frames are remembered.
         mask_nms_thr: IoU at which detections of one key frame are the same object.
         reduction: how sequences become objects.
+        skip_covered_iou: if given, a detection is not propagated when, on its key frame, a sequence propagated from
+            an earlier key frame overlaps it by this IoU: it would most likely end as a duplicate. Not in the paper.
     """
 
     key_num: int
     memory: MemoryConfig
     mask_nms_thr: float
     reduction: Reduction
+    skip_covered_iou: float | None = None
 
 
 @dataclass
@@ -110,6 +115,7 @@ def propose_reduce(
             if progress is not None:
                 progress(swept, total)
 
+        skip = settings.skip_covered_iou
         Propagator(
             model.prop_head,
             store,
@@ -117,6 +123,7 @@ def propose_reduce(
             settings.memory,
             num_frames,
             engine.chunk_bytes,
+            admit=None if skip is None else partial(uncovered, iou_thr=skip),
             on_frame=on_frame,
         ).run(groups)
         masks, scores = collector.finish()

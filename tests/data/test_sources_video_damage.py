@@ -46,10 +46,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def frames_before(path: Path, place: int) -> int:
-    """Number of frames whose bytes end before ``place``; decoders may hold back up to four for reordering."""
+    """Number of frames, in display order, that do not rest on any byte from ``place`` on."""
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
-        return sum(packet.pos + packet.size <= place for packet in packets)
+    stamps = [packet.dts if packet.pts is None else packet.pts for packet in packets]
+    whole = sum(packet.pos + packet.size <= place for packet in packets)
+    return sum(stamp < min(stamps[whole:]) for stamp in stamps)
 
 
 def assert_prefix(damaged: VideoFileSource, whole: Path) -> None:
@@ -73,7 +75,7 @@ def test_truncated_file_keeps_the_frames_before(folder: Path, tmp_path: Path, na
     path.write_bytes(data[:place])
     before = frames_before(folder / name, place)
     with VideoFileSource(path, cache_frames=2) as source:
-        assert max(before - 4, 1) <= len(source) <= before + 1
+        assert len(source) == before > 5
         assert len(source.warnings) == 1
         assert source.warnings[0].startswith(str(path))
         assert f"only the {len(source)} frames before the damage are used" in source.warnings[0]
@@ -101,11 +103,52 @@ def test_damage_in_the_middle_keeps_the_frames_before(folder: Path, tmp_path: Pa
     path = tmp_path / name
     path.write_bytes(data)
     with VideoFileSource(path, cache_frames=2) as source:
-        assert max(before - 4, 1) <= len(source) <= before + 1
+        assert len(source) == before > 5
         assert len(source.warnings) == 1
         assert "damaged" in source.warnings[0]
         assert str(path) in source.warnings[0]
         assert_prefix(source, folder / name)
+
+
+@pytest.mark.parametrize("name", ["whole.mp4", "whole.mkv"])
+def test_damaged_beginning_is_left_out(folder: Path, tmp_path: Path, name: str) -> None:
+    """As in a file that was cut without regard to key frames: it is used from the first sound key frame on."""
+    with av.open(str(folder / name)) as container:
+        first = next(packet for packet in container.demux(video=0))
+        assert first.pos is not None
+        place = first.pos + first.size // 2
+    data = bytearray((folder / name).read_bytes())
+    data[place : place + 100] = random.Random(0).randbytes(100)
+    path = tmp_path / name
+    path.write_bytes(data)
+    with VideoFileSource(folder / name) as source:
+        keys = source._index.keys
+        expected = source.read(keys[1], FRAMES)
+    with VideoFileSource(path, cache_frames=2) as source:
+        assert len(source) == len(expected) < FRAMES
+        assert source.warnings == [f"{path}: the first {keys[1]} frames are damaged and were left out"]
+        np.testing.assert_array_equal(source.read(0, len(source)), expected)
+        np.testing.assert_array_equal(source.read(20, 23), expected[20:23])
+        np.testing.assert_array_equal(source.read(0, 3), expected[:3])
+
+
+def test_recording_that_starts_between_key_frames(folder: Path, tmp_path: Path) -> None:
+    """Frames whose references were never recorded do not come; the rest is sound, and no warning is due."""
+    path = tmp_path / "cut.mkv"
+    with av.open(str(folder / "whole.mkv")) as whole, av.open(str(path), "w") as out:
+        stream = whole.streams.video[0]
+        copy = out.add_stream_from_template(stream) if hasattr(out, "add_stream_from_template") else None
+        copy = copy or out.add_stream(template=stream)
+        for number, packet in enumerate(whole.demux(stream)):
+            if packet.size and number >= 5:
+                packet.stream = copy
+                out.mux(packet)
+    with VideoFileSource(folder / "whole.mkv") as source:
+        expected = source.read(source._index.keys[1], FRAMES)
+    with VideoFileSource(path, cache_frames=2) as source:
+        np.testing.assert_array_equal(source.read(0, len(source)), expected)
+        np.testing.assert_array_equal(source.read(2, 4), expected[2:4])
+        assert source.warnings == []
 
 
 def test_index_at_the_end_that_is_missing(tmp_path: Path) -> None:

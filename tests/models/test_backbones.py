@@ -68,3 +68,21 @@ def test_neck_channels_can_be_told(repository):
     with torch.device("meta"):
         model = build_model(load_config(config, {"model.neck.in_channels": [8, 16, 32, 64]}))
     assert model.neck.lateral_convs[3].conv.in_channels == 64
+
+
+def test_folded_batch_norm_gives_the_same_features():
+    torch.manual_seed(0)
+    backbone = ResNet(depth=50).eval()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.1, 0.5)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = backbone(images)
+        backbone.fold_batch_norm()
+        found = backbone(images)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules())
+    for a, b in zip(expected, found, strict=True):
+        assert (a - b).abs().max() < 1e-5 * a.abs().max()

@@ -25,7 +25,7 @@ class KeepAll:
 def run_engine(model, frames, key_num=3, step=1, budget=1 << 30, chunk=1 << 24, batch=1):
     keep = KeepAll()
     settings = ProposeReduceSettings(key_num, MemoryEveryNth(step), 0.2, keep)
-    engine = EngineSettings(torch.device("cpu"), torch.float32, budget, chunk, batch)
+    engine = EngineSettings(torch.device("cpu"), model.precision.dtype, budget, chunk, batch)
     size = model.preprocess.geometry(*frames[0].shape[:2]).resized
     propose_reduce(model.network, ArraySource(frames), model.preprocess, size, settings, engine)
     return keep.masks, keep.scores
@@ -59,3 +59,30 @@ def test_budget_chunks_and_batches_change_nothing(model, frames, options):
     found = run_engine(model, frames, **options)
     assert found[0] == expected[0]
     np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+
+
+def test_detection_stays_exact_in_bfloat16(tiny, model, frames):
+    """Key frames give the same objects in any precision, also when a small budget makes them be computed again."""
+    fast = load_model(*tiny, device="cpu", precision="bfloat16")
+    first, small = run_engine(fast, frames), run_engine(fast, frames, budget=1)
+    assert len(first[0]) == len(run_engine(model, frames)[0])
+    assert first[0] == small[0]
+    np.testing.assert_allclose(first[1], small[1], atol=1e-6)
+
+
+def test_fast_profile_skips_what_is_covered(model, frames):
+    from functools import partial
+
+    from mmdet_vis.propose_reduce.covered import uncovered
+    from mmdet_vis.propose_reduce.propose import Group
+    from mmdet_vis.structures import encode_masks
+
+    masks = np.zeros((3, 8, 12), np.uint8)
+    masks[0, :4, :4] = masks[1, 4:, 4:8] = masks[2, :2, 8:] = 1
+    group = Group(0, encode_masks(masks))
+    soft = torch.zeros(2, 10, 12)
+    soft[0, :4, :5] = 0.9  # covers the first by 16 / 20
+    soft[1, 4:10, 4:8] = 0.9  # reaches into the padding, which does not count
+    rule = partial(uncovered, iou_thr=0.75)
+    assert rule(group, soft) == [2]
+    assert rule(group, soft[:0]) == [0, 1, 2]

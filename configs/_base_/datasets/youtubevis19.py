@@ -7,3 +7,13 @@ data_preprocessor = dict(
     to_rgb=True,
     size_divisor=32,
 )
+# Paths are relative to data_root, which is "data" in the working directory; see data/README.md.
+test = dict(
+    dataset=dict(
+        type="YTVISDataset",
+        ann_file="valid_ytv19.json",
+        img_prefix="valset_ytv19",
+        categories="youtube_vis_2019",
+        name="youtube_vis_2019_valid",
+    )
+)

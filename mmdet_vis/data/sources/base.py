@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 # One decoded frame, [H, W, 3] uint8, BGR.
 Frame = NDArray[np.uint8]
 
-# Frames of more pixels are refused: 2**27 (for example 16384 x 8192) is beyond any camera, and a file of a
-# few bytes could otherwise ask for any amount of memory.
-MAX_PIXELS = 2**27
-
-
 _Source = TypeVar("_Source", bound="FrameSource")
 
 

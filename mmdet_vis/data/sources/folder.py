@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from ...errors import SourceError
-from .base import MAX_PIXELS, Frame, FrameSource
-from .image_files import IMAGE_SUFFIXES, read_header
+from .base import Frame, FrameSource
+from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, read_header
 from .naming import display_name, natural_key, unique_names
 
 
@@ -74,9 +74,9 @@ class ImageFilesSource(FrameSource):
         header = read_header(data)
         if header.problem:
             raise SourceError(f"{file}: {header.problem}; replace or remove this file")
-        if header.size and header.size[0] * header.size[1] > MAX_PIXELS:
+        if header.size and header.size[0] * header.size[1] > MAX_IMAGE_PIXELS:
             raise SourceError(
-                f"{file}: is {header.size[1]}x{header.size[0]}, more than {MAX_PIXELS} pixels; scale it down"
+                f"{file}: is {header.size[1]}x{header.size[0]}, more than {MAX_IMAGE_PIXELS} pixels; scale it down"
             )
         if header.size and min(header.size) > 0 and header.upright:
             return header.size

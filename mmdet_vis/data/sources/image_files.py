@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
+# More pixels are refused: a file of a few bytes could otherwise ask for any amount of memory. 134 million is
+# more than most cameras have.
+MAX_IMAGE_PIXELS = 2**27
+
 # In the entropy-coded part of a JPEG, 0xFF is followed by 0x00 (stuffing) or a restart marker 0xD0 to 0xD7;
 # anything else is a marker, before which 0xFF may be repeated.
 _JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")

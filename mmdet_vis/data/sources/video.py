@@ -33,7 +33,8 @@ class VideoFileSource(FrameSource):
 
     Args:
         path: a video file in a format that FFmpeg recognises by content, whatever its ending.
-        cache_frames: of the frames that have to be decoded to get from a key frame to the wanted ones, at most
+        cache_frames: of the frames that have to be decoded to get from a key frame to the wanted ones, at
+        most
             this many are kept; a reader that goes backwards asks for them next.
         cache_bytes: bound on the memory of these frames, in bytes.
 
@@ -199,7 +200,7 @@ class _Decoder:
         self._jumped, self.position = False, 0
 
     def _jump(self, key: int) -> bool:
-        """Go to key frame ``key``; False if that does not lead there."""
+        """Go to key frame ``key``; False if that cannot lead there (what comes is checked by :meth:`_next`)."""
         if self._container is None:
             self._rewind()
         assert self._index.pts is not None
@@ -213,7 +214,7 @@ class _Decoder:
         for frame in self._run:
             if frame.pts is not None and frame.pts >= stamp:
                 self._run = chain((frame,), self._run)
-                return frame.pts == stamp and self._fingerprint(frame) == self._index.fingerprints[key]
+                return True
         return False
 
     def _decoded(self) -> Iterator[Any]:

@@ -12,21 +12,22 @@ import av
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ...errors import SourceError
-from .base import MAX_PIXELS
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
     | {".3gp", ".ogv", ".gif"}
 )
 
+# Frames of more pixels are refused, since FFmpeg holds several at a time: 8K (7680 x 4320) just fits.
+MAX_VIDEO_PIXELS = 2**25
+
 # FFmpeg finds the format by content. Playlists, which can point at other files and hosts, stay out.
 _OPTIONS = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif",
     "protocol_whitelist": "file",
-    "max_pixels": str(MAX_PIXELS),
 }
-# Errors of PyAV for files that cannot be used. Some are of a standard class only: an IndexError comes from streams
-# that a damaged file announces and does not have.
+# Errors of PyAV for files that cannot be used. Some are of a standard class only: an IndexError comes from
+# streams that a damaged file announces and does not have.
 DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError)
 
 # Side of the thumbnail whose checksum identifies a frame.
@@ -41,7 +42,8 @@ def open_container(path: Path, threads: str) -> tuple[Any, Any]:
     """
     # The prefix keeps FFmpeg from reading a protocol into a name with a colon.
     try:
-        container = av.open(f"file:{os.path.abspath(path)}", options=_OPTIONS, metadata_errors="replace")
+        # As options of the container alone: general ones crash PyAV 13 on formats that name their streams late.
+        container = av.open(f"file:{os.path.abspath(path)}", container_options=_OPTIONS, metadata_errors="replace")
     except DECODE_ERRORS as error:
         raise SourceError(
             f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"
@@ -52,7 +54,7 @@ def open_container(path: Path, threads: str) -> tuple[Any, Any]:
             kind = "no video stream" if stream is None else "a video codec that is not supported"
             raise SourceError(f"{path}: has {kind}; convert it to H.264 in mp4")
         stream.codec_context.thread_type = threads
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
     except BaseException:
         container.close()
         raise

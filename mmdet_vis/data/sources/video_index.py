@@ -31,7 +31,7 @@ class VideoIndex:
         matrix: display matrix (a, b, c, d) of the first frame, in 1/65536: x' = a x + c y, y' = b x + d y.
         stored: (height, width) in pixels before the matrix is applied.
         fps: average frame rate in frames per second, None if unknown.
-        threads: FFmpeg's threading for decoding the frames again: AUTO for a sound file, NONE for a damaged one.
+        threads: FFmpeg's threading with which these frames came out, and are to be decoded again.
         warnings: lines for the user.
     """
 
@@ -51,6 +51,7 @@ class _Scan:
     """Everything that came out of one pass: packets in decode order, frames in presentation order."""
 
     packet_pts: list[int | None] = field(default_factory=list)
+    discarded: int = 0  # packets whose frames are not meant to be shown
     end: int = 0  # time stamp at which the last packet ends
     pts: list[int | None] = field(default_factory=list)
     fingerprints: array[int] = field(default_factory=lambda: array("L"))
@@ -61,6 +62,12 @@ class _Scan:
     matrix: tuple[int, int, int, int] = (1 << 16, 0, 0, 1 << 16)
     stored: tuple[int, int] = (0, 0)
 
+    @property
+    def is_clean(self) -> bool:
+        """Nothing failed, and every packet gave a frame."""
+        shown = len(self.packet_pts) - self.discarded
+        return not self.corrupt and not self.failures and len(self.pts) == shown
+
 
 def index_video(path: Path) -> VideoIndex:
     """Decode a video file once and return the index of its good frames.
@@ -70,10 +77,13 @@ def index_video(path: Path) -> VideoIndex:
     Raises:
         SourceError: not a video, or no frame can be decoded.
     """
-    # Decoding several frames at once is fast, but on damaged streams FFmpeg then loses errors and frames, and
-    # its threads can wait for each other for ever. So the first pass, which meets the damage, goes without.
-    scan, info = _scan(path)
-    threads = "NONE" if scan.corrupt or scan.failures else "AUTO"
+    # Decoding several frames at once is fast, but FFmpeg then reports errors late, and loses frames with
+    # them. So a file in which anything is odd is scanned again without it, which gives the exact place.
+    threads = "AUTO"
+    scan, info = _scan(path, threads)
+    if not scan.is_clean:
+        threads = "SLICE"
+        scan, info = _scan(path, threads)
     start, stop = _good_range(scan)
     if start >= stop:
         raise SourceError(f"{path}: no frame can be decoded; the file is damaged or empty: replace it")
@@ -137,13 +147,14 @@ class _StreamInfo:
         """
         if not self.announced or not self.time_base or not fps:
             return False
-        missing = self.announced - (float(end * self.time_base) - self.start)
+        # Containers count the duration from zero or from the first frame: only a start before zero matters.
+        missing = self.announced - (float(end * self.time_base) - min(self.start, 0.0))
         return missing > max(3 / fps, min(0.1 * self.announced, 5.0))
 
 
-def _scan(path: Path) -> tuple[_Scan, _StreamInfo]:
+def _scan(path: Path, threads: str) -> tuple[_Scan, _StreamInfo]:
     """Decode the whole file and take notes."""
-    container, stream = open_container(path, "NONE")
+    container, stream = open_container(path, threads)
     try:
         return _read_through(container, stream)
     except DECODE_ERRORS as error:
@@ -159,6 +170,7 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
     for packet, frames in decode_packets(container, stream):
         if packet is not None and packet.size:
             scan.packet_pts.append(packet.pts)
+            scan.discarded += packet.is_discard
             scan.end = max(scan.end, (packet.pts or 0) + (packet.duration or 0))
         if frames is None or (packet is not None and packet.is_corrupt):
             scan.failures.append((max(len(scan.packet_pts) - 1, 0), len(scan.pts)))

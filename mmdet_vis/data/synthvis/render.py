@@ -113,12 +113,13 @@ def _paint(actor: Actor, scene: Scene, layer: Layer, t: float) -> NDArray[np.flo
     angle, *offset = actor.skin
     mix = pattern(actor.texture, rest[..., 0] * zoom, rest[..., 1] * zoom, angle, (offset[0], offset[1]), pixel * zoom)
     first, second = actor.colours
-    textured = first + mix[..., None] * (second - first)
-    plain = 0.55 * first + 0.45 * second
-    share = (layer.skin / np.maximum(layer.coverage, 1e-6))[..., None]
-    colour = plain + share * (textured - plain)
-    shade = _shade(layer, scene.level.rim, radius=1 / pixel)
-    return np.asarray(colour * shade[..., None], np.float32)
+    colour = np.asarray(first + mix[..., None] * (second - first), np.float32)
+    if layer.skin is not layer.coverage:
+        plain = 0.55 * first + 0.45 * second
+        share = (layer.skin / np.maximum(layer.coverage, 1e-6))[..., None]
+        colour = np.asarray(plain + share * (colour - plain), np.float32)
+    colour *= _shade(layer, scene.level.rim, radius=1 / pixel)[..., None]
+    return colour
 
 
 def _shade(layer: Layer, rim: float, radius: float) -> NDArray[np.float32]:

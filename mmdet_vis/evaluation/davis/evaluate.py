@@ -16,6 +16,8 @@ from mmdet_vis.evaluation.davis.metrics import DavisMetrics, ObjectMetrics
 from mmdet_vis.evaluation.errors import ResultsError
 from mmdet_vis.evaluation.writers.davis_png import MAX_OBJECTS, read_index_png
 
+VOID = 255
+
 
 def evaluate(
     results_dir: str | Path, davis_root: str | Path, set_name: str = "val", *, progress: bool = False
@@ -24,7 +26,7 @@ def evaluate(
 
     In each video, results are matched one to one to the annotated objects so that the sum of their mean (J + F) / 2
     is largest; results left over cost nothing. All frames count, the first and the last too. Objects are those of
-    the first annotated frame, up to its highest index; pixels marked void (255) are background.
+    the first annotated frame, up to its highest index; pixels marked void (255) do not count.
 
     Args:
         results_dir: ``<video>/<frame>.png`` for each annotated frame; pixel values are object numbers, at most 20.
@@ -63,10 +65,15 @@ def evaluate_sequence(results_dir: Path, sequence: DavisSequence) -> list[Object
     f: list[NDArray[np.float64]] = []
     for number, path in enumerate(sequence.annotations):
         truth, result = _read_pair(path, results_dir / path.name)
-        if number == 0:
-            num_truths = int(np.where(truth == 255, 0, truth).max())
-        truth[truth > num_truths] = 0
         num_results = max(num_results, int(result.max()))
+        void = truth == VOID
+        truth[void] = 0
+        result[void] = 0
+        if number == 0:
+            num_truths = int(truth.max())
+            if num_truths == 0:
+                return []
+        truth[truth > num_truths] = 0
         # How many results there are shows only at the end: measure as many as there may be.
         most = max(MAX_OBJECTS, num_truths)
         j.append(region_similarity(truth, result, num_truths, most))

@@ -141,7 +141,12 @@ def _video(entry: Any, label: str) -> Video:
         raise DatasetError(f"{label} is not an object {{...}}: correct the file")
     names = entry.get("file_names")
     length = entry.get("length", len(names) if isinstance(names, list) else None)
-    numbers = {"id": entry.get("id"), "height": entry.get("height"), "width": entry.get("width"), "length": length}
+    numbers: dict[str, Any] = {
+        "id": entry.get("id"),
+        "height": entry.get("height"),
+        "width": entry.get("width"),
+        "length": length,
+    }
     for key, value in numbers.items():
         if not _is_int(value) or (key != "id" and value <= 0):
             raise DatasetError(f"{label} has {key} {value!r}, not a positive whole number: correct the file")

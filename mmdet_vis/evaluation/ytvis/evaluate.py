@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS, accumulate
-from mmdet_vis.evaluation.ytvis.dataset import GroundTruth, Video, index_annotations
+from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, Video, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
+from mmdet_vis.evaluation.ytvis.parallel import map_in_processes
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
 
@@ -25,6 +26,7 @@ def evaluate(
     *,
     results_name: str = "results",
     annotations_name: str = "annotations",
+    workers: int = 1,
     progress: bool = False,
 ) -> YtvisMetrics:
     """Evaluate YouTube-VIS results.
@@ -37,6 +39,7 @@ def evaluate(
             frame. Per video and category the 100 best scores count.
         annotations: a YouTube-VIS annotation file's contents, with ``annotations``.
         results_name, annotations_name: names for error messages.
+        workers: processes that share the work (see :func:`map_in_processes`); the metrics do not depend on it.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -46,22 +49,18 @@ def evaluate(
     """
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)
+    num_predictions = Counter(entry["category_id"] for items in entries.values() for _, entry in items)
+
+    def match_video(video_id: int) -> dict[int, Matches]:
+        return _match_video(entries.get(video_id, []), dataset, video_id, results_name)
+
     matches: defaultdict[int, list[Matches]] = defaultdict(list)
-    num_predictions: defaultdict[int, int] = defaultdict(int)
-    objects: defaultdict[int, dict[int, list[GroundTruth]]] = defaultdict(dict)
-    for (video_id, category_id), truths in dataset.objects.items():
-        objects[video_id][category_id] = truths
-    for video_id in tqdm(sorted(dataset.videos), desc="evaluating", unit="video", disable=not progress):
-        video = dataset.videos[video_id]
-        predictions = _best_by_category(entries.get(video_id, []), num_predictions)
-        read = read_predictions(predictions, video, results_name)
-        by_category: defaultdict[int, list[Prediction]] = defaultdict(list)
-        for prediction in read:
-            by_category[prediction.category_id].append(prediction)
-        for category_id in sorted(by_category.keys() | objects[video_id].keys()):
-            matches[category_id].append(
-                _match_category(by_category[category_id], objects[video_id].get(category_id, []), video, results_name)
-            )
+    video_ids = sorted(dataset.videos)
+    outcomes = map_in_processes(match_video, video_ids, workers)
+    bar = tqdm(outcomes, desc="evaluating", unit="video", total=len(video_ids), disable=not progress)
+    for outcome in bar:
+        for category_id, found in outcome.items():
+            matches[category_id].append(found)
     category_ids = sorted(dataset.categories)
     arrays = [accumulate(matches[category_id]) for category_id in category_ids]
     return YtvisMetrics(
@@ -73,18 +72,31 @@ def evaluate(
     )
 
 
-def _best_by_category(
-    entries: Sequence[tuple[int, dict[str, Any]]], totals: dict[int, int]
-) -> list[tuple[int, dict[str, Any]]]:
-    """The entries of one video that count, best first; adds the number of all to ``totals`` by category."""
-    seen: defaultdict[int, int] = defaultdict(int)
+def _match_video(
+    entries: Sequence[tuple[int, dict[str, Any]]], dataset: Annotations, video_id: int, name: str
+) -> dict[int, Matches]:
+    """Match the predictions of one video to its objects, category by category."""
+    video = dataset.videos[video_id]
+    by_category: defaultdict[int, list[Prediction]] = defaultdict(list)
+    for prediction in read_predictions(_best_by_category(entries), video, name):
+        by_category[prediction.category_id].append(prediction)
+    annotated = {category_id for category_id in dataset.categories if (video_id, category_id) in dataset.objects}
+    return {
+        category_id: _match_category(
+            by_category[category_id], dataset.objects.get((video_id, category_id), []), video, name
+        )
+        for category_id in sorted(by_category.keys() | annotated)
+    }
+
+
+def _best_by_category(entries: Sequence[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """The entries of one video that count, best first."""
+    seen: Counter[int] = Counter()
     best = []
     for index, entry in sorted(entries, key=lambda item: -item[1]["score"]):
         seen[entry["category_id"]] += 1
         if seen[entry["category_id"]] <= MAX_DETECTIONS[-1]:
             best.append((index, entry))
-    for category_id, number in seen.items():
-        totals[category_id] += number
     return best
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmdet_vis.errors import OutputError
 from mmdet_vis.evaluation.writers.files import temporary_path
 from mmdet_vis.evaluation.ytvis.accumulate import RECALL_POINTS
 from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
+
+_ENDINGS = (".png", ".pdf", ".svg")
 
 
 def plot_pr_curves(metrics: YtvisMetrics, path: str | Path) -> None:
@@ -18,8 +21,10 @@ def plot_pr_curves(metrics: YtvisMetrics, path: str | Path) -> None:
         path: PNG, PDF or SVG file to write, by its ending.
 
     Raises:
-        OutputError: if the file cannot be written.
+        OutputError: if the file cannot be written or has another ending.
     """
+    if Path(path).suffix.lower() not in _ENDINGS:
+        raise OutputError(f"cannot write {path}: the name of a plot must end in {', '.join(_ENDINGS)}")
     # matplotlib takes a second to import, and only this function needs it.
     from matplotlib import colormaps
     from matplotlib.figure import Figure

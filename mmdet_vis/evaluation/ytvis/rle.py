@@ -19,7 +19,6 @@ from mmdet_vis.structures import RLE
 # but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
 _FIRST, _LAST = ord("0"), ord("0") + 63
 _CONTINUES = _FIRST + 32
-_LAST_DIGIT = (((np.arange(256) - _FIRST) & 31 ^ 16) - 16).astype(np.int32)
 _MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any frame
 _TOO_LONG = -(1 << 31)
 _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in the cache
@@ -142,26 +141,25 @@ def _joined(counts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
     return data, np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
 
 
-def _numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """The numbers of the compressed form, ``[R]``, and which characters end one, ``[L]``."""
-    final = data < _CONTINUES
-    values = _LAST_DIGIT[data[final]]
-    position = np.flatnonzero(~final)
-    if not len(position):
-        return values, final
-    # The k-th continued character, at position p, belongs to the number that p - k final ones come before.
-    number = position - np.arange(len(position))
-    digit = ((data[position] - _FIRST) & 31).astype(np.int32)
-    start = np.flatnonzero(np.diff(number, prepend=-1))
-    length = np.diff(start, append=len(number))  # digits before the last one
-    place = np.arange(len(number)) - np.repeat(start, length)
-    owner = number[start]
-    values[owner] <<= 5 * np.minimum(length, _MAX_DIGITS).astype(np.int32)
-    for shift in range(min(int(length.max()), _MAX_DIGITS)):
-        here = place == shift
-        values[number[here]] += digit[here] << 5 * shift
-    values[owner[length >= _MAX_DIGITS]] = _TOO_LONG
-    return values, final
+def _numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The numbers of the compressed form, ``[R]``, and the positions of their last digits in ``data``, ``[R]``."""
+    ends = np.flatnonzero(data < _CONTINUES)
+    values = data.take(ends).astype(np.int32)
+    values = ((values - _FIRST) ^ 16) - 16  # bit 16 of the last digit counts negatively
+    # Digits before the last: most numbers have none or one, so the first step takes all numbers at once.
+    digit = data.take(ends - 1)
+    longer = digit >= _CONTINUES
+    values = np.where(longer, (values << 5) + (digit & 31 ^ 16), values)
+    more = np.flatnonzero(longer)
+    for back in range(2, _MAX_DIGITS + 1):
+        digit = data.take(ends[more] - back)
+        longer = digit >= _CONTINUES
+        more = more[longer]
+        if not len(more):
+            return values, ends
+        values[more] = (values[more] << 5) + (digit[longer] & 31 ^ 16)
+    values[more] = _TOO_LONG
+    return values, ends
 
 
 def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -170,9 +168,8 @@ def _run_totals(counts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.in
     Runs are 32-bit and wrap around, as in pycocotools; those beyond 2**31 come out negative.
     """
     data, stops = _joined(counts)
-    values, final = _numbers(data)
-    begins = np.append(0, stops[:-1])
-    number = np.add.reduceat(final, begins, dtype=np.int64)
+    values, ends = _numbers(data)
+    number = np.diff(np.searchsorted(ends, stops), prepend=0)
     first = np.cumsum(number) - number
     # From its fourth run on, a string holds the difference to the run before last: the runs are running sums over
     # every other number, in which the first background run takes no part. Sum over all strings at once, then take

@@ -15,8 +15,8 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.evaluation.ytvis.dataset import MaskSequence, check_sequences
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 
-# Frames before the first look at which pairs are still worth it; later steps are twice as long each time.
-_FIRST_STEP = 8
+# Frames between two looks at which pairs are still worth it.
+_STEP = 6
 _ROUNDING = 1e-9
 
 
@@ -49,9 +49,8 @@ def sequence_iou(
     to_come = np.minimum(dt_areas, gt_areas)
     possible = to_come.sum(axis=2)
     complete = np.ones(possible.shape, bool)
-    begin, step = 0, _FIRST_STEP
-    while begin < both.shape[2]:
-        frames = slice(begin, min(begin + step, both.shape[2]))
+    for begin in range(0, both.shape[2], _STEP):
+        frames = slice(begin, begin + _STEP)
         wanted = (possible > 0) & (possible >= (floor - _ROUNDING) * (total - possible))
         rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
         complete &= wanted | (possible == 0)
@@ -59,13 +58,14 @@ def sequence_iou(
             break
         block = np.ix_(rows, columns)
         try:
-            iou = _frame_ious([predictions[row] for row in rows], [truths[column] for column in columns], frames)
+            iou = _frame_ious(
+                [predictions[int(row)] for row in rows], [truths[int(column)] for column in columns], frames
+            )
         except InvalidMaskError as error:
             raise InvalidMaskError(int(rows[error.index]), error.reason) from None
         # I = iou * U and U = both - I. The quotient was rounded once, so the whole number is beyond doubt.
         shared = np.rint(iou * both[block][..., frames] / (1 + iou)).astype(np.int64)
         possible[block] += (shared - to_come[block][..., frames]).sum(axis=2)
-        begin, step = frames.stop, 2 * step
     return np.where(complete, possible / np.maximum(total - possible, 1), 0.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
@@ -60,6 +61,23 @@ class ResNet(TorchvisionResNet):
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
         return self
+
+    def fold_batch_norm(self) -> None:
+        """Merge each batch normalisation into the convolution before it: for inference, the same function, fewer steps.
+
+        The parameters change names, so do this after loading weights.
+        """
+        pairs: list[tuple[nn.Module, str, str]] = [(self, "conv1", "bn1")]
+        for block in self.modules():
+            if isinstance(block, Bottleneck):
+                pairs += [(block, f"conv{i}", f"bn{i}") for i in (1, 2, 3)]
+                if block.downsample is not None:
+                    pairs.append((block.downsample, "0", "1"))
+        for owner, conv, norm in pairs:
+            layer, following = owner.get_submodule(conv), owner.get_submodule(norm)
+            if isinstance(following, nn.BatchNorm2d) and isinstance(layer, nn.Conv2d):
+                setattr(owner, conv, fuse_conv_bn_eval(layer, following))
+                setattr(owner, norm, nn.Identity())
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Features of images.

@@ -1,0 +1,152 @@
+"""What the benchmarks share: a clip, a model, fixed objects, clocks and memory."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.data.sources import Frame, FrameSource
+from mmdet_vis.models.seq_mask_rcnn import Detections
+
+R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class DriftingClip(FrameSource):
+    """A textured picture that drifts: frames are made when they are read, so any length costs no memory."""
+
+    def __init__(self, number: int, height: int, width: int, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        coarse = rng.integers(0, 255, (12, 20, 3), dtype=np.uint8)
+        self._picture = cv2.resize(coarse, (2 * width, 2 * height), interpolation=cv2.INTER_CUBIC)
+        self.name, self.fps, self.warnings = "drift", 25.0, []
+        self.height, self.width = height, width
+        self.frame_names = [f"{t:05d}" for t in range(number)]
+
+    def read(self, start: int, stop: int) -> list[Frame]:
+        """Frames ``[start, stop)``."""
+        self._check_range(start, stop)
+        frames: list[Frame] = []
+        for t in range(start, stop):
+            x, y = 3 * t % self.width, t % self.height
+            frames.append(self._picture[y : y + self.height, x : x + self.width].copy())
+        return frames
+
+
+def build(config: str, checkpoint: str | None, precision: str, device: str, options: dict[str, Any]) -> VISModel:
+    """A model, with random weights of a fixed seed unless a checkpoint is given."""
+    torch.manual_seed(0)
+    path = Path(config)
+    return load_model(path if path.is_file() else ROOT / config, checkpoint, device, precision, options)
+
+
+def fix_objects(model: VISModel, number: int) -> None:
+    """Let every key frame have the same number of disjoint objects, whatever the weights: blocks of a grid."""
+    columns = int(np.ceil(np.sqrt(number)))
+    rows = -(-number // columns)
+
+    def detect(levels: Any, size: tuple[int, int]) -> list[Detections]:
+        height, width = size
+        masks = np.zeros((number, height, width), np.uint8)
+        for i, mask in enumerate(masks):
+            y, x = divmod(i, columns)
+            h, w = height // rows, width // columns
+            mask[y * h + h // 6 : (y + 1) * h - h // 6, x * w + w // 6 : (x + 1) * w - w // 6] = 1
+        empty = torch.zeros((number, 4)), torch.ones(number), torch.zeros(number, dtype=torch.int64)
+        return [Detections(*empty, masks=masks) for _ in range(len(levels[0]))]
+
+    model.network.detect = detect  # type: ignore[method-assign, assignment]
+
+
+class StageClock:
+    """Seconds spent in chosen methods, measured on the device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.calls: dict[str, int] = defaultdict(int)
+
+    def wrap(self, owner: Any, method: str, stage: str) -> None:
+        """Count the time of ``owner.method`` under ``stage``."""
+        original: Callable[..., Any] = getattr(owner, method)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            with self.measure(stage):
+                return original(*args, **kwargs)
+
+        object.__setattr__(owner, method, timed)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count the time of a block."""
+        self._wait()
+        start = time.perf_counter()
+        yield
+        self._wait()
+        self.seconds[stage] += time.perf_counter() - start
+        self.calls[stage] += 1
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def best_of(function: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Shortest time in seconds of several calls, after one to warm up."""
+    clock = StageClock(device)
+    function()
+    times = []
+    for _ in range(repeats):
+        before = clock.seconds["x"]
+        with clock.measure("x"):
+            function()
+        times.append(clock.seconds["x"] - before)
+    return min(times)
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Peak memory of this process (CPU) or of the device so far, in MB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine(device: torch.device) -> str:
+    """One line about the hardware and the software."""
+    if device.type == "cuda":
+        chip = torch.cuda.get_device_name(device)
+    else:
+        names = [x for x in Path("/proc/cpuinfo").read_text().splitlines() if x.startswith("model name")]
+        flags = Path("/proc/cpuinfo").read_text()
+        amx = ", AMX" if "amx_bf16" in flags else ""
+        chip = f"{names[0].split(':')[1].strip()}{amx}, {torch.get_num_threads()} threads"
+    return f"{chip}; torch {torch.__version__}"
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse WIDTHxHEIGHT to (height, width)."""
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: write it as WIDTHxHEIGHT") from error
+    return height, width
+
+
+def read_clip(folder: Path, number: int) -> list[NDArray[np.uint8]]:
+    """The first frames of a folder."""
+    from mmdet_vis.data.sources import open_source
+
+    with open_source(folder) as source:
+        return source.read(0, min(number, len(source)))

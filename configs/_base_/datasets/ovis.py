@@ -1,0 +1,11 @@
+# OVIS: 25 categories, heavy occlusion, long videos.
+_base_ = "./youtubevis19.py"
+categories = "ovis"
+test = dict(
+    dataset=dict(
+        ann_file="valid_ovis.json",
+        img_prefix="valset_ovis",
+        categories="ovis",
+        name="ovis_valid",
+    )
+)

@@ -1,0 +1,1 @@
+"""Other annotation formats brought into the YouTube-VIS format."""

@@ -1,0 +1,185 @@
+"""The end of a run over a dataset: results of all videos, the submission, the evaluation and a summary."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
+from mmdet_vis.engine.run_store import RunStore
+from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.evaluation import davis, ytvis
+from mmdet_vis.evaluation.davis.dataset import annotated_sequences
+from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
+from mmdet_vis.evaluation.writers import write_results
+from mmdet_vis.evaluation.writers.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that could not be read, and why."""
+
+    video_id: int
+    name: str
+    error: str
+
+
+@dataclass
+class ShardReport:
+    """What one process did in this run.
+
+    Attributes:
+        device: where; empty if there was nothing to do.
+        videos, frames, seconds: what was done and how long it took, reading and writing included.
+        peak_memory: largest resident size of the process, in bytes.
+        peak_gpu_memory: most memory that was allocated on the GPU, in bytes; 0 on the CPU.
+        failures: videos that were left out.
+    """
+
+    device: str = ""
+    videos: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    peak_memory: int = 0
+    peak_gpu_memory: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
+    """Find out before the run whether its results can be evaluated.
+
+    Raises:
+        DatasetError: the dataset has no annotations, as most validation sets of benchmarks.
+        ConfigError: what the evaluation reads is not among the formats.
+    """
+    if isinstance(dataset, DAVISDataset):
+        annotated_sequences(dataset.root, dataset.set_name)
+    elif dataset.ann_file is None or not ytvis.load_annotations(dataset.ann_file).get("annotations"):
+        raise DatasetError(
+            f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
+            "to the benchmark's server"
+        )
+    needed = _submitted_format(dataset)
+    if needed not in formats:
+        raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
+
+
+def finish(
+    store: RunStore, dataset: VideoDataset, reports: Sequence[ShardReport], formats: Sequence[str], evaluate: bool
+) -> bool:
+    """Write what a run ends with, and print the summary.
+
+    ``results.json`` has the entries of all videos that are done, in the order of the dataset. ``submission.zip`` is
+    what the benchmark's server takes. ``summary.json`` is apart from them, so that equal results are equal files.
+
+    Returns:
+        whether there were videos that could not be read.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    done = store.done()
+    ids = [video.id for video in dataset.videos if video.id in done]
+    if "json" in formats:
+        write_results(store.folder / "results.json", store.entries(ids))
+    if ids and _submitted_format(dataset) in formats:
+        _write_submission(store, dataset)
+    summary = summarize(dataset, done, reports)
+    atomic_write(store.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    if evaluate:
+        _evaluate(store, dataset)
+    print(describe(summary))
+    print(f"results ({', '.join(formats)}): {store.folder.resolve()}")
+    return bool(summary["failures"])
+
+
+def _submitted_format(dataset: VideoDataset) -> str:
+    return "png" if isinstance(dataset, DAVISDataset) else "json"
+
+
+def _write_submission(store: RunStore, dataset: VideoDataset) -> None:
+    if isinstance(dataset, DAVISDataset):
+        write_davis_zip(store.folder / "submission.zip", store.folder / "png")
+    else:
+        write_ytvis_zip(store.folder / "submission.zip", store.folder / "results.json")
+
+
+def _evaluate(store: RunStore, dataset: VideoDataset) -> None:
+    """Print the metrics and write ``metrics.json``; what was left out counts as not found, where that is possible."""
+    progress = sys.stderr.isatty()
+    metrics: davis.DavisMetrics | ytvis.YtvisMetrics
+    try:
+        if isinstance(dataset, DAVISDataset):
+            metrics = davis.evaluate(store.folder / "png", dataset.root, dataset.set_name, progress=progress)
+        else:
+            results = store.folder / "results.json"
+            annotations = ytvis.load_annotations(str(dataset.ann_file))
+            names = {"results_name": str(results), "annotations_name": str(dataset.ann_file)}
+            metrics = ytvis.evaluate(ytvis.load_results(results), annotations, **names, progress=progress)
+    except ResultsError as error:
+        # The results are there; only DAVIS needs those of every video.
+        print(f"not evaluated: {error}", file=sys.stderr)
+        return
+    print(metrics.table())
+    atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
+
+
+def summarize(dataset: VideoDataset, done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """Counts, speed, memory and failures of a run, as a JSON object; sizes in bytes, times in seconds.
+
+    Args:
+        dataset: all videos.
+        done: ids of those that have results, of this run or an earlier one that it resumed.
+        reports: of each process of this run.
+    """
+    finished = [video for video in dataset.videos if video.id in done]
+    videos, frames = sum(report.videos for report in reports), sum(report.frames for report in reports)
+    seconds = max(report.seconds for report in reports)
+    failures = sorted((f for report in reports for f in report.failures), key=lambda f: f.video_id)
+    return {
+        "dataset": dataset.name,
+        "videos": len(dataset),
+        "videos_done": len(finished),
+        "frames_done": sum(len(video) for video in finished),
+        "this_run": {
+            "videos": videos,
+            "frames": frames,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(frames / seconds, 3) if frames else None,
+            "devices": [report.device for report in reports if report.device],
+            "peak_memory": max(report.peak_memory for report in reports),
+            "peak_gpu_memory": max(report.peak_gpu_memory for report in reports),
+        },
+        "failures": [asdict(failure) for failure in failures],
+    }
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """The summary for people."""
+    run = summary["this_run"]
+    lines = [
+        f"{summary['dataset']}: {summary['videos_done']} of {summary['videos']} videos done, "
+        f"{summary['frames_done']} frames"
+    ]
+    if run["frames"]:
+        number = len(run["devices"])
+        memory = f"{run['peak_memory'] / 2**30:.2f} GB"
+        if run["peak_gpu_memory"]:
+            memory += f", {run['peak_gpu_memory'] / 2**30:.2f} GB of the GPU"
+        lines.append(
+            f"this run: {run['videos']} videos, {run['frames']} frames in {run['seconds']:.1f} s, "
+            f"{run['frames_per_second']:.2f} frames/s on {', '.join(sorted(set(run['devices'])))}"
+            f"{f' with {number} processes' if number > 1 else ''}; peak memory {memory}"
+            f"{' in a process' if number > 1 else ''}"
+        )
+    else:
+        lines.append("this run: no video was left to do" if not summary["failures"] else "this run: no video was done")
+    for failure in summary["failures"]:
+        lines.append(f"failed: video {failure['video_id']} ({failure['name']}): {failure['error']}")
+    if summary["failures"]:
+        lines.append("the results lack these videos; --resume tries them again")
+    return "\n".join(lines)

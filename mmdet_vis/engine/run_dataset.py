@@ -1,0 +1,222 @@
+"""Run a model over a dataset, alone or as one of several processes: the work behind ``tools/test_vis.py``."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.datasets import DAVISDataset, VideoDataset, VideoInfo
+from mmdet_vis.engine.config import build, load_config
+from mmdet_vis.engine.dataset_progress import DatasetProgress
+from mmdet_vis.engine.dataset_report import Failure, ShardReport, check_can_evaluate, finish
+from mmdet_vis.engine.pictures import write_pictures
+from mmdet_vis.engine.run_identity import run_identity
+from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions
+from mmdet_vis.engine.run_store import RunStore
+from mmdet_vis.engine.settings import build_settings
+from mmdet_vis.engine.workers import Workers, balance
+from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.evaluation.writers import sequence_annotations
+from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+from mmdet_vis.registry import DATASETS
+
+# They decide on how a run goes, not on what it finds.
+NOT_IN_IDENTITY = ("feature_memory",)
+
+
+@dataclass
+class DatasetRun:
+    """What to run over ``config.test.dataset``, and how.
+
+    Attributes:
+        config, checkpoint, device, precision, cfg_options, compile: see :func:`mmdet_vis.api.load_model`.
+        save_dir: where the results go.
+        options: of segmenting and writing; no ``formats`` means those that the dataset's benchmark takes.
+        resume, overwrite: what to do with an earlier run in ``save_dir``: see ``RunStore.prepare``.
+        evaluate: compare with the dataset's annotations at the end.
+    """
+
+    config: Path
+    checkpoint: Path
+    save_dir: Path
+    options: RunOptions
+    device: str = "auto"
+    precision: str = "float32"
+    cfg_options: dict[str, Any] = field(default_factory=dict)
+    compile: bool = False
+    resume: bool = False
+    overwrite: bool = False
+    evaluate: bool = False
+
+
+def run_dataset(run: DatasetRun) -> int:
+    """Segment the videos of a dataset and write the results of each as it is done, then those of all.
+
+    Under ``torchrun`` each process does its share of the videos; results are the same for any number of them.
+
+    Returns:
+        exit code: 0, or 3 if some videos could not be read (they are named; the others are done).
+
+    Raises:
+        ConfigError, DatasetError, CheckpointError, OutputError: before the first video, if something cannot be used.
+        OutputError: a result cannot be written.
+    """
+    workers = Workers.from_environment()
+    store = RunStore(run.save_dir)
+    read = cache(lambda: _read(run))
+
+    # What can be wrong with the arguments shows before a model is loaded, and once: the first process goes ahead.
+    def prepare() -> set[int]:
+        config, dataset, options = read()
+        if run.evaluate:
+            check_can_evaluate(dataset, options.formats)
+        settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
+        settings["precision"] = run.precision
+        store.prepare(run_identity(config, run.checkpoint, dataset, settings), run.resume, run.overwrite)
+        return store.done()
+
+    done = workers.on_first(prepare)
+    config, dataset, options = read()
+    todo = [index for index, video in enumerate(dataset.videos) if video.id not in done]
+    frames = {dataset.videos[index].id: len(dataset.videos[index]) for index in todo}
+    share = [todo[i] for i in balance(list(frames.values()), workers.size)[workers.rank]]
+    with DatasetProgress(frames, store.done, shown=workers.rank == 0) as progress:
+        report = ShardReport()
+        if share:
+            device = workers.device(run.device)
+            model = load_model(config, run.checkpoint, device, run.precision, compile=run.compile)
+            report = run_share(model, dataset, share, store, options, progress)
+        reports = workers.gather(report, progress.wait)
+    failed = workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
+    workers.disconnect()
+    # The first process speaks for all: any other code would make torchrun report that process as broken, too.
+    return EXIT_SOME_FAILED if failed and workers.rank == 0 else 0
+
+
+def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:
+    """The config, its dataset, and the options with their defaults filled in; all checked."""
+    config = load_config(run.config, run.cfg_options)
+    dataset = build_dataset(config)
+    options = replace(run.options, formats=run.options.formats or default_formats(dataset))
+    build_settings(config, options.key_num, options.mem_step, options.use_cate_reduce, options.profile)
+    return config, dataset, options
+
+
+def build_dataset(config: Config) -> VideoDataset:
+    """Build ``config.test.dataset``.
+
+    Raises:
+        ConfigError: there is none, it cannot be built, or it has other categories than the model.
+        DatasetError: its files cannot be used.
+    """
+    test = config.get("test") or {}
+    if "dataset" not in test:
+        raise ConfigError(f"{config.filename}: has no test.dataset: add it, or segment videos with --input-dir DIR")
+    dataset: VideoDataset = build(DATASETS, Config(dict(test), filename=config.filename), "dataset")
+    categories = resolve_categories(config.get("categories") or ())
+    same = dataset.categories == categories or len(dataset.categories) == len(categories) == 1
+    if not same:
+        raise ConfigError(
+            f"{config.filename}: test.dataset has other categories than the model, or another order: give it "
+            "categories=... with the same value as the config's own"
+        )
+    return dataset
+
+
+def default_formats(dataset: VideoDataset) -> tuple[str, ...]:
+    """What is written unless the user says: what the benchmark's server takes, and always the JSON."""
+    return ("json", "png") if isinstance(dataset, DAVISDataset) else ("json",)
+
+
+def run_share(
+    model: VISModel,
+    dataset: VideoDataset,
+    indices: Sequence[int],
+    store: RunStore,
+    options: RunOptions,
+    progress: DatasetProgress,
+) -> ShardReport:
+    """Segment some videos of a dataset, one after the other; one that cannot be read is reported and left out.
+
+    Args:
+        indices: which videos.
+        store: prepared.
+
+    Raises:
+        OutputError: a result cannot be written.
+    """
+    report = ShardReport(device=str(model.device))
+    start = time.perf_counter()
+    for number, index in enumerate(indices, start=1):
+        video = dataset.videos[index]
+        place = f"[{number}/{len(indices)}] {video.name}"
+        before = time.perf_counter()
+        try:
+            _run_video(model, dataset, index, store, options, progress)
+        except SourceError as error:
+            report.failures.append(Failure(video.id, video.name, str(error)))
+            progress.video_finished(video.id, True, f"{place}: failed")
+            print(f"error: video {video.id} ({video.name}): {error}", file=sys.stderr)
+            continue
+        seconds = time.perf_counter() - before
+        report.videos += 1
+        report.frames += len(video)
+        speed = f"{len(video) / seconds:.2f} frames/s"
+        progress.video_finished(video.id, False, f"{place}: {len(video)} frames in {seconds:.1f} s ({speed})")
+    report.seconds = time.perf_counter() - start
+    report.peak_memory = _peak_memory()
+    if model.device.type == "cuda":
+        report.peak_gpu_memory = torch.cuda.max_memory_allocated(model.device)
+    return report
+
+
+def _run_video(
+    model: VISModel,
+    dataset: VideoDataset,
+    index: int,
+    store: RunStore,
+    options: RunOptions,
+    progress: DatasetProgress,
+) -> None:
+    video = dataset.videos[index]
+    with dataset.open(index) as source:
+        result = segment_video(
+            model,
+            source,
+            key_num=options.key_num,
+            mem_step=options.mem_step,
+            use_cate_reduce=options.use_cate_reduce,
+            feature_memory=options.feature_memory,
+            profile=options.profile,
+            progress=lambda done, total: progress.part(video.id, done, total),
+        )
+        result = replace(result, category_ids=dataset.category_ids)
+        places = _places(store.folder, video, options.formats)
+        write_pictures(result, source, places, options.show_thr, options.use_img, progress.bar)
+    # Last, since this file says that the video is done.
+    store.save(video.id, sequence_annotations(result, video.id, options.score_thr))
+
+
+def _places(folder: Path, video: VideoInfo, formats: Sequence[str]) -> dict[str, Path]:
+    """Where the pictures of a video go, for each format that has any."""
+    places = {kind: folder / kind / video.name for kind in ("png", "overlay") if kind in formats}
+    if "video" in formats:
+        places["video"] = ensure_writable_dir(folder / "video") / f"{video.name}.mp4"
+    return places
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

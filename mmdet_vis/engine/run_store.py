@@ -1,0 +1,127 @@
+"""The folder of a run over a dataset: one file per finished video, from which a killed run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.engine.run_identity import differences
+from mmdet_vis.errors import OutputError
+from mmdet_vis.evaluation.writers import write_results
+from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+
+# What a run writes, relative to its folder; --overwrite removes these and nothing else.
+WRITTEN = (
+    "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4",
+    "results.json", "submission.zip", "metrics.json", "summary.json", "run.json",
+)  # fmt: skip
+FOLDERS = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
+# Files that were being written when a run was killed.
+UNFINISHED = (".tmp-*", "videos/.tmp-*", "png/*/.tmp-*", "overlay/*/.tmp-*", "video/.tmp-*")
+_COMPLETE = b"]\n"
+
+
+class RunStore:
+    """Results of the videos of a run, each in ``videos/<id>.json``, which appears when the video is done.
+
+    Such a file is a results file for one video. ``run.json`` says what the results depend on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self, identity: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
+        """Make the folder ready for a run.
+
+        Args:
+            identity: from :func:`mmdet_vis.engine.run_identity.run_identity`.
+            resume: keep the results of an earlier run of the same identity; without one, begin.
+            overwrite: remove the files of an earlier run, whatever it was.
+
+        Raises:
+            OutputError: the folder cannot be written, or holds results and neither was asked for, or to be resumed
+                are results of something else.
+        """
+        ensure_writable_dir(self.folder)
+        if overwrite:
+            self._clear()
+        else:
+            self._check(identity, resume)
+        self._remove(UNFINISHED)
+        ensure_writable_dir(self.folder / "videos")
+        atomic_write(self.folder / "run.json", json.dumps(identity, indent=1) + "\n")
+
+    def _check(self, identity: Mapping[str, Any], resume: bool) -> None:
+        run_file = self.folder / "run.json"
+        if not run_file.exists():
+            for name in ("results.json", "videos"):
+                if (self.folder / name).exists():
+                    raise OutputError(
+                        f"{self.folder} holds {name} of something else: use another --save-dir, or --overwrite"
+                    )
+            return
+        if not resume:
+            raise OutputError(
+                f"{self.folder} holds a run with {len(self.done())} finished videos: --resume goes on with it, "
+                "--overwrite starts anew; or use another --save-dir"
+            )
+        try:
+            before = json.loads(run_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise OutputError(f"cannot resume: {run_file} is damaged ({error}); start anew with --overwrite") from error
+        changed = differences(before, identity)
+        if changed:
+            raise OutputError(
+                f"cannot resume: the results in {self.folder} are of another run, different in {changed}; "
+                "use another --save-dir, or start anew with --overwrite"
+            )
+
+    def _clear(self) -> None:
+        self._remove(WRITTEN)
+        for pattern in FOLDERS:
+            for folder in self.folder.glob(pattern):
+                with suppress(OSError):  # Something else is in it: that stays.
+                    folder.rmdir()
+
+    def _remove(self, patterns: Iterable[str]) -> None:
+        for path in chain.from_iterable(sorted(self.folder.glob(pattern)) for pattern in patterns):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise OutputError(f"cannot remove {path}: {error.strerror}; use another --save-dir") from error
+
+    def done(self) -> set[int]:
+        """Ids of the videos that are done."""
+        return {int(path.stem) for path in self.folder.glob("videos/*.json") if _is_complete(path)}
+
+    def save(self, video_id: int, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Write the results of a video, in one step; from then on it is done.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        write_results(self._file(video_id), entries)
+
+    def entries(self, video_ids: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """The entries of videos in the order given, one video in memory at a time."""
+        for video_id in video_ids:
+            yield from json.loads(self._file(video_id).read_bytes())
+
+    def _file(self, video_id: int) -> Path:
+        return self.folder / "videos" / f"{video_id}.json"
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether the file has its end: after a power cut it may have its name but not its contents."""
+    try:
+        int(path.stem)
+        with open(path, "rb") as file:
+            file.seek(-len(_COMPLETE), os.SEEK_END)
+            return file.read() == _COMPLETE
+    except (OSError, ValueError):
+        return False

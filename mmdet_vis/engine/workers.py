@@ -1,0 +1,131 @@
+"""The processes of one run, as ``torchrun`` starts them, and what each of them does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+
+from mmdet_vis.errors import ConfigError, UserError
+
+_T = TypeVar("_T")
+
+# A process that is done early waits for the slowest one, which may have hours of video left.
+PATIENCE = timedelta(days=30)
+POLL_SECONDS = 0.5
+SECONDS_TO_SPEAK = 5.0
+
+
+def balance(loads: Sequence[int], parts: int) -> list[list[int]]:
+    """Divide items over ``parts`` so that the sums of their loads are nearly equal (longest first to the least loaded).
+
+    Args:
+        loads: work of each item, such as frames of a video.
+        parts: at least 1.
+
+    Returns:
+        the items' indices of each part, ascending. The same arguments give the same division.
+    """
+    shares: list[list[int]] = [[] for _ in range(parts)]
+    sums = [0] * parts
+    for index in sorted(range(len(loads)), key=lambda i: (-loads[i], i)):
+        least = sums.index(min(sums))
+        shares[least].append(index)
+        sums[least] += loads[index]
+    return [sorted(share) for share in shares]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """This process among those of the run; alone unless ``torchrun`` started it.
+
+    Attributes:
+        rank: number of this process, 0 to ``size - 1``.
+        size: how many there are on all machines.
+        local_rank: number of this process on its machine; it uses the GPU of that number.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @classmethod
+    def from_environment(cls) -> Workers:
+        """Read what ``torchrun`` says in RANK, WORLD_SIZE and LOCAL_RANK, and connect the processes.
+
+        They talk only at the beginning and the end of a run, over the CPU.
+        """
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1:
+            return cls()
+        dist.init_process_group("gloo", timeout=PATIENCE)
+        return cls(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
+
+    def device(self, name: str) -> str:
+        """The device of this process for ``--device``: ``auto`` and ``cuda`` mean one GPU for each process.
+
+        Raises:
+            ConfigError: there are more processes than GPUs.
+        """
+        if self.size == 1 or name not in ("auto", "cuda") or (name == "auto" and not torch.cuda.is_available()):
+            return name
+        number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if self.local_rank >= number:
+            raise ConfigError(
+                f"process {self.local_rank + 1} of this machine has no GPU (there are {number}): "
+                "start as many processes as GPUs, or share a device with --device cuda:0 or --device cpu"
+            )
+        torch.cuda.set_device(self.local_rank)
+        return f"cuda:{self.local_rank}"
+
+    def on_first(self, work: Callable[[], _T]) -> _T:
+        """Run ``work`` in process 0 while the others wait; all return what it returned (it must be picklable).
+
+        Raises:
+            UserError: in process 0, if ``work`` raised it; the others exit with its code and leave the talking to it.
+        """
+        outcome: list[object] = [None, None]
+        error = None
+        if self.rank == 0:
+            try:
+                outcome[0] = work()
+            except UserError as caught:
+                error = caught
+                outcome[1] = caught.exit_code
+        if self.size > 1:
+            dist.broadcast_object_list(outcome)
+        if error is not None:
+            raise error
+        if outcome[1] is not None:
+            # torchrun ends all processes once one has failed: the first should have its say before that.
+            time.sleep(SECONDS_TO_SPEAK)
+            sys.exit(int(str(outcome[1])))
+        return outcome[0]  # type: ignore[return-value]
+
+    def gather(self, value: _T, while_waiting: Callable[[float], None]) -> list[_T]:
+        """Wait for all processes; process 0 gets every process's value by rank, the others an empty list.
+
+        Args:
+            value: picklable.
+            while_waiting: called again and again with the seconds that it may take, to sleep or to show progress.
+        """
+        if self.size == 1:
+            return [value]
+        arrived = dist.barrier(async_op=True)
+        while not arrived.is_completed():
+            while_waiting(POLL_SECONDS)
+        values: list[_T | None] | None = [None] * self.size if self.rank == 0 else None
+        dist.gather_object(value, values)
+        return values or []  # type: ignore[return-value]
+
+    def disconnect(self) -> None:
+        """Leave the group of processes; none may still wait for this one."""
+        if self.size > 1:
+            dist.destroy_process_group()

@@ -1,0 +1,121 @@
+"""Would the DAVIS server take these results?"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.evaluation.davis.dataset import ANNOTATIONS, IMAGES, sequence_names
+from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.submission.report import Report
+from mmdet_vis.evaluation.submission.zips import name_problems
+from mmdet_vis.evaluation.writers.davis_png import MAX_OBJECTS
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Files of a folder or zip: their names relative to it, with forward slashes, and how to read one."""
+
+    names: frozenset[str]
+    read: Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """A video of the set: names of its PNGs and their size (width, height)."""
+
+    name: str
+    frames: list[str]
+    size: tuple[int, int]
+
+
+def check_davis_submission(
+    path: str | Path, davis_root: str | Path, set_name: str = "val", *, progress: bool = False
+) -> Report:
+    """Check a folder or zip of DAVIS results (``<video>/<frame>.png``) for the unsupervised track.
+
+    Args:
+        path: folder or zip.
+        davis_root: the folder that contains ``ImageSets`` and ``JPEGImages`` (or ``Annotations_unsupervised``).
+        set_name: name of a list in ``ImageSets``.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        ResultsError: if the folder or zip cannot be read at all.
+        DatasetError: if the set is missing.
+    """
+    expected = [_expected(Path(davis_root), name) for name in sequence_names(davis_root, set_name)]
+    checked = f"{path} ({sum(len(e.frames) for e in expected)} frames of {len(expected)} videos of {set_name})"
+    if Path(path).is_dir():
+        return Report(_problems(_folder(Path(path)), expected, progress), checked)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = frozenset(info.filename for info in archive.infolist() if not info.is_dir())
+            unsafe = name_problems(archive)
+            return Report(unsafe or _problems(_Files(names, archive.read), expected, progress), checked)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} does not exist: check the path") from None
+    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+        raise ResultsError(f"cannot read {path} as a zip ({error}): give a folder or a zip of index PNGs") from error
+
+
+def _folder(root: Path) -> _Files:
+    names = (file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
+    return _Files(frozenset(names), lambda name: (root / name).read_bytes())
+
+
+def _expected(root: Path, name: str) -> _Expected:
+    for folder, ending in ((root / IMAGES / name, "*.jpg"), (root / ANNOTATIONS / name, "*.png")):
+        files = sorted(folder.glob(ending))
+        if not files:
+            continue
+        try:
+            with Image.open(files[0]) as image:
+                return _Expected(name, [f"{file.stem}.png" for file in files], image.size)
+        except OSError as error:
+            raise DatasetError(f"cannot read {files[0]} ({error}): replace the file") from error
+    raise DatasetError(f"{root} has neither {IMAGES / name} nor {ANNOTATIONS / name}: give the complete folder DAVIS")
+
+
+def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[str]:
+    missing = [video for video in expected if not any(f"{video.name}/{frame}" in files.names for frame in video.frames)]
+    if len(missing) == len(expected):
+        nested = next(
+            (name for name in files.names if name.endswith(f"/{expected[0].name}/{expected[0].frames[0]}")), ""
+        )
+        hint = f": they are in a folder, as {nested}; put the videos' folders at the top level" if nested else ""
+        return [f"there are no frames of any of the {len(expected)} videos{hint}"]
+    problems = [f"video {video.name} is missing ({len(video.frames)} frames)" for video in missing]
+    for video in tqdm(expected, desc="checking", unit="video", disable=not progress):
+        if video in missing:
+            continue
+        for frame in video.frames:
+            name = f"{video.name}/{frame}"
+            problem = _png_problem(files.read(name), video.size) if name in files.names else "is missing"
+            if problem is not None:
+                problems.append(f"{name} {problem}")
+    return problems
+
+
+def _png_problem(data: bytes, size: tuple[int, int]) -> str | None:
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.mode != "P":
+                return f"is no palette PNG: it holds {image.mode} pixels, not object numbers with colours"
+            if image.size != size:
+                return f"has {image.width}x{image.height} pixels, the video {size[0]}x{size[1]}"
+            most = int(np.asarray(image).max())
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return f"cannot be read as a PNG ({error})"
+    if most > MAX_OBJECTS:
+        return f"has object number {most}: at most {MAX_OBJECTS} objects per video are allowed"
+    return None

@@ -1,0 +1,34 @@
+"""The zip files that the servers of YouTube-VIS and DAVIS take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.evaluation.submission.zips import write_zip
+from mmdet_vis.evaluation.ytvis.files import RESULTS_MEMBER
+
+
+def write_ytvis_zip(path: str | Path, results_json: str | Path) -> None:
+    """Write a YouTube-VIS submission: a zip that holds a results file as ``results.json``.
+
+    The same results give the same bytes.
+
+    Raises:
+        OutputError: if the results cannot be read or the zip cannot be written.
+    """
+    write_zip(path, [(RESULTS_MEMBER, Path(results_json))], compress=True)
+
+
+def write_davis_zip(path: str | Path, results_dir: str | Path) -> None:
+    """Write a DAVIS submission: a zip with ``<video>/<frame>.png`` for each PNG of a results folder.
+
+    The same results give the same bytes.
+
+    Raises:
+        OutputError: if the folder holds no such PNGs or the zip cannot be written.
+    """
+    files = sorted(Path(results_dir).glob("*/*.png"))
+    if not files:
+        raise OutputError(f"cannot write {path}: {results_dir} holds no <video>/<frame>.png")
+    write_zip(path, [(f"{file.parent.name}/{file.name}", file) for file in files], compress=False)

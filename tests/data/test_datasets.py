@@ -1,0 +1,222 @@
+"""Datasets from real annotation files and frames on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from mmdet_vis.data.categories import YOUTUBE_VIS_2019
+from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
+from mmdet_vis.errors import ConfigError, DatasetError, SourceError
+from mmdet_vis.registry import DATASETS
+
+SIZE = (12, 20)  # height, width
+
+
+def write_frame(path: Path, value: int = 0, size: tuple[int, int] = SIZE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
+
+
+def ytvis(folder: Path, **changes: Any) -> Path:
+    """A dataset of two videos with 3 and 2 frames below `folder`; returns its annotation file."""
+    videos = []
+    for number, (name, length) in enumerate([("b_video", 3), ("a_video", 2)]):
+        files = [f"{name}/{5 * frame:05d}.png" for frame in range(length)]
+        for frame, file in enumerate(files):
+            write_frame(folder / "frames" / file, 100 * number + 10 * frame)
+        videos.append({"id": 7 + number, "height": 12, "width": 20, "length": length, "file_names": files})
+    content = {"videos": videos, "categories": [{"id": 4, "name": "Giant panda"}, {"id": 2, "name": "cat"}]}
+    path = folder / "valid.json"
+    path.write_text(json.dumps(content | changes))
+    return path
+
+
+def davis(folder: Path, names: list[str], listed: list[str] | None = None) -> Path:
+    root = folder / "DAVIS"
+    for number, name in enumerate(names):
+        for frame in range(2):
+            write_frame(root / "JPEGImages/480p" / name / f"{frame:05d}.jpg", 40 * number)
+    lists = root / "ImageSets/2017"
+    lists.mkdir(parents=True)
+    (lists / "val.txt").write_text("\n".join(listed or names) + "\n")
+    return root
+
+
+def test_ytvis_takes_ids_order_and_frames_from_the_file(tmp_path: Path) -> None:
+    ytvis(tmp_path)
+    dataset = YTVISDataset("valid.json", "frames", data_root=tmp_path)
+    assert dataset.name == "valid"
+    assert dataset.ann_file == tmp_path / "valid.json"
+    assert (dataset.categories, dataset.category_ids) == (("Giant panda", "cat"), (4, 2))
+    assert [(video.id, video.name, len(video)) for video in dataset.videos] == [(7, "b_video", 3), (8, "a_video", 2)]
+    with dataset.open(1) as source:
+        assert (source.name, source.height, source.width) == ("a_video", 12, 20)
+        assert source.frame_names == ["00000", "00005"]
+        assert [int(frame[0, 0, 0]) for frame in source.read(0, 2)] == [100, 110]
+    with pytest.raises(IndexError):
+        dataset.open(2)
+
+
+def test_frames_come_in_the_order_of_the_annotations_not_of_their_names(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
+    content = json.loads(path.read_text())
+    content["videos"][0]["file_names"].reverse()
+    path.write_text(json.dumps(content))
+    source = YTVISDataset(path, tmp_path / "frames").open(0)
+    assert [int(frame[0, 0, 0]) for frame in source.read(0, 3)] == [20, 10, 0]
+
+
+def test_categories_are_found_by_name_in_the_order_of_the_config(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
+    dataset = YTVISDataset(path, tmp_path / "frames", ["Cat", "giant_panda"])
+    assert dataset.categories == ("Cat", "giant_panda")
+    assert dataset.category_ids == (2, 4)
+
+
+def test_other_categories_are_listed(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
+    with pytest.raises(DatasetError, match=r"valid\.json.*lacks dog and also has Giant panda"):
+        YTVISDataset(path, tmp_path / "frames", ["cat", "dog"])
+    with pytest.raises(ConfigError, match="youtube_vis_2019"):
+        YTVISDataset(path, tmp_path / "frames", "ytvis")
+
+
+def test_a_class_agnostic_file_may_call_its_category_anything(tmp_path: Path) -> None:
+    path = ytvis(tmp_path, categories=[{"id": 9, "name": "foreground"}])
+    dataset = YTVISDataset(path, tmp_path / "frames", "davis_uvos")
+    assert (dataset.categories, dataset.category_ids) == (("object",), (9,))
+
+
+def test_a_link_to_the_frames_and_null_annotations_do(tmp_path: Path) -> None:
+    path = ytvis(tmp_path, annotations=None)
+    (tmp_path / "valset").symlink_to(tmp_path / "frames")
+    assert len(YTVISDataset(path, tmp_path / "valset").open(0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda c: c.pop("videos"), "no list 'videos'"),
+        (lambda c: c["videos"][1].pop("file_names"), "video 1 has no list 'file_names'"),
+        (lambda c: c["videos"][1].update(file_names=["a\0b", "c"]), "video 1 has no list 'file_names'"),
+        (lambda c: c["videos"][1].update(file_names=["\ud800", "c"]), "video 1 has no list 'file_names'"),
+        (lambda c: c["videos"][0].update(length=4), "video 0 has length 4 but 3 file_names"),
+        (lambda c: c["videos"][0].update(id=8), "two videos have id 8"),
+        (lambda c: c["videos"][0].update(height=0), "video 0 has height 0"),
+        (lambda c: c["categories"][0].pop("id"), "category 0 has no whole number 'id'"),
+    ],
+)
+def test_a_broken_file_is_named_with_the_entry(tmp_path: Path, edit: Any, message: str) -> None:
+    path = ytvis(tmp_path)
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=message) as error:
+        YTVISDataset(path, tmp_path / "frames")
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
+    with pytest.raises(DatasetError, match=r"none\.json does not exist"):
+        YTVISDataset("none.json", "frames", data_root=tmp_path)
+    with pytest.raises(DatasetError, match="nowhere is not a folder"):
+        YTVISDataset(path, tmp_path / "nowhere")
+
+
+def test_a_bad_video_fails_only_when_it_is_opened(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
+    (tmp_path / "frames/b_video/00005.png").unlink()
+    for frame in range(2):
+        write_frame(tmp_path / f"frames/a_video/{5 * frame:05d}.png", size=(10, 20))
+    dataset = YTVISDataset(path, tmp_path / "frames")
+    with pytest.raises(SourceError, match=r"b_video/00005\.png"):
+        dataset.open(0)
+    with pytest.raises(SourceError, match=r"a_video/00000\.png: is 20x10, .*valid\.json says 20x12"):
+        dataset.open(1)
+
+
+def test_names_are_unique_and_usable_as_file_names(tmp_path: Path) -> None:
+    files = [
+        ["x/y/0.png", "x/y/1.png"],
+        ["x_y/0.png", "x_y/1.png"],
+        ["still.png"],
+        ["/abs/clip/0.png", "/abs/clip/1.png"],
+    ]
+    files += [["../up/0.png", "../up/1.png"], ["0.png", "1.png"]]
+    videos = [
+        {"id": n, "height": 12, "width": 20, "length": len(names), "file_names": names} for n, names in enumerate(files)
+    ]
+    path = ytvis(tmp_path, videos=videos)
+    names = [video.name for video in YTVISDataset(path, tmp_path / "frames").videos]
+    assert names == ["x_y_0", "x_y_1", "still", "clip", "up", "5"]
+
+
+@pytest.mark.parametrize("link", ["DAVIS", "DAVIS/JPEGImages/480p"])
+def test_davis_from_its_folders(tmp_path: Path, link: str) -> None:
+    davis(tmp_path, ["bear", "dog"], listed=["dog", "bear"])
+    (tmp_path / "trainvalset_davis").symlink_to(tmp_path / link)
+    dataset = DAVISDataset("trainvalset_davis", data_root=tmp_path)
+    assert [(video.id, video.name, video.height, video.width) for video in dataset.videos] == [
+        (1, "dog", 12, 20),
+        (2, "bear", 12, 20),
+    ]
+    assert (dataset.categories, dataset.category_ids, dataset.ann_file) == (("object",), (1,), None)
+    source = dataset.open(0)
+    assert source.frame_names == ["00000", "00001"]
+    assert int(source.read(1, 2)[0][0, 0, 0]) == 40
+
+
+def test_davis_says_what_is_missing(tmp_path: Path) -> None:
+    root = davis(tmp_path, ["bear"], listed=["bear", "dog"])
+    with pytest.raises(DatasetError, match="480p/dog does not exist"):
+        DAVISDataset(root)
+    with pytest.raises(DatasetError, match=r"2019/test-dev\.txt cannot be read.*there is ImageSets/2017/val\.txt"):
+        DAVISDataset(root, "test-dev", 2019)
+    with pytest.raises(DatasetError, match="has no ImageSets"):
+        DAVISDataset(tmp_path)
+
+
+def test_davis_with_a_broken_first_frame_fails_only_for_that_video(tmp_path: Path) -> None:
+    root = davis(tmp_path, ["bear", "dog"])
+    (root / "JPEGImages/480p/bear/00000.jpg").write_bytes(b"")
+    dataset = DAVISDataset(root)
+    with pytest.raises(SourceError, match=r"bear/00000\.jpg: is empty"):
+        dataset.open(0)
+    assert len(dataset.open(1)) == 2
+
+
+def test_the_configs_name_the_layout_of_the_data_folder(repository: Path, tmp_path: Path) -> None:
+    """Every dataset config builds on a data folder laid out as data/README.md says."""
+    readme = (repository / "data/README.md").read_text()
+    davis(tmp_path, ["bear"])
+    for file in sorted((repository / "configs/_base_/datasets").glob("*.py")):
+        config = Config.fromfile(str(file))
+        settings = dict(config.test.dataset, data_root=str(tmp_path))
+        if settings["type"] == "DAVISDataset":
+            settings["root"] = "DAVIS"
+            assert config.test.dataset.root in readme
+        else:
+            from mmdet_vis.data.categories import resolve_categories
+
+            names = resolve_categories(config.categories)
+            assert settings["categories"] == config.categories
+            assert settings["ann_file"] in readme
+            assert settings["img_prefix"] in readme
+            path = ytvis(tmp_path, categories=[{"id": n, "name": name} for n, name in enumerate(reversed(names))])
+            settings.update(ann_file=path.name, img_prefix="frames")
+        dataset = DATASETS.build(settings)
+        assert len(dataset) in (1, 2)
+        assert dataset.category_ids == (1,) or dataset.category_ids == tuple(reversed(range(len(dataset.categories))))
+
+
+def test_category_lists_have_the_lengths_of_the_benchmarks() -> None:
+    assert len(set(YOUTUBE_VIS_2019)) == 40
