@@ -43,7 +43,8 @@ def parse_args() -> argparse.Namespace:
         metavar="LIST",
         help="comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
         "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset SAVE/overlay/NAME/*.jpg, "
-        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; default: json,overlay,video; of a dataset json, of DAVIS json,png",
+        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; default: json,overlay,video; of a dataset json, of DAVIS "
+        "json,png",
     )
     parser.add_argument(
         "--use-img",

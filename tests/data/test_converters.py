@@ -262,7 +262,7 @@ def test_labelme_files_that_do_not_belong_together(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"1\.json belongs to 1\.jpg, which is not in"):
         convert_labelme(tmp_path)
     write_labelme(tmp_path / "1.json", [], image="0.jpg")
-    with pytest.raises(DatasetError, match="both belong to 0.jpg"):
+    with pytest.raises(DatasetError, match=r"both belong to 0\.jpg"):
         convert_labelme(tmp_path)
     write_image(tmp_path / "1.jpg")
     write_labelme(tmp_path / "1.json", [], height=H + 1)
@@ -354,7 +354,7 @@ def test_cvat_with_entities_is_refused(tmp_path: Path) -> None:
 
 def test_cvat_needs_all_images(tmp_path: Path) -> None:
     write_cvat(tmp_path, "", images=2)
-    with pytest.raises(DatasetError, match="holds 2 images, .* has 3 frames"):
+    with pytest.raises(DatasetError, match=r"holds 2 images, .* has 3 frames"):
         convert_cvat(tmp_path)
 
 
@@ -363,8 +363,8 @@ def test_nothing_is_written_without_videos_or_labels(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no category"):
         convert_labelme(tmp_path).write(tmp_path / "out.json")
     assert not (tmp_path / "out.json").exists()
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no videos"):
-        (tmp_path / "empty").mkdir()
         convert_labelme(tmp_path / "empty")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmdet_vis.data.categories import YOUTUBE_VIS_2019
+from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
 from mmdet_vis.errors import ConfigError, DatasetError, SourceError
 from mmdet_vis.registry import DATASETS
@@ -170,6 +170,7 @@ def test_davis_from_its_folders(tmp_path: Path, link: str) -> None:
         (2, "bear", 12, 20),
     ]
     assert (dataset.categories, dataset.category_ids, dataset.ann_file) == (("object",), (1,), None)
+    assert (dataset.root / "ImageSets/2017" / f"{dataset.set_name}.txt").is_file()
     source = dataset.open(0)
     assert source.frame_names == ["00000", "00001"]
     assert int(source.read(1, 2)[0][0, 0, 0]) == 40
@@ -205,8 +206,6 @@ def test_the_configs_name_the_layout_of_the_data_folder(repository: Path, tmp_pa
             settings["root"] = "DAVIS"
             assert config.test.dataset.root in readme
         else:
-            from mmdet_vis.data.categories import resolve_categories
-
             names = resolve_categories(config.categories)
             assert settings["categories"] == config.categories
             assert settings["ann_file"] in readme
@@ -216,7 +215,3 @@ def test_the_configs_name_the_layout_of_the_data_folder(repository: Path, tmp_pa
         dataset = DATASETS.build(settings)
         assert len(dataset) in (1, 2)
         assert dataset.category_ids == (1,) or dataset.category_ids == tuple(reversed(range(len(dataset.categories))))
-
-
-def test_category_lists_have_the_lengths_of_the_benchmarks() -> None:
-    assert len(set(YOUTUBE_VIS_2019)) == 40

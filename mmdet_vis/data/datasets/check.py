@@ -51,13 +51,14 @@ class CheckedVideo:
 
 @dataclass
 class DatasetReport:
-    """What a dataset holds and what is wrong with it; counts are of what the file lists, right or wrong.
+    """What a dataset holds and what is wrong with it.
 
     Attributes:
         name: of the annotation file or folder.
         videos: by id, those without a fault in their entry.
         categories: names by id.
-        num_videos, num_frames, num_objects: counts.
+        num_videos, num_objects: as many as are listed, with or without faults.
+        num_frames: of the videos in ``videos``.
         annotated: False for a set without ground truth.
         problems: in the order in which they were found.
     """

@@ -26,6 +26,10 @@ class DAVISDataset(VideoDataset):
         data_root: relative to the working directory; an absolute ``root`` ignores it.
         name: what reports call the dataset.
 
+    Attributes:
+        root: the folder with ``ImageSets``.
+        set_name: as given.
+
     Raises:
         DatasetError: the list, or a listed video, is missing, or none of a video's frames can be read.
     """
@@ -40,6 +44,7 @@ class DAVISDataset(VideoDataset):
         name: str | None = None,
     ) -> None:
         self.root = find_davis_root(Path(data_root, root))
+        self.set_name = set_name
         self.set_name = set_name
         self.name = name or f"davis_{year}_{set_name}"
         self.categories = ("object",)
