@@ -143,9 +143,9 @@ def straightforward(results: list[dict[str, Any]], dataset: dict[str, Any]) -> d
                     values["AP" + letter].append(precision)
                 if not letter or limit == 100:
                     values["AR" + (letter or str(limit))].append(recall)
-    summary = {key: float(np.mean(value)) for key, value in values.items()}
-    precision = np.array(values["AP"])
-    return {**summary, "AP50": float(precision[:, 0].mean()), "AP75": float(precision[:, 5].mean())}
+    values["AP50"] = [precision[0] for precision in values["AP"]]
+    values["AP75"] = [precision[5] for precision in values["AP"]]
+    return {key: float(np.mean(value)) for key, value in values.items() if value}
 
 
 def pair_iou(prediction: dict[str, Any], truth: dict[str, Any]) -> float:

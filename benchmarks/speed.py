@@ -70,6 +70,7 @@ class ConvRate:
         self._original = original
         object.__setattr__(conv, "forward", timed)
 
+    @torch.no_grad()
     def report(self) -> tuple[float, float]:
         """GFLOP/s in the engine, and alone."""
         assert self.input is not None

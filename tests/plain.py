@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Module
 
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.models.heads.propagation import SeqPropHead
@@ -23,7 +24,8 @@ from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN, rois_of
 from mmdet_vis.structures.masks import RLE, encode_masks
 
 
-def residual(block: ResBlock, x: Tensor) -> Tensor:
+def residual(block: ResBlock | Module, x: Tensor) -> Tensor:
+    assert isinstance(block, ResBlock)
     skip = x if block.downsample is None else block.downsample(x)
     return skip + block.conv2(F.relu(block.conv1(F.relu(x))))
 

@@ -39,7 +39,7 @@ def write_ytvis(root: Path, ann_file: str, img_prefix: str, videos: dict[int, in
         "categories": [{"id": key, "name": name} for key, name in CATEGORIES.items()],
         "annotations": annotations,
     }
-    (root / ann_file).write_text(json.dumps(content))
+    (root / ann_file).write_text(json.dumps(content), encoding="utf-8")
     return root
 
 

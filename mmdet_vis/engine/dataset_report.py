@@ -90,6 +90,8 @@ def finish(
         _write_submission(store, dataset)
     summary = summarize(dataset, done, reports)
     atomic_write(store.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    if summary["this_run"]["videos"]:
+        (store.folder / "metrics.json").unlink(missing_ok=True)  # Of fewer results, from before this run.
     if evaluate:
         _evaluate(store, dataset)
     print(describe(summary))
@@ -118,8 +120,13 @@ def _evaluate(store: RunStore, dataset: VideoDataset) -> None:
         else:
             results = store.folder / "results.json"
             annotations = ytvis.load_annotations(str(dataset.ann_file))
-            names = {"results_name": str(results), "annotations_name": str(dataset.ann_file)}
-            metrics = ytvis.evaluate(ytvis.load_results(results), annotations, **names, progress=progress)
+            metrics = ytvis.evaluate(
+                ytvis.load_results(results),
+                annotations,
+                results_name=str(results),
+                annotations_name=str(dataset.ann_file),
+                progress=progress,
+            )
     except ResultsError as error:
         # The results are there; only DAVIS needs those of every video.
         print(f"not evaluated: {error}", file=sys.stderr)

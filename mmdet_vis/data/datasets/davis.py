@@ -45,7 +45,6 @@ class DAVISDataset(VideoDataset):
     ) -> None:
         self.root = find_davis_root(Path(data_root, root))
         self.set_name = set_name
-        self.set_name = set_name
         self.name = name or f"davis_{year}_{set_name}"
         self.categories = ("object",)
         self.category_ids = (1,)

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Seq Mask R-CNN ResNet-101 on the validation set of YouTube-VIS 2019; --help explains.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+. "$root/scripts/eval_common.sh"
+eval_vis ytv19 r101 Ft "$@"

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Seq Mask R-CNN ResNet-50 on the validation set of YouTube-VIS 2021; --help explains.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+. "$root/scripts/eval_common.sh"
+eval_vis ytv21 r50 Ft "$@"

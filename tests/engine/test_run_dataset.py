@@ -1,0 +1,252 @@
+"""Runs over a dataset, in this process: what is written, what is refused, what is left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mmdet_vis.engine.run_dataset import DatasetRun, run_dataset
+from mmdet_vis.engine.run_inputs import RunOptions
+from mmdet_vis.engine.workers import Workers, balance
+from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError
+from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
+from mmdet_vis.evaluation.ytvis import load_annotations
+from tests.tiny import write_checkpoint
+from tests.tiny_dataset import VIDEOS, write_dataset_config, write_davis, write_ytvis
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ytvis(tmp_path_factory.mktemp("data"), "valid.json", "frames")
+
+
+@pytest.fixture(scope="module")
+def first_run(data: Path, tiny: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> DatasetRun:
+    """A finished run with every format; only read by tests."""
+    folder = tmp_path_factory.mktemp("first")
+    config = write_dataset_config(folder / "dataset.py", tiny[0], data)
+    options = RunOptions(formats=("json", "overlay", "video", "png"), show_thr=0.0)
+    run = DatasetRun(config, tiny[1], folder / "out", options, device="cpu", evaluate=True)
+    assert run_dataset(run) == 0
+    return run
+
+
+def entries(folder: Path) -> list[dict]:
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_ids_are_those_of_the_annotation_file(first_run: DatasetRun, data: Path) -> None:
+    found = entries(first_run.save_dir)
+    assert list(dict.fromkeys(entry["video_id"] for entry in found)) == list(VIDEOS), "in the order of the file"
+    assert {entry["category_id"] for entry in found} == {3, 12, 40}
+    for entry in found:
+        assert len(entry["segmentations"]) == VIDEOS[entry["video_id"]]
+    # The network's classes are cat, dog, bird; the file has dog 3, cat 12, bird 40.
+    best = [entry for entry in found if entry["video_id"] == 7]
+    assert [entry["category_id"] for entry in best[:3]] == [12, 3, 40]
+    for video_id in VIDEOS:
+        alone = json.loads((first_run.save_dir / "videos" / f"{video_id}.json").read_text())
+        assert alone == [entry for entry in found if entry["video_id"] == video_id]
+
+
+def test_submission_and_summary(first_run: DatasetRun, data: Path) -> None:
+    out = first_run.save_dir
+    report = check_ytvis_submission(out / "submission.zip", load_annotations(data / "valid.json"))
+    assert report.problems == []
+    with zipfile.ZipFile(out / "submission.zip") as archive:
+        assert archive.read("results.json") == (out / "results.json").read_bytes()
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["videos"], summary["videos_done"], summary["frames_done"]) == (5, 5, 16)
+    assert summary["this_run"]["frames"] == 16
+    assert summary["this_run"]["frames_per_second"] > 0
+    assert summary["this_run"]["peak_memory"] > 50e6
+    assert summary["failures"] == []
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"} == set(metrics)
+
+
+def test_pictures_of_each_video(first_run: DatasetRun) -> None:
+    for number, length in enumerate(VIDEOS.values()):
+        stems = [f"{t:05d}" for t in range(length)]
+        for kind, suffix in (("overlay", "jpg"), ("png", "png")):
+            folder = first_run.save_dir / kind / f"video{number}"
+            assert sorted(path.name for path in folder.iterdir()) == [f"{stem}.{suffix}" for stem in stems]
+        assert (first_run.save_dir / "video" / f"video{number}.mp4").stat().st_size > 500
+
+
+def test_finished_run_is_not_overwritten_by_accident(first_run: DatasetRun) -> None:
+    before = (first_run.save_dir / "results.json").stat().st_mtime_ns
+    with pytest.raises(OutputError, match=r"5 finished videos: --resume .* --overwrite"):
+        run_dataset(first_run)
+    assert (first_run.save_dir / "results.json").stat().st_mtime_ns == before
+
+
+def test_resume_refuses_another_model_or_other_settings(
+    first_run: DatasetRun, tiny: tuple[Path, Path], data: Path, tmp_path: Path
+) -> None:
+    resumed = replace(first_run, resume=True)
+    other_weights = write_checkpoint(tiny[0], tmp_path / "other.safetensors", seed=1)
+    other_data = write_ytvis(tmp_path / "data", "valid.json", "frames", VIDEOS | {7: 3})
+    changes = {
+        "checkpoint": replace(resumed, checkpoint=other_weights),
+        "options.key_num": replace(resumed, options=replace(resumed.options, key_num=2)),
+        "options.precision": replace(resumed, precision="bfloat16"),
+        "config.propose_reduce.reduce.iou_thr": replace(
+            resumed, cfg_options={"propose_reduce.reduce.iou_thr": 0.4}
+        ),
+        "dataset.sha256": replace(resumed, cfg_options={"test.dataset.data_root": str(other_data)}),
+    }  # fmt: skip
+    kept = (first_run.save_dir / "run.json").read_bytes()
+    for what, run in changes.items():
+        with pytest.raises(OutputError, match=rf"of another run, different in {what} \(") as caught:
+            run_dataset(run)
+        assert "\n" not in str(caught.value)
+        assert "--overwrite" in str(caught.value)
+    assert (first_run.save_dir / "run.json").read_bytes() == kept
+
+
+def test_data_may_move_before_a_resumed_run(first_run: DatasetRun, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(data)
+    moved = replace(first_run, resume=True, cfg_options={"test.dataset.data_root": str(tmp_path / "link")})
+    before = (first_run.save_dir / "results.json").read_bytes()
+    assert run_dataset(moved) == 0
+    assert (first_run.save_dir / "results.json").read_bytes() == before
+
+
+def test_unreadable_video_is_left_out_and_tried_again(
+    first_run: DatasetRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_ytvis(tmp_path / "data", "valid.json", "frames")
+    frame = root / "frames" / "video2" / "00001.png"
+    whole = frame.read_bytes()
+    frame.write_bytes(whole[: len(whole) // 2])
+    options = RunOptions(formats=("json",))
+    run = replace(
+        first_run, save_dir=tmp_path / "out", options=options, cfg_options={"test.dataset.data_root": str(root)}
+    )
+    assert run_dataset(run) == 3
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err):
+        assert "video 42 (video2)" in text
+        assert str(frame) in text
+    assert "4 of 5 videos done" in printed.out
+    assert {entry["video_id"] for entry in entries(tmp_path / "out")} == VIDEOS.keys() - {42}
+    (failure,) = json.loads((tmp_path / "out" / "summary.json").read_text())["failures"]
+    assert (failure["video_id"], failure["name"]) == (42, "video2")
+
+    frame.write_bytes(whole)
+    # As after a kill in the middle of writing, and after a power cut.
+    (tmp_path / "out" / "videos" / ".tmp-1.json").write_text("[")
+    (tmp_path / "out" / "videos" / "7.json").write_text("")
+    assert run_dataset(replace(run, resume=True)) == 0
+    assert "this run: 2 videos, 5 frames" in capsys.readouterr().out
+    assert (tmp_path / "out" / "results.json").read_bytes() == (first_run.save_dir / "results.json").read_bytes()
+    assert not (tmp_path / "out" / "videos" / ".tmp-1.json").exists()
+
+
+def test_overwrite_removes_what_runs_write_and_nothing_else(first_run: DatasetRun, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for name in ("png/old/00000.png", "videos/99.json", "videos/notes.txt", "my.log"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("old")
+    run = replace(first_run, save_dir=out, options=RunOptions(formats=("json",)), evaluate=False)
+    for resume in (False, True):
+        with pytest.raises(OutputError, match="holds videos of something else"):
+            run_dataset(replace(run, resume=resume))
+    assert run_dataset(replace(run, overwrite=True)) == 0
+    assert not (out / "png").exists()
+    assert sorted(path.name for path in (out / "videos").iterdir()) == sorted(
+        [*(f"{video_id}.json" for video_id in VIDEOS), "notes.txt"]
+    )
+    assert (out / "my.log").read_text() == "old"
+    assert (out / "results.json").read_bytes() == (first_run.save_dir / "results.json").read_bytes()
+
+
+def test_davis_pngs_zip_and_metrics(
+    tiny: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_davis(tmp_path / "DAVIS")
+    config = tmp_path / "davis.py"
+    dataset = {"_delete_": True, "type": "DAVISDataset", "root": str(root), "set_name": "val"}
+    model = "model = dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2))"
+    config.write_text(
+        f"_base_ = {str(tiny[0])!r}\ncategories = 'davis_uvos'\n{model}\ntest = dict(dataset={dataset!r})\n"
+    )
+    weights = write_checkpoint(config, tmp_path / "davis.safetensors")
+    run = DatasetRun(config, weights, tmp_path / "out", RunOptions(formats=()), device="cpu", evaluate=True)
+    assert run_dataset(run) == 0
+    out = tmp_path / "out"
+    assert check_davis_submission(out / "submission.zip", root).problems == []
+    assert {path.name for path in out.iterdir()} == {
+        *("png", "videos", "results.json", "submission.zip", "metrics.json", "summary.json", "run.json")
+    }
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) == {"J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay"}
+    assert "J&F-Mean" in capsys.readouterr().out
+    # A video that cannot be read leaves the rest as it is; the protocol needs all, so there are no metrics.
+    cv2.imwrite(str(root / "JPEGImages" / "480p" / "video1" / "00001.jpg"), np.zeros((10, 10, 3), np.uint8))
+    assert run_dataset(replace(run, save_dir=tmp_path / "partial")) == 3
+    assert "not evaluated" in capsys.readouterr().err
+    assert not (tmp_path / "partial" / "metrics.json").exists()
+
+
+def test_mistakes_are_named_before_the_model_is_loaded(
+    first_run: DatasetRun, tiny: tuple[Path, Path], data: Path, tmp_path: Path
+) -> None:
+    run = replace(first_run, save_dir=tmp_path / "out", evaluate=False)
+    content = json.loads((data / "valid.json").read_text())
+    (tmp_path / "blind.json").write_text(json.dumps(content | {"annotations": None}))
+    blind = {"test.dataset.ann_file": str(tmp_path / "blind.json")}
+    with pytest.raises(DatasetError, match=r"--eval: .*blind.json has no annotations"):
+        run_dataset(replace(run, evaluate=True, cfg_options=blind))
+    with pytest.raises(ConfigError, match="--eval needs json"):
+        run_dataset(replace(run, evaluate=True, options=RunOptions(formats=("png",))))
+    with pytest.raises(ConfigError, match="other categories than the model"):
+        run_dataset(replace(run, cfg_options={"test.dataset.categories": None}))
+    with pytest.raises(CheckpointError, match=r"no\.pth does not exist"):
+        run_dataset(replace(run, checkpoint=tmp_path / "no.pth"))
+    with pytest.raises(ConfigError, match="--key-num"):
+        run_dataset(replace(run, options=RunOptions(key_num=0)))
+    (tmp_path / "inputs_only.py").write_text("model = dict(type='SeqMaskRCNN')\n")
+    with pytest.raises(ConfigError, match=r"inputs_only\.py: has no test\.dataset: .*--input-dir"):
+        run_dataset(replace(run, config=tmp_path / "inputs_only.py"))
+    assert not list(tmp_path.glob("out/*.json"))
+
+
+def test_shares_are_balanced_and_always_the_same() -> None:
+    frames = [36, 180, 20, 20, 5, 90, 36, 36, 1, 400]
+    shares = balance(frames, 3)
+    assert sorted(index for share in shares for index in share) == list(range(10))
+    loads = [sum(frames[index] for index in share) for share in shares]
+    assert max(loads) == 400, "the longest video alone"
+    assert abs(loads[1] - loads[2]) <= 36
+    assert all(share == sorted(share) for share in shares)
+    assert balance(frames, 3) == shares
+    assert balance([], 2) == [[], []]
+    assert balance([3, 3], 1) == [[0, 1]]
+
+
+def test_devices_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", lambda index: None)
+    assert Workers(0, 1, 0).device("auto") == "auto"
+    second = Workers(3, 4, 1)
+    assert second.device("auto") == second.device("cuda") == "cuda:1"
+    assert second.device("cpu") == "cpu"
+    assert second.device("cuda:0") == "cuda:0"
+    with pytest.raises(ConfigError, match="there are 2"):
+        Workers(2, 4, 2).device("auto")
+
+
+def test_digest_of_the_checkpoint_is_that_of_the_file(first_run: DatasetRun) -> None:
+    identity = json.loads((first_run.save_dir / "run.json").read_text())
+    data = first_run.checkpoint.read_bytes()
+    assert identity["checkpoint"] == f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"

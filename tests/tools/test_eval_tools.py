@@ -1,0 +1,122 @@
+"""The command lines of the evaluation, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
+from tests.davis_cases import write_davis, write_results
+from tests.ytvis_cases import example, perfect_predictions
+
+
+def run(repository: Path, tool: str, *args: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(repository / "tools" / tool), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """Perfect results but for a missed object, and annotations."""
+    (tmp_path / "results.json").write_text(json.dumps(perfect_predictions(example())[:2]))
+    (tmp_path / "val.json").write_text(json.dumps(example()))
+    return tmp_path / "results.json", tmp_path / "val.json"
+
+
+def test_eval_vis(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    results, annotations = files
+    write_ytvis_zip(tmp_path / "results.zip", results)
+    out, plot = tmp_path / "new" / "metrics.json", tmp_path / "new" / "pr.png"
+    done = run(
+        repository,
+        "eval_vis.py",
+        *(tmp_path / "results.zip", annotations, "--out", out, "--per-category", "--plot", plot, "--workers", 2),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "AR100" in done.stdout
+    assert "kind 2" in done.stdout
+    metrics = json.loads(out.read_text())
+    keys = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl", "per_category"]
+    assert list(metrics) == keys
+    assert metrics["AR100"] == pytest.approx(0.75)
+    assert [row["AR100"] for row in metrics["per_category"]] == pytest.approx([0.5, 1])
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_eval_vis_on_the_reference(repository: Path, shared: Path, tmp_path: Path) -> None:
+    folder = shared / "reference" / "ytvis_ap"
+    out = tmp_path / "metrics.json"
+    done = run(repository, "eval_vis.py", folder / "case_b_results.json", folder / "case_b_gt.json", "--out", out)
+    assert done.returncode == 0, done.stderr
+    expected = json.loads((folder / "case_b_expected.json").read_text())
+    assert json.loads(out.read_text()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_eval_vis_names_bad_input(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    results, annotations = files
+    done = run(repository, "eval_vis.py", tmp_path / "none.json", annotations)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"error: {tmp_path / 'none.json'} does not exist: check the path\n"
+    entries = json.loads(results.read_text())
+    entries[1]["score"] = float("nan")
+    results.write_text(json.dumps(entries))
+    done = run(repository, "eval_vis.py", results, annotations, "--out", tmp_path / "metrics.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {results}: entry 1 has score nan, not a finite number")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_eval_davis(repository: Path, tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    out = tmp_path / "metrics.json"
+    done = run(repository, "eval_davis.py", results, root, "--set", "val", "--out", out, "--per-object")
+    assert (done.returncode, done.stderr) == (0, "")
+    metrics = json.loads(out.read_text())
+    keys = ["J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay", "per_object"]
+    assert list(metrics) == keys
+    assert metrics["J&F-Mean"] == 1
+    assert len(metrics["per_object"]) == 4
+    (results / "dog" / "00002.png").unlink()
+    done = run(repository, "eval_davis.py", results, root)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {results / 'dog' / '00002.png'} does not exist")
+    assert done.stderr.count("\n") == 1
+
+
+def test_check_submission(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    results, annotations = files
+    done = run(repository, "check_submission.py", results, annotations)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("no problems in ")
+    results.write_text(json.dumps([{**entry, "video_id": 77} for entry in json.loads(results.read_text())]))
+    done = run(repository, "check_submission.py", results, annotations)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0].startswith("- entry 0 has video_id 77")
+    assert done.stdout.splitlines()[2].startswith("2 problems in ")
+    done = run(repository, "check_submission.py", results, tmp_path / "none.json")
+    assert done.returncode == 2
+    assert "none.json does not exist" in done.stderr
+
+
+def test_check_submission_of_davis(repository: Path, tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    write_davis_zip(tmp_path / "davis.zip", results)
+    done = run(repository, "check_submission.py", tmp_path / "davis.zip", root, "--set", "val")
+    assert (done.returncode, done.stderr) == (0, "")
+    (results / "car" / "00000.png").unlink()
+    done = run(repository, "check_submission.py", results, root)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "- car/00000.png is missing"
+
+
+@pytest.mark.parametrize("tool", ["eval_vis.py", "eval_davis.py", "check_submission.py"])
+def test_help(repository: Path, tool: str) -> None:
+    done = run(repository, tool, "--help")
+    assert done.returncode == 0
+    assert "xit code 2" in done.stdout.replace("\n", " ") or "2: something" in done.stdout.replace("\n", " ")
