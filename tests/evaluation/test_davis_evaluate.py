@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import ndimage
 
 from mmdet_vis.errors import DatasetError
@@ -168,16 +169,14 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         if pixels.ndim == 2:
             write_map(frame, pixels)
         else:
-            from PIL import Image
-
             Image.fromarray(pixels).save(frame)
         with pytest.raises(ResultsError, match=message):
             evaluate(results, root)
     frame.write_bytes(original[:50])
-    with pytest.raises(ResultsError, match="cannot read .*00003.png"):
+    with pytest.raises(ResultsError, match=r"cannot read .*00003\.png"):
         evaluate(results, root)
     frame.unlink()
-    with pytest.raises(ResultsError, match="00003.png does not exist"):
+    with pytest.raises(ResultsError, match=r"00003\.png does not exist"):
         evaluate(results, root)
     shutil.rmtree(results / "dog")
     with pytest.raises(ResultsError, match="has no folder dog: results are needed for all 2 videos of val"):
@@ -188,7 +187,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
 
 def test_a_bad_data_set_is_named(tmp_path: Path) -> None:
     root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
-    with pytest.raises(DatasetError, match="has no ImageSets/2017/train.txt"):
+    with pytest.raises(DatasetError, match=r"has no ImageSets/2017/train\.txt"):
         evaluate(results, root, "train")
     (root / "ImageSets" / "2017" / "val.txt").write_text("\n")
     with pytest.raises(DatasetError, match="lists no videos"):

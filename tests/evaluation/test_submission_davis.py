@@ -50,7 +50,7 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path, results: Path) -> 
 
 def test_frames_of_a_set_without_annotations_come_from_the_images(tmp_path: Path, root: Path, results: Path) -> None:
     shutil.rmtree(root / "Annotations_unsupervised")
-    with pytest.raises(DatasetError, match="has neither .*JPEGImages"):
+    with pytest.raises(DatasetError, match=r"has neither .*JPEGImages"):
         check_davis_submission(results, root)
     for video in VIDEOS:
         folder = root / "JPEGImages" / "480p" / video

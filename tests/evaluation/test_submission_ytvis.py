@@ -6,6 +6,7 @@ import json
 import math
 import os
 import stat
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -136,10 +137,10 @@ def test_zips(tmp_path: Path) -> None:
         ([(link, "/etc/passwd")], "'results.json' in the zip is a symbolic link"),
     ]
     for members, problem in cases:
-        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Duplicate name")
             for name, content in members:
-                with pytest.warns(UserWarning) if name in archive.namelist() else _nothing():
-                    archive.writestr(name, content)
+                archive.writestr(name, content)
         found = problems(tmp_path / "a.zip")
         assert len(found) == 1, found
         assert problem in found[0]
@@ -148,9 +149,3 @@ def test_zips(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100] + bytes(20) + path.read_bytes()[120:])
     with pytest.raises(ResultsError, match=r"cannot read results\.json in"):
         problems(path)
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()

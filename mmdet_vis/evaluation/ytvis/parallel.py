@@ -14,9 +14,7 @@ Result = TypeVar("Result")
 _inherited: Callable[[Any], Any] | None = None
 
 
-def map_in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int
-) -> Iterator[Result]:
+def map_in_processes(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
     """Results of ``function`` for each item, in order.
 
     Args:
