@@ -48,4 +48,5 @@ fi
 
 setup_env ''
 exec "$python" "$root/tools/test_vis.py" "$CONFIG" "$CHECKPOINT" \
-  --input-dir "$INPUT_DIR" --save-dir "$SAVE_DIR" --key-num 5 --mem-step 5 --use-img "$@"
+  --input-dir "$INPUT_DIR" --save-dir "$SAVE_DIR" --key-num 5 --mem-step 5 --mem-max 40 --use-img \
+  --precision auto "$@"

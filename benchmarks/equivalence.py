@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How equal the results are: the float32 engine against the plain statement, other precisions and `fast` against float32.
+"""How equal results are: the float32 engine against the plain statement; other precisions, `fast` against float32.
 
 For each pair: mean and worst mask IoU per frame of the matched sequences, and the largest score difference. Sequences
 of float32 with a score of at least --score-thr are matched to the best overlapping one of the other run.

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
-import os
 import resource
 import tempfile
 import time
@@ -43,7 +42,7 @@ Grouped = dict[tuple[int, int], list[tuple[dict[str, Any], float]]]
 
 # ---------------------------------------------------------------- data
 class Blob:
-    """An ellipse with a wavy outline, behind a bar, that moves, grows and may enter and leave."""
+    """An ellipse with a wavy outline that moves, grows and may enter and leave."""
 
     def __init__(self, rng: np.random.Generator, frames: int) -> None:
         self.center = rng.uniform((60, 40), (WIDTH - 60, HEIGHT - 40))
@@ -51,7 +50,6 @@ class Blob:
         self.radii = np.exp(rng.uniform(np.log(25), np.log(200), 2)).clip(max=(230, 150))
         self.growth = rng.uniform(0.99, 1.01)
         self.wave = rng.uniform((0.02, 0.03, 0), (0.15, 0.12, 6))
-        self.bar = rng.uniform(-0.5, 0.5, 2)
         self.visible = sorted(rng.integers(0, frames + 1, 2)) if rng.random() < 0.3 else [0, frames]
 
     def jittered(self, rng: np.random.Generator, amount: float) -> Blob:
@@ -60,7 +58,7 @@ class Blob:
         other.center = self.center + rng.normal(0, amount, 2) * self.radii
         other.speed = self.speed + rng.normal(0, amount, 2)
         other.radii = self.radii * np.exp(rng.normal(0, amount, 2))
-        other.growth, other.bar, other.visible = self.growth, self.bar, self.visible
+        other.growth, other.visible = self.growth, self.visible
         other.wave = self.wave + rng.normal(0, amount * 0.1, 3)
         return other
 
@@ -72,13 +70,9 @@ class Blob:
         x = np.arange(max(0, int(center[0] - radii[0])), min(WIDTH, int(center[0] + radii[0]) + 1))
         half = radii[1] * np.sqrt(np.maximum(0, 1 - ((x - center[0]) / radii[0]) ** 2))
         half *= 1 + self.wave[0] * np.sin(self.wave[1] * x * 7 + self.wave[2] + frame)
-        # A bar in front of the object splits its columns, as legs and branches do in real masks.
-        middle = center[1] + radii[1] * (self.bar[0] + self.bar[1] * (x - center[0]) / radii[0])
-        lines = [center[1] - half, middle - 4, middle + 4, center[1] + half]
-        rows = np.clip(np.rint(lines), 1, HEIGHT - 1).astype(np.int64)
-        split = (rows[0] < rows[1]) & (rows[2] < rows[3])
-        drawn = np.stack([rows[0] < rows[3], split, split, rows[0] < rows[3]], axis=1)
-        edges = (x * HEIGHT + rows).T[drawn]
+        top = np.clip(np.rint(center[1] - half), 1, HEIGHT - 1).astype(np.int64)
+        bottom = np.clip(np.rint(center[1] + half), 1, HEIGHT - 1).astype(np.int64)
+        edges = np.stack([x * HEIGHT + top, x * HEIGHT + bottom], axis=1)[bottom > top].reshape(-1)
         if not len(edges):
             return None
         counts = np.diff(edges, prepend=0, append=HEIGHT * WIDTH).tolist()
@@ -255,10 +249,7 @@ def main() -> int:
         writer.join()
         dataset = load_annotations(folder / "annotations.json")
         results, _ = timed("reading results.json", lambda: load_results(folder / "results.json"))
-    label = f"mmdet_vis, {args.videos} videos"
-    _, whole = timed(label, lambda: evaluate(results, dataset).summary())
-    cores = len(os.sched_getaffinity(0))
-    timed(f"{label}, {cores} processes", lambda: evaluate(results, dataset, workers=cores).summary())
+    _, whole = timed(f"mmdet_vis, {args.videos} videos", lambda: evaluate(results, dataset).summary())
     number = min(args.compare, args.videos)
     part, part_results = subset((dataset, results), number)
     ours, fast = timed(f"mmdet_vis, {number} videos", lambda: evaluate(part_results, part).summary())

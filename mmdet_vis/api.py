@@ -124,6 +124,7 @@ def segment_video(
     source: Source,
     key_num: int | None = None,
     mem_step: int | None = None,
+    mem_max: int | None = None,
     use_cate_reduce: bool = False,
     feature_memory: str | int = "2GB",
     profile: str = "exact",
@@ -136,6 +137,7 @@ def segment_video(
         source: a folder of frames, a video or image file, a frame source, or frames ``[T, H, W, 3]`` uint8 BGR.
         key_num: frames that objects are proposed from; the config's unless given.
         mem_step: every ``mem_step``-th propagated frame is remembered; the config's memory unless given.
+        mem_max: at most so many frames are remembered, spread evenly: bounds the memory of long videos.
         use_cate_reduce: category-aware reduction (the config must have ``propose_reduce.cate_reduce``).
         feature_memory: bytes of features kept, e.g. ``"2GB"``; those of longer videos are computed again.
         profile: ``exact``, or ``fast``, which skips detections that a propagated sequence already covers.
@@ -148,7 +150,7 @@ def segment_video(
         SourceError: the video cannot be read.
         ConfigError: an option cannot be used.
     """
-    settings = build_settings(model.config, key_num, mem_step, use_cate_reduce, profile)
+    settings = build_settings(model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
     budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
     apply_tf32(model.precision)
     engine = EngineSettings(

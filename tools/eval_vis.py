@@ -5,16 +5,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from mmdet_vis.errors import run_command
-
-
-def available_cores() -> int:
-    """Cores that this process may use, which in a container can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,7 +22,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="write the metrics, in [0, 1], to this JSON file")
     parser.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="processes (default: one per core)")
     return parser.parse_args()
 
 
@@ -46,7 +39,6 @@ def main() -> int:
         load_annotations(args.annotations),
         results_name=str(args.results),
         annotations_name=str(args.annotations),
-        workers=args.workers,
         progress=sys.stderr.isatty(),
     )
     print(metrics.table(args.per_category))

@@ -76,6 +76,7 @@ def main() -> int:
     options = RunOptions(
         key_num=args.key_num,
         mem_step=args.mem_step,
+        mem_max=args.mem_max,
         use_cate_reduce=args.use_cate_reduce,
         feature_memory=args.feature_memory,
         profile=args.profile,

@@ -91,6 +91,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     algorithm.add_argument("--key-num", type=int, help="number of key frames (default: the config's)")
     algorithm.add_argument("--mem-step", type=int, help="remember every N-th frame (default: the config's memory)")
     algorithm.add_argument(
+        "--mem-max", type=int, help="remember at most so many frames, spread evenly: bounds the memory of long videos"
+    )
+    algorithm.add_argument(
         "--score-thr", type=float, default=0.05, help="lowest score written to results.json (default 0.05)"
     )
     algorithm.add_argument(

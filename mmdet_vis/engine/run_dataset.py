@@ -109,7 +109,7 @@ def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:
     config = load_config(run.config, run.cfg_options)
     dataset = build_dataset(config)
     options = replace(run.options, formats=run.options.formats or default_formats(dataset))
-    build_settings(config, options.key_num, options.mem_step, options.use_cate_reduce, options.profile)
+    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     return config, dataset, options
 
 
@@ -196,6 +196,7 @@ def _run_video(
             source,
             key_num=options.key_num,
             mem_step=options.mem_step,
+            mem_max=options.mem_max,
             use_cate_reduce=options.use_cate_reduce,
             feature_memory=options.feature_memory,
             profile=options.profile,

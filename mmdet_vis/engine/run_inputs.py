@@ -30,7 +30,7 @@ class RunOptions:
     """How videos are segmented and what is written.
 
     Attributes:
-        key_num, mem_step, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.
+        key_num, mem_step, mem_max, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.
         score_thr: lowest score of an entry of ``results.json``.
         show_thr: lowest score of a sequence that is drawn.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
@@ -39,6 +39,7 @@ class RunOptions:
 
     key_num: int | None = None
     mem_step: int | None = None
+    mem_max: int | None = None
     use_cate_reduce: bool = False
     feature_memory: str = "2GB"
     profile: str = "exact"
@@ -117,6 +118,7 @@ def _segment(
         source,
         key_num=options.key_num,
         mem_step=options.mem_step,
+        mem_max=options.mem_max,
         use_cate_reduce=options.use_cate_reduce,
         feature_memory=options.feature_memory,
         profile=options.profile,

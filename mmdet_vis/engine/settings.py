@@ -8,7 +8,8 @@ from mmengine.config import Config
 
 from mmdet_vis.engine.config import build
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.propose_reduce import MemoryEveryNth, ProposeReduceSettings, Reduction
+from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction
+from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS
 
 KNOWN = {"key_num", "memory", "mask_nms_thr", "reduce", "cate_reduce", "skip_covered_iou"}
@@ -21,6 +22,7 @@ def build_settings(
     config: Config,
     key_num: int | None = None,
     mem_step: int | None = None,
+    mem_max: int | None = None,
     use_cate_reduce: bool = False,
     profile: str = "exact",
 ) -> ProposeReduceSettings:
@@ -31,6 +33,7 @@ def build_settings(
             ``cate_reduce`` and ``skip_covered_iou``.
         key_num: overrides the number of key frames.
         mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
+        mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
         use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
         profile: ``exact`` for the published algorithm, or ``fast``: detections that an already propagated sequence
             covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says).
@@ -48,11 +51,19 @@ def build_settings(
         raise ConfigError(f"--key-num must be at least 1, got {key_num}")
     if mem_step is not None and mem_step < 1:
         raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
+    if mem_max is not None and mem_max < 2:
+        raise ConfigError(f"--mem-max must be at least 2, got {mem_max}")
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
     part = Config(options, filename=config.filename)
-    memory = MemoryEveryNth(mem_step) if mem_step is not None else build(TASK_UTILS, part, "memory")
+    memory: MemoryConfig
+    if mem_max is not None:
+        memory = MemoryAtMost(mem_max, mem_step or 1)
+    elif mem_step is not None:
+        memory = MemoryEveryNth(mem_step)
+    else:
+        memory = build(TASK_UTILS, part, "memory")
     category_rule = None
     if use_cate_reduce:
         if part.get("cate_reduce") is None:

@@ -74,13 +74,6 @@ def test_runs_that_do_not_fill_the_frame() -> None:
         evaluate(results, example(), results_name="res.json")
 
 
-def test_an_error_in_another_process_is_the_same() -> None:
-    results = perfect_predictions(example())
-    results[2]["segmentations"][0] = 5
-    with pytest.raises(ResultsError, match=r"res.json: entry 2 \(video 2\)"):
-        evaluate(results, example(), results_name="res.json", workers=2)
-
-
 def annotation_with(key: str, value: Any) -> Change:
     def change(annotations: dict[str, Any]) -> dict[str, Any]:
         annotations["annotations"][1][key] = value

@@ -189,16 +189,3 @@ def test_per_category_metrics_average_to_the_summary() -> None:
     table = metrics.table(per_category=True)
     assert "kind 2" in table
     assert f"{100 * metrics.summary()['AP75']:.2f}" in table
-
-
-def test_processes_do_not_change_the_result() -> None:
-    objects = [(v, 1 + v % 2, moving_rectangle(5 * v, 7 * v, 60, 50 + v, 3)) for v in range(1, 8)]
-    annotations = dataset(objects, videos=7)
-    results = [
-        prediction(v, 1 + v % 2, v / 10, moving_rectangle(5 * v + shift, 7 * v, 60, 50, 3))
-        for v in range(1, 8)
-        for shift in (2, 9)
-    ]
-    one, two = evaluate(results, annotations), evaluate(results, annotations, workers=2)
-    np.testing.assert_array_equal(one.precision, two.precision)
-    np.testing.assert_array_equal(one.recall, two.recall)

@@ -35,7 +35,7 @@ def test_eval_vis(repository: Path, files: tuple[Path, Path], tmp_path: Path) ->
     done = run(
         repository,
         "eval_vis.py",
-        *(tmp_path / "results.zip", annotations, "--out", out, "--per-category", "--plot", plot, "--workers", 2),
+        *(tmp_path / "results.zip", annotations, "--out", out, "--per-category", "--plot", plot),
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "AR100" in done.stdout

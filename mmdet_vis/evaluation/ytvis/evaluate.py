@@ -15,7 +15,6 @@ from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, Video, 
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
-from mmdet_vis.evaluation.ytvis.parallel import map_in_processes
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
 
@@ -26,7 +25,6 @@ def evaluate(
     *,
     results_name: str = "results",
     annotations_name: str = "annotations",
-    workers: int = 1,
     progress: bool = False,
 ) -> YtvisMetrics:
     """Evaluate YouTube-VIS results.
@@ -39,7 +37,6 @@ def evaluate(
             frame. Per video and category the 100 best scores count.
         annotations: a YouTube-VIS annotation file's contents, with ``annotations``.
         results_name, annotations_name: names for error messages.
-        workers: processes that share the work (see :func:`map_in_processes`); the metrics do not depend on it.
         progress: show a progress bar on stderr.
 
     Raises:
@@ -51,14 +48,9 @@ def evaluate(
     entries = group_entries(results, dataset, results_name)
     num_predictions = Counter(entry["category_id"] for items in entries.values() for _, entry in items)
 
-    def match_video(video_id: int) -> dict[int, Matches]:
-        return _match_video(entries.get(video_id, []), dataset, video_id, results_name)
-
     matches: defaultdict[int, list[Matches]] = defaultdict(list)
-    video_ids = sorted(dataset.videos)
-    outcomes = map_in_processes(match_video, video_ids, workers)
-    bar = tqdm(outcomes, desc="evaluating", unit="video", total=len(video_ids), disable=not progress)
-    for outcome in bar:
+    for video_id in tqdm(sorted(dataset.videos), desc="evaluating", unit="video", disable=not progress):
+        outcome = _match_video(entries.get(video_id, []), dataset, video_id, results_name)
         for category_id, found in outcome.items():
             matches[category_id].append(found)
     category_ids = sorted(dataset.categories)
