@@ -191,9 +191,8 @@ def curves(
         wrong = np.cumsum([row[2][t] for row in rows])
         recall, exact = right / total, right / np.maximum(right + wrong, 1e-300)
         final[t] = recall[-1]
-        for r, point in enumerate(np.linspace(0, 1, 101)):
-            beyond = np.flatnonzero(recall >= point)
-            precision[t, r] = exact[beyond[0] :].max() if len(beyond) else 0.0
+        exact = np.append(np.maximum.accumulate(exact[::-1])[::-1], 0.0)
+        precision[t] = exact[np.searchsorted(recall, np.linspace(0, 1, 101))]
     return precision, final
 
 

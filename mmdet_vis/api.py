@@ -12,6 +12,7 @@ Example::
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import ArraySource, FrameSource, open_source
 from mmdet_vis.engine.checkpoint import load_checkpoint
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.config import apply_options, build_model, load_config
 from mmdet_vis.engine.device import (
     Precision,
     apply_tf32,
@@ -100,8 +101,10 @@ def load_model(
     how = resolve_precision(precision, where)
     if not isinstance(config, Config):
         config = load_config(config, cfg_options)
-    categories = resolve_categories(config.get("categories") or ())
+    elif cfg_options:
+        config = apply_options(copy.deepcopy(config), cfg_options)
     network = build_model(config)
+    categories = resolve_categories(config.get("categories") or ())
     expected = network.bbox_head.num_classes - 1
     if len(categories) != expected:
         raise ConfigError(
@@ -180,8 +183,11 @@ def _as_source(source: Source) -> FrameSource:
 
 def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int]) -> VideoResult:
     original = (video.height, video.width)
+    # The order is the reduction's, as in the reference's results; a sequence that every category dropped is gone.
+    kept = [i for i, scores in enumerate(found.scores) if scores[1:].max() >= 0]
     sequences = []
-    for rank, (masks, scores) in enumerate(zip(found.masks, found.scores, strict=True), start=1):
+    for rank, index in enumerate(kept, start=1):
+        scores = found.scores[index]
         label = int(scores[1:].argmax())
         sequences.append(
             InstanceSequence(
@@ -189,7 +195,7 @@ def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tupl
                 label=label,
                 score=float(scores[label + 1]),
                 class_scores=scores[1:],
-                masks=rles_to_original(masks, resized, original),
+                masks=rles_to_original(found.masks[index], resized, original),
             )
         )
     return VideoResult(

@@ -6,6 +6,7 @@ stderr and exit with :attr:`UserError.exit_code`; a traceback is kept for faults
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,10 @@ def run_command(main: Callable[[], int | None]) -> None:
     A :class:`UserError` becomes one line on stderr and its exit code; Ctrl-C exits with 130 as shells expect; a
     closed pipe (``... | head``) ends quietly.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal cannot show must not end the program.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main()
     except UserError as error:

@@ -8,6 +8,7 @@ import pytest
 import mmdet_vis.api
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.data.sources import ArraySource
+from mmdet_vis.engine.config import load_config
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.structures import decode_masks
 from tests.tiny import moving_frames, write_frames
@@ -92,5 +93,22 @@ def test_options_are_checked(model, tiny):
 def test_category_aware_reduction_drops_categories(model):
     plain = segment_video(model, moving_frames(5))
     aware = segment_video(model, moving_frames(5), use_cate_reduce=True)
-    assert len(aware.sequences) == len(plain.sequences)
-    assert all(0 <= s.score <= p.score + 1e-6 for s, p in zip(aware.sequences, plain.sequences, strict=True))
+    assert {str(s.masks) for s in aware.sequences} <= {str(s.masks) for s in plain.sequences}
+    lowered = [s for s in aware.sequences if s.score < max(p.score for p in plain.sequences if p.masks == s.masks)]
+    assert lowered
+    assert min(s.score for s in aware.sequences) >= 0
+
+
+def test_a_category_can_be_dropped_from_a_sequence(tiny):
+    model = load_model(*tiny, device="cpu", cfg_options={"propose_reduce.cate_reduce.max_seq_num": 1})
+    aware = segment_video(model, moving_frames(5), use_cate_reduce=True)
+    kept = np.stack([s.class_scores for s in aware.sequences])
+    assert ((kept >= 0).sum(axis=0) == 1).all()  # each category keeps its best sequence only
+    assert (kept == -1).any()
+
+
+def test_options_of_a_loaded_config(tiny):
+    config = load_config(tiny[0])
+    model = load_model(config, tiny[1], device="cpu", cfg_options={"model.test_cfg.rcnn.score_thr": 1.0})
+    assert segment_video(model, moving_frames(2)).sequences == []
+    assert config.model.test_cfg.rcnn.score_thr == 0.2

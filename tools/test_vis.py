@@ -12,6 +12,7 @@ from mmdet_vis.engine.cli import (
     add_dataset_arguments,
     add_engine_arguments,
     formats,
+    probability,
     undo_launcher_threads,
 )
 from mmdet_vis.errors import run_command
@@ -51,7 +52,9 @@ def parse_args() -> argparse.Namespace:
         action="store_true",
         help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
     )
-    parser.add_argument("--show-thr", type=float, default=0.2, help="draw sequences from this score on (default 0.2)")
+    parser.add_argument(
+        "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
+    )
     add_dataset_arguments(parser)
     add_engine_arguments(parser)
     args = parser.parse_args()
@@ -92,14 +95,21 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment the videos of a folder."""
     from mmdet_vis.api import load_model
     from mmdet_vis.data.sources import find_inputs
-    from mmdet_vis.engine.run_inputs import DEFAULT_FORMATS, EXIT_SOME_FAILED, describe, run_inputs
+    from mmdet_vis.engine.config import load_config
+    from mmdet_vis.engine.device import parse_bytes
+    from mmdet_vis.engine.run_inputs import DEFAULT_FORMATS, EXIT_SOME_FAILED, check_places, describe, run_inputs
+    from mmdet_vis.engine.settings import build_settings
     from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 
     # What can be wrong with the arguments should show before the model is loaded.
     options.formats = options.formats or DEFAULT_FORMATS
     inputs = find_inputs(args.input_dir)
+    check_places(inputs, args.save_dir, options.formats)
+    config = load_config(args.config, args.cfg_options)
+    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
+    parse_bytes(options.feature_memory)
     ensure_writable_dir(args.save_dir)
-    model = load_model(args.config, args.checkpoint, args.device, args.precision, args.cfg_options, args.compile)
+    model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
     summary = run_inputs(model, inputs, args.save_dir, options)
     print(describe(summary, args.save_dir, options.formats))
     return EXIT_SOME_FAILED if summary.failures else 0

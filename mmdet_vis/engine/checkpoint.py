@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import math
 import pickle
-import tempfile
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,19 +13,39 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmdet_vis.engine.checkpoint_format import file_format
 from mmdet_vis.engine.checkpoint_report import compare, describe_mismatch
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.evaluation.writers.files import temporary_path
 
 WRAPPERS = ("state_dict", "model", "model_state")
 """Keys under which training programs wrap a state dict."""
+
+FORMATS = (".safetensors", ".pth", ".pt")
+READ_ERRORS = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    AssertionError,
+)
+"""What reading a damaged file raises."""
+
+REFUSED = re.compile(r"GLOBAL (\S+)|Trying to call reduce for unrecognized function|Can only (?:build|create|SETITEM)")
+"""What ``weights_only`` says of an object that is no weight; anything else it says is about broken bytes."""
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read a checkpoint file.
 
     Args:
-        path: ``.safetensors``, or a file of ``torch.save`` (old and new formats): a dict of tensors, plain or under
-            ``state_dict`` / ``model``. A ``module.`` before every key is removed.
+        path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
+            plain or under ``state_dict`` / ``model``. A ``module.`` before every key is removed.
 
     Returns:
         names and tensors, on the CPU.
@@ -34,14 +54,13 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         CheckpointError: the file is missing, damaged, holds code, or holds no weights.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist: check the path, or see README.md for where to get it")
-    if path.suffix == ".safetensors":
+    if file_format(path) == "safetensors":
         try:
-            return load_file(path)
+            content: object = load_file(path)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"checkpoint {path} is not a readable safetensors file: {error}") from error
-    content = _read_torch(path)
+            raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
+    else:
+        content = _read_torch(path)
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -58,24 +77,20 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 def _read_torch(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "nsupported" in str(error) or "GLOBAL" in str(error):
+    except READ_ERRORS as error:
+        text = str(error)
+        refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
+        if refused is not None:
+            found = f" ({refused.group(1).rstrip('.')})" if refused.group(1) else ""
             raise CheckpointError(
-                f"checkpoint {path} was refused: it holds Python objects besides weights, which could run code when "
-                "loaded; ask its author for a file with tensors only, or a safetensors file"
+                f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
+                "when loaded; ask its author for a file with tensors only, or a safetensors file"
             ) from error
-        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file; download it again") from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        TypeError,
-    ) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file; download it again") from error
+        if "TorchScript" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is a TorchScript program, not weights: use the weights"
+            ) from error
+        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
 
 
 def load_checkpoint(model: nn.Module, path: str | Path) -> None:
@@ -85,13 +100,29 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
 
     Raises:
         CheckpointError: see :func:`read_state_dict`; or the weights belong to another model: the message lists what is
-            missing, left over or of another shape, and guesses the config.
+            missing, left over or of another shape, and guesses the config; or a
+            weight is not finite.
     """
     state = read_state_dict(path)
     comparison = compare({k: tuple(v.shape) for k, v in model.state_dict().items()}, state)
     if not comparison.fits:
         raise CheckpointError(describe_mismatch(Path(path), comparison, state))
-    model.load_state_dict({k: state[k] for k in comparison.usable}, strict=False)
+    weights = {k: state[k] for k in comparison.usable}
+    _check_finite(path, weights)
+    model.load_state_dict(weights, strict=False)
+
+
+def _check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
+    for key, tensor in weights.items():
+        if not tensor.is_floating_point():
+            continue
+        values = tensor.float()
+        # A sum is finite only if every summand is, and ten times faster than a test of each; it may overflow, though.
+        if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
+            raise CheckpointError(
+                f"checkpoint {path}: {key} holds values that are not finite (NaN or infinity): the training diverged "
+                "or the file is damaged; use an earlier checkpoint or download it again"
+            )
 
 
 def save_safetensors(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -99,15 +130,57 @@ def save_safetensors(model: nn.Module, path: str | Path, metadata: Mapping[str, 
 
     Args:
         metadata: strings stored beside the weights.
+
+    Raises:
+        CheckpointError: the model was prepared for inference, which changed its weights.
+        OutputError: the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
+    if getattr(model, "inference_only", False):
+        raise CheckpointError(
+            f"cannot save {path}: the model was prepared for inference (batch norm folded, precision changed): "
+            "convert the checkpoint file instead with convert_checkpoint"
+        )
+    _write(model.state_dict(), Path(path), metadata)
+
+
+def convert_checkpoint(source: str | Path, target: str | Path) -> int:
+    """Write the weights of a checkpoint in another format: every tensor under its name, bit for bit.
+
+    What else the file holds (epoch, optimizer, a ``module.`` before every key) is left out.
+
+    Args:
+        source: see :func:`read_state_dict`.
+        target: a name that ends in ``.safetensors``, ``.pth`` or ``.pt``; replaced if it exists.
+
+    Returns:
+        the number of tensors.
+
+    Raises:
+        CheckpointError: the source cannot be used, or the target is the source or has another ending.
+        OutputError: the target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix.lower() not in FORMATS:
+        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(FORMATS)}")
+    state = read_state_dict(source)
+    if target.exists() and target.samefile(source):
+        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
+    _write(state, target)
+    return len(state)
+
+
+def _write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    # Copies, because safetensors takes no tensors that share memory.
+    tensors = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
     try:
-        save_file(tensors, temporary, metadata=dict(metadata or {}))
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    with temporary_path(path) as temporary:
+        try:
+            if path.suffix.lower() == ".safetensors":
+                save_file(tensors, temporary, metadata=dict(metadata or {}))
+            else:
+                torch.save(tensors, temporary)
+        except (RuntimeError, safetensors.SafetensorError) as error:  # both hide the system's error in their own
+            raise OutputError(f"cannot write {path}: {error}; check the folder and its free space") from error

@@ -12,12 +12,15 @@ from torch import Tensor
 UNUSED = re.compile(
     r"prop_head\.(convs\.[0-3]\.conv|upsample|conv_logits)\.(weight|bias)"
     # Counters of training steps: present or not, no forward pass reads them.
-    r"|.*\.num_batches_tracked"
+    r"|backbone\..*\.num_batches_tracked"
 )
 """Keys of published checkpoints that no forward pass uses."""
 
-DEPTHS = {6: "r50", 23: "r101"}
-BACKBONES = {"r50": "ResNet-50", "r101": "ResNet-101", "x101": "ResNeXt-101"}
+DEPTHS = {6: 50, 23: 101, 36: 152}
+"""Depth of a ResNet by the number of blocks in its third stage."""
+
+PUBLISHED = {"ResNet-50": "r50", "ResNet-101": "r101", "ResNeXt-101 64x4d": "x101"}
+DATASETS = {2: "davisuvos", 41: "youtubevis19"}
 SHOWN = 3
 
 
@@ -66,31 +69,53 @@ def describe_mismatch(path: Path, comparison: Comparison, state: Mapping[str, Te
     if comparison.reshaped:
         shown = [f"{k} is {list(got)} instead of {list(want)}" for k, want, got in comparison.reshaped]
         parts.append(f"{len(comparison.reshaped)} of another shape ({_list(shown)})")
+    return f"checkpoint {path} does not fit this config: {', '.join(parts)}; {_origin(comparison, state)}"
+
+
+def _origin(comparison: Comparison, state: Mapping[str, Tensor]) -> str:
     guess = guess_config(state)
-    advice = f"; it looks made for {guess}" if guess else "; it does not look like a Seq Mask R-CNN checkpoint"
-    return f"checkpoint {path} does not fit this config: {', '.join(parts)}{advice}"
+    if guess is not None:
+        return f"it looks made for {guess}"
+    classifier = state.get("bbox_head.fc_cls.weight")
+    if classifier is None or not classifier.ndim or not any(key.startswith("prop_head.") for key in state):
+        return "it does not look like a Seq Mask R-CNN checkpoint"
+    backbone = guess_backbone(state)
+    wrong = comparison.missing + comparison.unexpected + [key for key, _, _ in comparison.reshaped]
+    if any(key.startswith("backbone.") for key in wrong):
+        return f"it was made for another backbone ({backbone or 'of an unknown kind'})"
+    return f"it was made for a config with num_classes={len(classifier)}"
+
+
+def guess_backbone(state: Mapping[str, Tensor]) -> str | None:
+    """The backbone of a state dict, e.g. ``ResNet-152``, or None.
+
+    The number of blocks gives the depth; the width of a grouped convolution tells ResNeXt from ResNet.
+    """
+    if any(key.startswith("backbone.body.") for key in state):
+        return "a timm model"
+    blocks = {m.group(1) for k in state if (m := re.match(r"backbone\.layer3\.(\d+)\.", k))}
+    depth = DEPTHS.get(len(blocks))
+    grouped = state.get("backbone.layer1.0.conv2.weight")
+    if depth is None or grouped is None or grouped.ndim != 4:
+        return None
+    channels, width = grouped.shape[:2]
+    if channels == width:
+        return f"ResNet-{depth}"
+    return f"ResNeXt-{depth} {channels // max(width, 1)}x{width}d"
 
 
 def guess_config(state: Mapping[str, Tensor]) -> str | None:
     """The published config that a state dict seems to belong to, or None.
 
-    The number of blocks gives the depth, the width of a grouped convolution tells ResNeXt from ResNet, and the
-    classifier tells DAVIS (2 classes) from YouTube-VIS (41).
+    The classifier tells DAVIS (2 classes) from YouTube-VIS (41).
     """
-    blocks = {m.group(1) for k in state if (m := re.match(r"backbone\.layer3\.(\d+)\.", k))}
-    network = DEPTHS.get(len(blocks))
+    network = PUBLISHED.get(guess_backbone(state) or "")
     classifier = state.get("bbox_head.fc_cls.weight")
-    if network is None or classifier is None:
+    data = DATASETS.get(len(classifier)) if classifier is not None and classifier.ndim else None
+    if network is None or data is None or not any(key.startswith("prop_head.") for key in state):
         return None
-    grouped = state.get("backbone.layer1.0.conv2.weight")
-    if network == "r101" and grouped is not None and grouped.shape[1] != grouped.shape[0]:
-        network = "x101"
-    classes = classifier.shape[0]
-    data = {2: "davisuvos", 41: "youtubevis19"}.get(classes)
-    if data is None:
-        return f"a {BACKBONES[network]} config with num_classes={classes}"
     return f"configs/SeqMaskRCNN/seq_mask_rcnn_{network}_fpn_1x_{data}_ftstage.py" + (
-        " (or its YouTube-VIS 2021 or category-aware sister)" if classes == 41 else ""
+        " (or its YouTube-VIS 2021 or category-aware sister)" if data == "youtubevis19" else ""
     )
 
 

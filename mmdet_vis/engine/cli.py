@@ -22,13 +22,6 @@ def formats(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def positive(text: str) -> int:
-    """Parse a number that is at least 1."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number from 1 on")
-    return int(text)
-
-
 def undo_launcher_threads() -> None:
     """Take back that ``torchrun`` sets OMP_NUM_THREADS to 1; only works before torch is imported.
 
@@ -39,6 +32,28 @@ def undo_launcher_threads() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # Threads of processes that share cores must not wait by spinning.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def probability(text: str) -> float:
+    """Parse a threshold: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
 
 
 class OptionAction(argparse.Action):
@@ -88,13 +103,15 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the algorithm and of the engine."""
     algorithm = parser.add_argument_group("algorithm")
-    algorithm.add_argument("--key-num", type=int, help="number of key frames (default: the config's)")
-    algorithm.add_argument("--mem-step", type=int, help="remember every N-th frame (default: the config's memory)")
+    algorithm.add_argument("--key-num", type=positive, help="number of key frames (default: the config's)")
+    algorithm.add_argument("--mem-step", type=positive, help="remember every N-th frame (default: the config's memory)")
     algorithm.add_argument(
-        "--mem-max", type=int, help="remember at most so many frames, spread evenly: bounds the memory of long videos"
+        "--mem-max",
+        type=positive,
+        help="remember at most so many frames, spread evenly (for long videos)",
     )
     algorithm.add_argument(
-        "--score-thr", type=float, default=0.05, help="lowest score written to results.json (default 0.05)"
+        "--score-thr", type=probability, default=0.05, help="lowest score written to results.json (default 0.05)"
     )
     algorithm.add_argument(
         "--use-cate-reduce",

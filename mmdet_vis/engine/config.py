@@ -10,9 +10,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmdet_vis.engine.config_check import check_categories, check_config, check_pyramid, did_you_mean, file_of
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.registry import MODELS
+
+BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
+"""What a part raises for arguments of a wrong type, number or size."""
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -25,24 +29,38 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         options: dotted keys and values that override the file's.
 
     Raises:
-        ConfigError: the file is missing or broken, or an option names a top-level key that the config lacks.
+        ConfigError: the file is missing or broken; or see :func:`apply_options`.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"config {path} does not exist{_nearest_config(path)}")
     try:
         config = Config.fromfile(str(path), import_custom_modules=True)
+    except SystemExit as error:
+        raise ConfigError(f"config {path} cannot be read: its code calls sys.exit({error.code!r})") from error
     except Exception as error:  # whatever the code of a config may raise
         raise ConfigError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
-    for key in options or {}:
+    return apply_options(config, options or {})
+
+
+def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
+    """Apply dotted keys and values to a config, in place.
+
+    Raises:
+        ConfigError: an option names a top-level key that the config lacks, or does not fit; or ``categories`` cannot be
+            used.
+    """
+    name = Path(config.filename or "config").name
+    for key in options:
         top = key.split(".")[0]
         if top not in config:
-            hint = _did_you_mean(top, list(config.keys()))
-            raise ConfigError(f"--cfg-options {key}: {path.name} has no key {top!r}{hint}")
+            hint = did_you_mean(top, list(config.keys()))
+            raise ConfigError(f"--cfg-options {key}: {name} has no key {top!r}{hint}")
     try:
-        config.merge_from_dict(dict(options or {}))
+        config.merge_from_dict(dict(options))
     except (TypeError, KeyError, IndexError, ValueError) as error:
-        raise ConfigError(f"--cfg-options {dict(options or {})}: {error}") from error
+        raise ConfigError(f"--cfg-options {dict(options)}: {error}") from error
+    check_categories(config)
     return config
 
 
@@ -50,28 +68,43 @@ def build_model(config: Config) -> SeqMaskRCNN:
     """Build the network of a config, with freshly initialised weights.
 
     Raises:
-        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments.
+        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments; or
+            another block of the config has a value that cannot be used, see :func:`check_config`.
     """
-    return build(MODELS, config, "model")
+    check_config(config)
+    network = build(MODELS, config, "model")
+    if isinstance(network, SeqMaskRCNN):
+        # Parts of other packages may know no such numbers; then only a run can tell.
+        num_outs = getattr(network.neck, "num_outs", None)
+        anchors = getattr(network.rpn_head, "anchors", None)
+        if num_outs is not None and anchors is not None:
+            check_pyramid(config, num_outs, anchors.strides)
+    return network
 
 
 def build(registry: Registry, config: Mapping[str, Any], key: str, **defaults: Any) -> Any:
     """Build ``config[key]`` from a registry.
 
+    Args:
+        key: a key, or several with dots between.
+        **defaults: arguments for what the config does not say.
+
     Raises:
         ConfigError: see :func:`build_model`.
     """
-    file = Path(getattr(config, "filename", None) or "config").name
-    part = config.get(key)
+    file = file_of(config)
+    part: Any = config
+    for name in key.split("."):
+        part = part.get(name) if isinstance(part, Mapping | Config) else None
     if not isinstance(part, Mapping) or "type" not in part:
         raise ConfigError(f"{file}: {key} must be a dict with a 'type'")
     for where, name in _types(part, key):
         if isinstance(name, str) and registry.get(name) is None:
-            hint = _did_you_mean(name, list(registry.module_dict))
+            hint = did_you_mean(name, registry.module_dict)
             raise ConfigError(f"{file}: {where}.type={name!r} is not registered as a {registry.name}{hint}")
     try:
         return registry.build({**defaults, **part})
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except BUILD_ERRORS as error:
         raise ConfigError(f"{file}: {key}: {error}") from error
 
 
@@ -85,13 +118,6 @@ def _types(part: Any, where: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(part, list | tuple):
         for index, value in enumerate(part):
             yield from _types(value, f"{where}[{index}]")
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    if near:
-        return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}"
 
 
 def _nearest_config(path: Path) -> str:

@@ -56,7 +56,7 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     """The number format of that name on that device; ``auto`` is the fastest that the device does well.
 
     Raises:
-        ConfigError: unknown name, or the device has no fast form of it.
+        ConfigError: unknown name, or float16 or tf32 without a GPU.
     """
     if name not in PRECISIONS:
         raise ConfigError(f"--precision {name} is not known: use one of {', '.join(PRECISIONS)}")
@@ -87,6 +87,7 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     Channels-last is the faster layout for every convolution here, on CPUs and GPUs alike.
     """
     model.eval().requires_grad_(False)
+    model.inference_only = True
     if hasattr(model.backbone, "fold_batch_norm"):
         model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -114,7 +115,7 @@ def compile_parts(model: SeqMaskRCNN) -> None:
 
 
 def apply_tf32(precision: Precision) -> None:
-    """Allow or forbid tf32 products; PyTorch's own default allows them in convolutions only."""
+    """Allow or forbid tf32 products for the whole process; PyTorch's own default allows them in convolutions only."""
     torch.backends.cuda.matmul.allow_tf32 = precision.tf32
     torch.backends.cudnn.allow_tf32 = precision.tf32
 
@@ -127,5 +128,5 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
     if match is None:
-        raise ConfigError(f"{text!r} is not a size: write it like 2GB, 500MB or 1048576")
-    return int(float(match.group(1)) * UNITS[match.group(2)])
+        raise ConfigError(f"--feature-memory {text!r} is not a size: write it like 2GB, 500MB or 1048576")
+    return int(min(float(match.group(1)), 2.0**40) * UNITS[match.group(2)])

@@ -16,13 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.sources import FrameSource, open_source, unique_names
 from mmdet_vis.engine.pictures import write_pictures
-from mmdet_vis.errors import SourceError
+from mmdet_vis.errors import OutputError, SourceError
 from mmdet_vis.evaluation.writers import sequence_annotations, write_results
 from mmdet_vis.structures import VideoResult
 
 FORMATS = ("json", "overlay", "video", "png")
 DEFAULT_FORMATS = ("json", "overlay", "video")
 EXIT_SOME_FAILED = 3
+MAX_NAME = 240
+"""Bytes of a file name, with room for a temporary ending."""
 
 
 @dataclass
@@ -58,6 +60,28 @@ class Summary:
     seconds: float = 0.0
     sequences: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+
+
+def check_places(inputs: Sequence[Path], save_dir: Path, formats: Sequence[str]) -> None:
+    """Refuse to write results over the videos themselves, or names that the file system cannot take.
+
+    Raises:
+        OutputError: a result would overwrite or mix with an input.
+    """
+    taken = {path.resolve(): path for path in inputs}
+    names = unique_names(inputs)
+    for name in names:
+        for place in (*_places(save_dir, name, formats).values(), save_dir / f"{name}.mp4"):
+            own = place.resolve()
+            for source, shown in taken.items():
+                if own == source or source in own.parents:
+                    raise OutputError(
+                        f"{place} would overwrite the input {shown}: choose another --save-dir"
+                    )
+            if len(place.name.encode()) > MAX_NAME:
+                raise OutputError(f"{place.name[:40]}… is too long a name for results: rename the input")
+        if f"{name}.mp4" in names and {"video", "overlay", "png"} & set(formats):
+            raise OutputError(f"inputs {name} and {name}.mp4 would write to the same place: rename one of them")
 
 
 def run_inputs(model: VISModel, inputs: Sequence[Path], save_dir: Path, options: RunOptions) -> Summary:
@@ -105,7 +129,7 @@ def run_inputs(model: VISModel, inputs: Sequence[Path], save_dir: Path, options:
 
 
 def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty())
 
 
@@ -133,7 +157,9 @@ def _segment(
     found = ", ".join(f"{n} {c}" for c, n in Counter(shown).most_common()) or "no object"
     bar.console.print(
         f"{result.name}: {result.num_frames} frames in {seconds:.1f} s "
-        f"({result.num_frames / seconds:.2f} frames/s): {found}"
+        f"({result.num_frames / seconds:.2f} frames/s): {found}",
+        markup=False,
+        highlight=False,
     )
     return result
 

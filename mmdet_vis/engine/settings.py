@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 
 from mmdet_vis.engine.config import build
+from mmdet_vis.engine.config_check import check_propose_reduce, file_of
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS
 
-KNOWN = {"key_num", "memory", "mask_nms_thr", "reduce", "cate_reduce", "skip_covered_iou"}
 PROFILES = ("exact", "fast")
 SKIP_COVERED_IOU = 0.7
 """Overlap at which the fast profile takes a detection for an object that it already has."""
@@ -41,11 +42,8 @@ def build_settings(
     Raises:
         ConfigError: a key or value that cannot be used.
     """
-    options: dict[str, Any] = dict(config.get("propose_reduce") or {})
-    unknown = sorted(set(options) - KNOWN)
-    if unknown or not options:
-        what = f"has unknown keys {', '.join(unknown)}" if unknown else "is missing"
-        raise ConfigError(f"{config.filename}: propose_reduce {what}; it takes {', '.join(sorted(KNOWN))}")
+    check_propose_reduce(config)
+    options: Mapping[str, Any] = config["propose_reduce"]
     key_num = options["key_num"] if key_num is None else key_num
     if key_num < 1:
         raise ConfigError(f"--key-num must be at least 1, got {key_num}")
@@ -56,21 +54,20 @@ def build_settings(
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
-    part = Config(options, filename=config.filename)
     memory: MemoryConfig
     if mem_max is not None:
         memory = MemoryAtMost(mem_max, mem_step or 1)
     elif mem_step is not None:
         memory = MemoryEveryNth(mem_step)
     else:
-        memory = build(TASK_UTILS, part, "memory")
+        memory = build(TASK_UTILS, config, "propose_reduce.memory")
     category_rule = None
     if use_cate_reduce:
-        if part.get("cate_reduce") is None:
+        if options.get("cate_reduce") is None:
             raise ConfigError(
-                f"--use-cate-reduce needs a config with propose_reduce.cate_reduce, {config.filename} has none: "
+                f"--use-cate-reduce needs a config with propose_reduce.cate_reduce, {file_of(config)} has none: "
                 "use one of configs/SeqMaskRCNN/CateAwareReduce"
             )
-        category_rule = build(TASK_UTILS, part, "cate_reduce")
-    rule = build(TASK_UTILS, part, "reduce")
+        category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
+    rule = build(TASK_UTILS, config, "propose_reduce.reduce")
     return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule), skip)

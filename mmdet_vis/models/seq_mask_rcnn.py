@@ -92,6 +92,8 @@ class SeqMaskRCNN(nn.Module):
         self.test_cfg = test_cfg
         # Float32 copies of backbone and neck beside faster ones; in a tuple, so that they are no part of the weights.
         self.exact_extractor: tuple[nn.Module, nn.Module] | None = None
+        # Set once the weights are folded or rounded: they are no longer those of a checkpoint.
+        self.inference_only = False
 
     def extract(self, images: Tensor) -> Features:
         """Backbone and neck.

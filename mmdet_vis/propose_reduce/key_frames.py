@@ -22,4 +22,6 @@ def key_frames(num_frames: int, key_num: int) -> list[int]:
         raise ValueError(f"num_frames and key_num must be at least 1, got {num_frames} and {key_num}")
     if key_num == 1:
         return [0]
+    if key_num >= num_frames:
+        return list(range(num_frames))
     return sorted({int(i * (num_frames - 1) / (key_num - 1)) for i in range(key_num)})

@@ -15,7 +15,7 @@ class InstanceSequence:
     """One object through a whole video.
 
     Attributes:
-        track_id: 1-based rank of the sequence in its video (1 is the most confident).
+        track_id: 1-based rank of the sequence in its video.
         label: best category as an index into ``VideoResult.categories`` (0-based).
         score: score of that category, in [0, 1].
         class_scores: ``[C]`` float32, the score of each category; -1 where category-aware reduction dropped it.
@@ -31,13 +31,15 @@ class InstanceSequence:
 
 @dataclass
 class VideoResult:
-    """The sequences of one video, most confident first.
+    """The sequences of one video, in the order of the reduction: descending score.
+
+    Category-aware reduction keeps this order although it lowers the scores of single categories afterwards.
 
     Attributes:
         name: name of the video (folder name, or file name without its ending).
         height, width: original frame size in pixels.
         num_frames: T.
-        sequences: kept sequences in descending score.
+        sequences: kept sequences.
         categories: C category names.
         category_ids: C ids of these categories in the dataset's annotation file (1-based in YouTube-VIS).
         frame_names: T names without ending, e.g. ``"00005"``; used to name per-frame files.

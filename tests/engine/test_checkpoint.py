@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from mmdet_vis.engine.checkpoint import load_checkpoint, read_state_dict, save_safetensors
+from mmdet_vis.engine.checkpoint import convert_checkpoint, load_checkpoint, read_state_dict, save_safetensors
+from mmdet_vis.engine.checkpoint_report import compare, describe_mismatch
 from mmdet_vis.engine.config import build_model, load_config
 from mmdet_vis.errors import CheckpointError
 
@@ -52,8 +55,9 @@ def test_pickle_that_runs_code_does_not_run(tmp_path):
 
     for name, save in (("zip.pth", torch.save), ("plain.pth", lambda o, p: p.write_bytes(pickle.dumps(o)))):
         save({"state_dict": {"a": torch.zeros(1)}, "meta": Attack()}, tmp_path / name)
-        with pytest.raises(CheckpointError, match=name) as caught:
+        with pytest.raises(CheckpointError, match=rf"{name} was refused: .* could run code when loaded") as caught:
             read_state_dict(tmp_path / name)
+        assert ("(posix.mkdir)" in str(caught.value)) == (name == "zip.pth")
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "owned").exists()
 
@@ -65,6 +69,75 @@ def test_damaged_files(tmp_path, content, suffix):
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=path.name):
         read_state_dict(path)
+
+
+WRONG_FILES = {
+    "web page": (
+        b"<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title>",
+        "not the page that offers",
+    ),
+    "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 176\n", "git lfs pull"),
+    "JSON": (b'{"error": "not found"}', "download it again"),
+    "text": (b"Not Found\n", "download it again"),
+    "an image": (b"\x89PNG\r\n\x1a\n" + bytes(50), "give the file with the weights"),
+    "an archive": (b"\x1f\x8b\x08" + bytes(50), "unpack it"),
+    "it is empty": (b"", "download it again"),
+}
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+@pytest.mark.parametrize("kind", WRONG_FILES)
+def test_files_that_are_no_checkpoints_are_named(tmp_path, kind, name):
+    content, fix = WRONG_FILES[kind]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name} is not a checkpoint \(.*{kind}\): .*{fix}"):
+        read_state_dict(tmp_path / name)
+
+
+def test_other_bytes_are_not_called_objects(tmp_path):
+    path = tmp_path / "w.pth"
+    for content, message in (
+        (bytes(1000), "is not a checkpoint of PyTorch or safetensors: download it again"),
+        (b"PK\x03\x04 broken", "is damaged or not a PyTorch file: download it again"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\xff\xff\xff", "is damaged or not a PyTorch file"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=message):
+            read_state_dict(path)
+
+
+def test_content_counts_not_the_name(model, tmp_path):
+    save_safetensors(model, tmp_path / "w.safetensors")
+    torch.save(model.state_dict(), tmp_path / "t.pth")
+    for old, new in (("w.safetensors", "w.pth"), ("w.pth", "W.SAFETENSORS"), ("t.pth", "t.safetensors")):
+        (tmp_path / old).rename(tmp_path / new)
+        assert equal(read_state_dict(tmp_path / new), model.state_dict())
+    path = tmp_path / "W.SAFETENSORS"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"SAFETENSORS is a damaged safetensors file: download it again"):
+        read_state_dict(path)
+
+
+def test_folder_and_unreadable_file(tmp_path):
+    with pytest.raises(CheckpointError, match="is a folder: give the file in it"):
+        read_state_dict(tmp_path)
+    (tmp_path / "loop.pth").symlink_to("loop.pth")
+    with pytest.raises(CheckpointError, match=r"loop.pth cannot be opened: .*[Ss]ymbolic links; check its permissions"):
+        read_state_dict(tmp_path / "loop.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(model, tmp_path, value):
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    state["rpn_head.rpn_reg.weight"][0, 0] = value
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"w.pth: rpn_head.rpn_reg.weight holds values that are not finite"):
+        load_checkpoint(model, tmp_path / "w.pth")
+    # Large values are no fault, though their sum overflows; neither are values that are not used.
+    state["rpn_head.rpn_reg.weight"] = torch.full_like(state["rpn_head.rpn_reg.weight"], 3e38)
+    state["prop_head.conv_logits.weight"] = torch.full((4, 16, 1, 1), value)
+    torch.save(state, tmp_path / "w.pth")
+    load_checkpoint(model, tmp_path / "w.pth")
 
 
 def test_truncated_checkpoint(model, tmp_path):
@@ -110,3 +183,94 @@ def test_unused_published_keys_are_ignored(model, tiny, tmp_path):
     state["prop_head.convs.3.conv.bias"] = torch.zeros(16)
     torch.save({"state_dict": state}, tmp_path / "w.pth")
     load_checkpoint(model, tmp_path / "w.pth")
+
+
+def refusal(model, state):
+    expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    return describe_mismatch("w.pth", compare(expected, state), state)
+
+
+def build_on_meta(config, options=None):
+    with torch.device("meta"):
+        return build_model(load_config(config, options))
+
+
+def test_checkpoints_of_other_backbones_are_recognised(model, repository):
+    r50 = build_on_meta(repository / RESNET.format("r50"))
+    for options, name in (
+        ({"depth": 152}, "ResNet-152"),
+        ({"depth": 50, "groups": 32, "base_width": 4}, "ResNeXt-50 32x4d"),
+    ):
+        backbone = {f"model.backbone.{key}": value for key, value in options.items()}
+        other = build_on_meta(repository / RESNET.format("r50"), backbone)
+        assert refusal(r50, other.state_dict()).endswith(f"it was made for another backbone ({name})")
+    assert refusal(r50, model.state_dict()).endswith("it was made for another backbone (a timm model)")
+    state = model.state_dict()
+    state["bbox_head.fc_cls.weight"], state["bbox_head.fc_cls.bias"] = torch.zeros(7, 32), torch.zeros(7)
+    assert refusal(model, state).endswith("it was made for a config with num_classes=7")
+    x101 = build_on_meta(repository / RESNET.format("x101"))
+    assert "looks made for configs/SeqMaskRCNN/seq_mask_rcnn_x101_fpn_1x_youtubevis19" in refusal(
+        r50, x101.state_dict()
+    )
+    mask_rcnn = {k: v for k, v in r50.state_dict().items() if not k.startswith("prop_head.")}
+    assert refusal(r50, mask_rcnn).endswith("does not look like a Seq Mask R-CNN checkpoint")
+
+
+def test_only_counters_of_the_backbone_are_ignored(model):
+    state = dict(model.state_dict())
+    counters = [k for k in state if k.endswith("num_batches_tracked")]
+    assert counters
+    for key in counters:
+        del state[key]
+    expected = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    assert compare(expected, state).fits
+    state["neck.bn.num_batches_tracked"] = torch.zeros(())
+    assert compare(expected, state).unexpected == ["neck.bn.num_batches_tracked"]
+
+
+def test_a_model_for_inference_is_not_saved(model, tmp_path):
+    model.inference_only = True
+    with pytest.raises(CheckpointError, match=r"prepared for inference .*with convert_checkpoint"):
+        save_safetensors(model, tmp_path / "w.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_conversion_keeps_every_tensor(model, tmp_path):
+    state = dict(model.state_dict())
+    state["prop_head.conv_logits.weight"] = torch.zeros(4, 16, 1, 1)
+    state["view"], state["half"] = state["prop_head.conv_logits.weight"][1:], torch.ones(3, dtype=torch.bfloat16)
+    torch.save({"meta": {"epoch": 1}, "state_dict": state}, tmp_path / "a.pth")
+    assert convert_checkpoint(tmp_path / "a.pth", tmp_path / "new" / "b.safetensors") == len(state)
+    convert_checkpoint(tmp_path / "new" / "b.safetensors", tmp_path / "c.pth")
+    for path in (tmp_path / "new" / "b.safetensors", tmp_path / "c.pth"):
+        found = read_state_dict(path)
+        assert equal(found, state)
+        assert all(found[k].dtype == state[k].dtype for k in state)
+    assert (tmp_path / "c.pth").stat().st_mode == (tmp_path / "a.pth").stat().st_mode
+
+
+def test_conversion_tool(model, repository, tmp_path):
+    def convert(*args):
+        command = [sys.executable, str(repository / "tools/convert_checkpoint.py"), *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    torch.save(model.state_dict(), tmp_path / "a.pth")
+    before = (tmp_path / "a.pth").read_bytes()
+    done = convert("a.pth", "b.safetensors")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"b.safetensors: {len(model.state_dict())} tensors\n"
+    assert equal(read_state_dict(tmp_path / "b.safetensors"), model.state_dict())
+    (tmp_path / "link.pth").symlink_to("a.pth")
+    for args, message in (
+        (("a.pth", "link.pth"), "it is the checkpoint to convert; choose another name"),
+        (("a.pth", "b.onnx"), "its name must end in .safetensors, .pth, .pt"),
+        (("none.pth", "b.pth"), "none.pth does not exist"),
+        (("a.pth", "a.pth/b.pth"), "choose another"),
+    ):
+        failed = convert(*args)
+        assert failed.returncode == 2
+        assert failed.stderr.startswith("error: ")
+        assert message in failed.stderr
+        assert failed.stderr.count("\n") == 1
+    assert (tmp_path / "a.pth").read_bytes() == before
+    assert "SOURCE" in convert("--help").stdout.upper()

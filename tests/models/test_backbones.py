@@ -47,10 +47,21 @@ def test_unknown_depth_and_unknown_timm_model():
 
 
 def test_transformer_backbone_with_channels_last_output():
-    backbone = TimmBackbone("swin_tiny_patch4_window7_224", img_size=(64, 96)).eval()
-    stages = backbone(torch.zeros(1, 3, 64, 96))
-    assert [s.shape[1] for s in stages] == list(backbone.out_channels)
-    assert [s.shape[-1] for s in stages] == [24, 12, 6, 3]
+    """At 384 rows the first stage has as many rows as channels: the layout cannot be guessed from the shape."""
+    backbone = TimmBackbone("swin_tiny_patch4_window7_224", img_size=(384, 640)).eval()
+    with torch.no_grad():
+        stages = backbone(torch.zeros(1, 3, 384, 640))
+    assert [tuple(s.shape[1:]) for s in stages] == [(96, 96, 160), (192, 48, 80), (384, 24, 40), (768, 12, 20)]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("tf_efficientnet_lite0", "blocks.1."), ("resnet10t", "layer1.")])
+def test_frozen_stages_of_timm(name, kind):
+    frozen = {n for n, p in TimmBackbone(name, frozen_stages=1).body.named_parameters() if not p.requires_grad}
+    free = {n for n, p in TimmBackbone(name, frozen_stages=1).body.named_parameters() if p.requires_grad}
+    assert any(n.startswith(kind) for n in frozen)
+    assert not any(n.startswith(kind) for n in free)
+    assert any(n.startswith(("blocks.2.", "layer2.")) for n in free)
+    assert all(p.requires_grad for p in TimmBackbone(name).body.parameters())
 
 
 def test_config_with_a_timm_backbone_builds_and_runs(repository):

@@ -14,7 +14,7 @@ from mmdet_vis.evaluation.submission.zips import name_problems
 from mmdet_vis.evaluation.ytvis.dataset import Annotations, Video, check_sequences, index_videos, measure_masks
 from mmdet_vis.evaluation.ytvis.entries import entry_problem
 from mmdet_vis.evaluation.ytvis.files import RESULTS_MEMBER, read_results_json
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, to_rle
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, to_rles
 from mmdet_vis.structures import RLE
 
 
@@ -78,15 +78,13 @@ def _read_entry(entry: Any, dataset: Annotations) -> tuple[list[RLE | None], str
     if problem is not None:
         return [], problem
     video = dataset.videos[entry["video_id"]]
-    rles: list[RLE | None] = []
     for frame, mask in enumerate(entry["segmentations"]):
         if mask is not None and not (isinstance(mask, dict) and isinstance(mask.get("counts"), str)):
             return [], f"has a mask for frame {frame} that is neither null nor a compressed RLE (counts as a string)"
-        try:
-            rles.append(to_rle(mask, video.height, video.width))
-        except InvalidMaskError as error:
-            return [], f"has a mask for frame {frame} that {error.reason}"
-    return rles, None
+    try:
+        return to_rles(entry["segmentations"], video.height, video.width), None
+    except InvalidMaskError as error:
+        return [], error.reason
 
 
 def _mask_problems(items: Sequence[tuple[int, list[RLE | None]]], video: Video) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rle
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rles
 from mmdet_vis.structures import RLE
 
 
@@ -172,13 +172,10 @@ def _read_masks(annotation: dict[str, Any], video: Video, label: str) -> list[RL
         raise DatasetError(
             f"{label} has {number} segmentations, video {video.id} has {video.length} frames: correct the file"
         )
-    rles: list[RLE | None] = []
-    for frame, segmentation in enumerate(segmentations):
-        try:
-            rles.append(to_rle(segmentation, video.height, video.width))
-        except InvalidMaskError as error:
-            raise DatasetError(f"{label} has a mask for frame {frame} that {error.reason}: correct the file") from None
-    return rles
+    try:
+        return to_rles(segmentations, video.height, video.width)
+    except InvalidMaskError as error:
+        raise DatasetError(f"{label} {error.reason}: correct the file") from None
 
 
 def _ground_truth(annotation: dict[str, Any], masks: MaskSequence, label: str) -> GroundTruth:
@@ -235,9 +232,9 @@ def check_sequences(sequences: Sequence[Sequence[RLE | None]], first_frame: int 
     Raises:
         InvalidMaskError: for the first mask whose runs do not; ``index`` is the position of its sequence.
     """
-    present = [(n, t, rle) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
     try:
-        check_runs([rle for _, _, rle in present])
+        check_runs([rle for rles in sequences for rle in rles if rle is not None])
     except InvalidMaskError as error:
-        n, t, _ = present[error.index]
+        places = [(n, t) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
+        n, t = places[error.index]
         raise InvalidMaskError(n, f"has a mask for frame {first_frame + t} that {error.reason}") from None

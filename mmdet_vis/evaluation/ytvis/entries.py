@@ -10,7 +10,7 @@ from typing import Any
 
 from mmdet_vis.evaluation.errors import ResultsError
 from mmdet_vis.evaluation.ytvis.dataset import Annotations, MaskSequence, Video, is_id, measure_masks
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, to_rle
+from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, to_rles
 from mmdet_vis.structures import RLE
 
 
@@ -93,7 +93,10 @@ def read_predictions(
     first_entry: list[int] = []
     position: list[int] = []
     for index, entry in entries:
-        rles = _read_rles(index, entry["segmentations"], video, name)
+        try:
+            rles = to_rles(entry["segmentations"], video.height, video.width)
+        except InvalidMaskError as error:
+            raise mask_error(name, index, video, error.reason) from None
         key = tuple([None if rle is None else rle["counts"] for rle in rles])
         place = unique.setdefault(key, len(sequences))
         if place == len(sequences):
@@ -115,25 +118,3 @@ def mask_error(name: str, index: int, video: Video, reason: str) -> ResultsError
     return ResultsError(
         f"{name}: entry {index} (video {video.id}) {reason}: write compressed RLEs of {video.height}x{video.width}"
     )
-
-
-def _read_rles(index: int, segmentations: list[Any], video: Video, name: str) -> list[RLE | None]:
-    if _all_usual(segmentations, [video.height, video.width]):
-        return segmentations
-    rles: list[RLE | None] = []
-    for frame, mask in enumerate(segmentations):
-        try:
-            rles.append(to_rle(mask, video.height, video.width))
-        except InvalidMaskError as error:
-            raise mask_error(name, index, video, f"has a mask for frame {frame} that {error.reason}") from None
-    return rles
-
-
-def _all_usual(segmentations: list[Any], size: list[int]) -> bool:
-    """Whether all masks are ``None`` or compressed RLEs of ``size``: without a call per mask, as there are millions."""
-    present = [mask for mask in segmentations if mask is not None]
-    try:
-        sizes, counts = [mask["size"] for mask in present], [mask["counts"] for mask in present]
-    except (TypeError, KeyError):
-        return False
-    return sizes.count(size) == len(sizes) and set(map(type, counts)) <= {str}

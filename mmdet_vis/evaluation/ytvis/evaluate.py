@@ -16,7 +16,7 @@ from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_e
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
-from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
+from mmdet_vis.evaluation.ytvis.sequence_iou import SequencePairs
 
 
 def evaluate(
@@ -97,10 +97,12 @@ def _match_category(
 ) -> Matches:
     """Match the predictions of one video and category, best first, to the objects."""
     masks, object_masks = [p.masks for p in predictions], [truth.masks for truth in truths]
+    pairs = SequencePairs(masks, object_masks) if masks and object_masks else None
 
     def compute_ious(batch: slice, floors: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert pairs is not None
         try:
-            return sequence_iou(masks[batch], object_masks, floors)
+            return pairs.iou(batch, floors)
         except InvalidMaskError as error:
             index = predictions[batch.start + error.index].index
             raise mask_error(name, index, video, error.reason) from None

@@ -18,7 +18,8 @@ from mmdet_vis.structures import RLE
 # A compressed run is a base-32 number, least significant digit first, one character per digit starting at "0"; all
 # but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
 _FIRST, _LAST = ord("0"), ord("0") + 63
-_CONTINUES = _FIRST + 32
+_FLAG = 32
+_CONTINUES = _FIRST + _FLAG
 _MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any frame
 _TOO_LONG = -(1 << 31)
 _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in the cache
@@ -33,6 +34,29 @@ class InvalidMaskError(ValueError):
         super().__init__(reason)
         self.index = index
         self.reason = reason
+
+
+def to_rles(segmentations: list[Any], height: int, width: int) -> list[RLE | None]:
+    """:func:`to_rle` of each frame's segmentation.
+
+    Raises:
+        InvalidMaskError: names the frame.
+    """
+    # Files usually hold nothing but compressed RLEs. That is seen without a call per mask, as there are millions.
+    present = [mask for mask in segmentations if mask is not None]
+    try:
+        sizes, counts = [mask["size"] for mask in present], [mask["counts"] for mask in present]
+    except (TypeError, KeyError):
+        sizes, counts = [], [None]
+    if sizes.count([height, width]) == len(counts) and set(map(type, counts)) <= {str}:
+        return segmentations
+    rles: list[RLE | None] = []
+    for frame, segmentation in enumerate(segmentations):
+        try:
+            rles.append(to_rle(segmentation, height, width))
+        except InvalidMaskError as error:
+            raise InvalidMaskError(frame, f"has a mask for frame {frame} that {error.reason}") from None
+    return rles
 
 
 def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
@@ -129,6 +153,35 @@ def mask_areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas of checked RLEs in pixels: ``[N]`` int64."""
     chunks = [np.asarray(coco_mask.area(list(rles[i : i + _AREA_CHUNK]))) for i in range(0, len(rles), _AREA_CHUNK)]
     return np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
+
+
+def shift_right(rles: Sequence[RLE], frames: Sequence[int]) -> list[RLE]:
+    """Put empty frames to the left of masks: only the first run of an encoding changes.
+
+    Args:
+        rles: encodings of one size ``[H, W]`` whose runs were checked.
+        frames: how many frames of that size to put before each; (frames + 1) x H x W must be below 2**29.
+
+    Returns:
+        Encodings of size ``[H, W * (frames + 1)]``.
+    """
+    if not rles:
+        return []
+    height, width = rles[0]["size"]
+    heads = "".join([rle["counts"][:_MAX_DIGITS].ljust(_MAX_DIGITS, "0") for rle in rles])
+    digits = np.frombuffer(heads.encode("ascii"), np.uint8).reshape(-1, _MAX_DIGITS).astype(np.int64) - _FIRST
+    places = 5 * np.arange(_MAX_DIGITS)
+    length = np.argmax(digits < _FLAG, axis=1) + 1
+    used = np.arange(_MAX_DIGITS) < length[:, None]
+    value = np.where(used, (digits & 31) << places, 0).sum(axis=1) + np.asarray(frames) * (height * width)
+    # All six digits, though fewer might do: then they can be cut from one text.
+    shifted = ((value[:, None] >> places) & 31) + _FIRST
+    shifted[:, :-1] += _FLAG
+    text = shifted.astype(np.uint8).tobytes().decode("ascii")
+    return [
+        RLE(size=[height, width * (n + 1)], counts=text[at : at + _MAX_DIGITS] + rle["counts"][skip:])
+        for rle, n, skip, at in zip(rles, frames, length.tolist(), range(0, len(text), _MAX_DIGITS), strict=True)
+    ]
 
 
 def _joined(counts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -21,7 +21,7 @@ class TimmBackbone(nn.Module):
     Args:
         model_name: a name of ``timm.list_models()``, e.g. ``"tf_efficientnet_lite0"``.
         pretrained: let timm fetch its ImageNet weights (needs a network at build time).
-        frozen_stages: this many of timm's first feature stages (its stem included) are not trained (-1: all are).
+        frozen_stages: the first so many of the four stages, and all before them, are not trained (1: C2 and the stem).
         norm_eval: batch normalisation uses its stored statistics also in training.
         **options: passed to ``timm.create_model`` (``drop_path_rate`` and the like).
 
@@ -35,7 +35,7 @@ class TimmBackbone(nn.Module):
         self,
         model_name: str,
         pretrained: bool = False,
-        frozen_stages: int = -1,
+        frozen_stages: int = 0,
         norm_eval: bool = True,
         **options: object,
     ) -> None:
@@ -58,9 +58,22 @@ class TimmBackbone(nn.Module):
         )
         self.out_channels = tuple(self.body.feature_info.channels())
         self.norm_eval = norm_eval
-        for index, module in enumerate(self.body.children()):
-            if index < frozen_stages:
-                module.requires_grad_(False)
+        # Some transformers return [B, H, W, C]; timm's wrapper says so.
+        declared = getattr(self.body, "output_fmt", None)
+        self.channels_last = str(getattr(declared, "value", declared)).upper() == "NHWC"
+        self._freeze(frozen_stages)
+
+    def _freeze(self, stages: int) -> None:
+        """Freeze every parameter up to the end of the ``stages``-th of the four stages."""
+        if stages < 1:
+            return
+        # The wrapper joins the levels of a module's name with underscores, some models keep the dots.
+        stage = self.body.feature_info.module_name()[:stages][-1].replace(".", "_")
+        names = [name for name, _ in self.body.named_parameters()]
+        last = max(i for i, name in enumerate(names) if name.replace(".", "_").startswith(f"{stage}_"))
+        for index, parameter in enumerate(self.body.parameters()):
+            if index <= last:
+                parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> TimmBackbone:
         """Switch to training; batch normalisation stays in evaluation mode under ``norm_eval``."""
@@ -74,7 +87,4 @@ class TimmBackbone(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``[B, 3, H, W]`` normalised images to features ``[B, out_channels[i], H / strides[i], W / strides[i]]``."""
         stages = self.body(images)
-        # Transformers of timm may return channels last as [B, H, W, C].
-        return tuple(
-            s if s.shape[1] == c else torch.movedim(s, -1, 1) for s, c in zip(stages, self.out_channels, strict=True)
-        )
+        return tuple(torch.movedim(s, -1, 1) for s in stages) if self.channels_last else tuple(stages)
