@@ -75,7 +75,7 @@ def example() -> dict[str, Any]:
 @st.composite
 def random_case(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Annotations (crowds and absent frames included) and results, some near an object, with distinct scores."""
-    frames, videos = draw(st.integers(1, 8)), draw(st.integers(1, 3))
+    frames, videos = draw(st.integers(1, 24)), draw(st.integers(1, 2))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     objects, results = [], []
     for video_id in range(1, videos + 1):

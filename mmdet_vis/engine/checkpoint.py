@@ -76,7 +76,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # of a name, torch.load would believe the ending
+            return torch.load(file, map_location="cpu", weights_only=True)
     except READ_ERRORS as error:
         text = str(error)
         refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None

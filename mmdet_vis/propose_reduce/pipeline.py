@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.covered import uncovered
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import key_frames
+from mmdet_vis.propose_reduce.memory_need import check_memory
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
 from mmdet_vis.propose_reduce.propose import propose
 from mmdet_vis.propose_reduce.reduce import Reduction
@@ -106,6 +108,10 @@ def propose_reduce(
         SequenceCollector(model, num_frames, num_classes) as collector,
     ):
         groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
+        positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
+        channels = model.prop_head.key_channels + model.prop_head.channels
+        frame_bytes = positions * channels * engine.dtype.itemsize
+        check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device)
         total = num_frames - groups[0].key + groups[-1].key if groups else 0
         swept = 0
 

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rle
-from mmdet_vis.structures import RLE, encode_masks
+from mmdet_vis.evaluation.ytvis.rle import (
+    InvalidMaskError,
+    check_characters,
+    check_runs,
+    mask_areas,
+    shift_right,
+    to_rle,
+)
+from mmdet_vis.structures import RLE, decode_masks, encode_masks
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -91,6 +98,19 @@ def test_bad_strings_are_named(counts: str, reason: str) -> None:
     with pytest.raises(InvalidMaskError, match=reason) as info:
         check_characters([compress([100]), compress([20, 80]), counts])
     assert info.value.index == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32), st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=20))
+@FEW
+def test_shifting_puts_empty_frames_before_a_mask(masks: list[tuple[int, float, int]]) -> None:
+    drawn = np.stack([np.random.default_rng(seed).random((13, 37)) < share for seed, share, _ in masks])
+    frames = [shift for _, _, shift in masks]
+    shifted = shift_right(encode_masks(drawn.astype(np.uint8)), frames)
+    for mask, n, found in zip(drawn, frames, shifted, strict=True):
+        np.testing.assert_array_equal(decode_masks([found])[0], np.pad(mask, ((0, 0), (37 * n, 0))))
+    check_characters([r["counts"] for r in shifted])
+    check_runs([r for r, n in zip(shifted, frames, strict=True) if n == frames[0]])
+    assert shift_right([], []) == []
 
 
 def test_more_areas_than_pycocotools_takes_at_once() -> None:

@@ -86,3 +86,18 @@ def test_fast_profile_skips_what_is_covered(model, frames):
     rule = partial(uncovered, iou_thr=0.75)
     assert rule(group, soft) == [2]
     assert rule(group, soft[:0]) == [0, 1, 2]
+
+
+def test_a_video_whose_memory_cannot_fit_is_refused(model, frames, monkeypatch):
+    from mmdet_vis.errors import SourceError
+    from mmdet_vis.propose_reduce import memory_need
+
+    monkeypatch.setattr(memory_need, "free_bytes", lambda device: 10_000)
+    with pytest.raises(SourceError, match=r"9 frames with \d+ proposed objects needs .*--mem-max"):
+        run_engine(model, frames)
+
+
+def test_free_memory_is_known_on_linux():
+    from mmdet_vis.propose_reduce.memory_need import free_bytes
+
+    assert free_bytes(torch.device("cpu")) > 2**20

@@ -120,4 +120,4 @@ class _Matcher:
         return matched, on_ignored
 
     def _free(self, taken: list[bool], g: int) -> bool:
-        return self.crowd[g] or not taken[g]
+        return not taken[g]
