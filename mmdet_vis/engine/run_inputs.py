@@ -75,9 +75,7 @@ def check_places(inputs: Sequence[Path], save_dir: Path, formats: Sequence[str])
             own = place.resolve()
             for source, shown in taken.items():
                 if own == source or source in own.parents:
-                    raise OutputError(
-                        f"{place} would overwrite the input {shown}: choose another --save-dir"
-                    )
+                    raise OutputError(f"{place} would overwrite the input {shown}: choose another --save-dir")
             if len(place.name.encode()) > MAX_NAME:
                 raise OutputError(f"{place.name[:40]}… is too long a name for results: rename the input")
         if f"{name}.mp4" in names and {"video", "overlay", "png"} & set(formats):
