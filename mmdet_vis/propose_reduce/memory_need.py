@@ -39,9 +39,10 @@ def check_memory(
     ]
     need = max(sweeps) * frame_bytes
     if need > SHARE * free:
+        objects = sum(g.size for g in groups)
         raise SourceError(
-            f"a video of {num_frames} frames with {sum(g.size for g in groups)} proposed objects needs "
-            f"{need / 2**30:.1f} GB to remember its frames, {free / 2**30:.1f} GB are free: bound it with --mem-max 40 or raise --mem-step"
+            f"a video of {num_frames} frames with {objects} proposed objects needs {need / 2**30:.1f} GB to remember "
+            f"its frames, {free / 2**30:.1f} GB are free: bound it with --mem-max 40 or raise --mem-step"
         )
 
 

@@ -143,6 +143,26 @@ def test_a_prediction_on_a_crowd_does_not_count() -> None:
     assert evaluate(results + beside, annotations).summary()["AP"] < 1
 
 
+def test_an_object_comes_before_a_crowd_that_fits_better() -> None:
+    masks = moving_rectangle(10, 10, 50, 50, 3)
+    annotations = dataset([(1, 1, moving_rectangle(10, 10, 50, 40, 3)), (1, 1, masks)])
+    annotations["annotations"][1]["iscrowd"] = 1
+    assert evaluate([prediction(1, 1, 0.5, masks)], annotations).summary()["AP75"] == pytest.approx(1)
+
+
+def test_an_object_may_be_taken_in_one_size_range_only() -> None:
+    """The best prediction prefers the medium object, but takes the small one where medium ones are ignored."""
+    small, medium = moving_rectangle(0, 0, 128, 125, 1), moving_rectangle(0, 0, 136, 125, 1)
+    annotations = dataset([(1, 1, small), (1, 1, medium)], frames=1)
+    results = [prediction(1, 1, 0.9, moving_rectangle(0, 0, 132, 125, 1))]
+    results += [prediction(1, 1, 0.8 + n / 100, moving_rectangle(200, 5 * n, 40, 40, 1)) for n in range(9)]
+    results += [prediction(1, 1, 0.1, moving_rectangle(0, 0, 128, 75, 1))]
+    summary = evaluate(results, annotations).summary()
+    # The last prediction's IoU with the small object is 0.6: found at three of ten thresholds besides the medium one.
+    assert summary["AR100"] == pytest.approx((1 + 0.3) / 2)
+    assert summary == pytest.approx(dict.fromkeys(SUMMARY, -1.0) | straightforward(results, annotations))
+
+
 def test_the_areas_of_the_file_decide_on_the_size() -> None:
     annotations = dataset([(1, 1, moving_rectangle(10, 10, 50, 50, 3))])
     results = perfect_predictions(annotations)

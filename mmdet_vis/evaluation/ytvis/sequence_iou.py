@@ -72,7 +72,7 @@ class SequencePairs:
         complete = np.ones(possible.shape, bool)
         for frames, truths in zip(self._steps, self._truths, strict=True):
             wanted = (possible > 0) & (possible >= (floor - _ROUNDING) * (total - possible))
-            complete &= wanted | (possible == 0)
+            complete &= wanted
             some = np.flatnonzero(wanted.any(axis=1))
             if not len(some):
                 break
