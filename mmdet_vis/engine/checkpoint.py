@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -76,7 +77,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 def _read_torch(path: Path) -> object:
     try:
-        with path.open("rb") as file:  # of a name, torch.load would believe the ending
+        with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
+            warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
             return torch.load(file, map_location="cpu", weights_only=True)
     except READ_ERRORS as error:
         text = str(error)
@@ -90,6 +92,11 @@ def _read_torch(path: Path) -> object:
         if "TorchScript" in text:
             raise CheckpointError(
                 f"checkpoint {path} is a TorchScript program, not weights: use the weights"
+            ) from error
+        if "Unsupported operand" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is damaged, or was saved with a pickle_protocol above 2: download it again, or "
+                "save it again with the default"
             ) from error
         raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
 

@@ -99,11 +99,24 @@ def test_other_bytes_are_not_called_objects(tmp_path):
     for content, message in (
         (bytes(1000), "is not a checkpoint of PyTorch or safetensors: download it again"),
         (b"PK\x03\x04 broken", "is damaged or not a PyTorch file: download it again"),
-        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\xff\xff\xff", "is damaged or not a PyTorch file"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\xff\xff\xff", "is damaged, or was saved with"),
     ):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match=message):
             read_state_dict(path)
+
+
+def test_files_of_torch_that_are_no_state_dicts(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"a": torch.ones(1)}, path, pickle_protocol=4)
+    with pytest.raises(CheckpointError, match="saved with a pickle_protocol above 2"):
+        read_state_dict(path)
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(CheckpointError, match=r"was refused: it holds .* \(torch.nn.modules.linear.Linear\)"):
+        read_state_dict(path)
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(path)
+    with pytest.raises(CheckpointError, match="is a TorchScript program"):
+        read_state_dict(path)
 
 
 def test_content_counts_not_the_name(model, tmp_path):

@@ -103,7 +103,7 @@ class _Matcher:
         """Match prediction ``d``, whose score is not above any before it, given its IoU with each object."""
         # Objects that count come before ignored ones whatever their IoU; of equals, the last one in the file wins.
         near = [g for g, iou in enumerate(ious) if iou >= self.limits[0]]
-        near.sort(key=lambda g: (ious[g], g), reverse=True)
+        near.sort(key=lambda g: (not self.ignored[g], ious[g], g), reverse=True)
         for t, limit in enumerate(self.limits if near else []):
             for g in near:
                 if ious[g] >= limit and self._free(self.taken[t], g):

@@ -1,0 +1,63 @@
+"""Devices, precisions and sizes by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.device import Precision, cpu_has_fast_bfloat16, parse_bytes, place, resolve_precision
+from mmdet_vis.errors import ConfigError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2GB", 2 << 30), ("500MB", 500 << 20), ("1.5k", 1536), ("7", 7), (" 1 GiB ", 1 << 30)]
+)
+def test_sizes(text, value):
+    assert parse_bytes(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "1 kilo", "nan"])
+def test_not_sizes(text):
+    with pytest.raises(ConfigError, match="--feature-memory"):
+        parse_bytes(text)
+
+
+def test_precisions_of_the_cpu():
+    assert resolve_precision("float32", CPU).dtype == torch.float32
+    assert resolve_precision("bfloat16", CPU).dtype == torch.bfloat16
+    fast = torch.bfloat16 if cpu_has_fast_bfloat16() else torch.float32
+    assert resolve_precision("auto", CPU).dtype == fast
+    for name in ("float16", "tf32"):
+        with pytest.raises(ConfigError, match="needs a GPU"):
+            resolve_precision(name, CPU)
+
+
+def test_placing_keeps_detection_in_float32(tiny):
+    model = build_model(load_config(tiny[0]))
+    keys = set(model.state_dict())
+    place(model, CPU, Precision("bfloat16", torch.bfloat16))
+    assert model.prop_head.pred2.weight.dtype == torch.bfloat16
+    assert model.bbox_head.fc_cls.weight.dtype == torch.float32
+    assert model.exact_extractor is not None
+    assert all(p.dtype == torch.float32 for part in model.exact_extractor for p in part.parameters())
+    assert set(model.state_dict()) == keys  # the copies are no part of the weights
+    assert model.inference_only
+
+
+@pytest.mark.slow
+def test_compiled_model_gives_the_same(tiny):
+    import shutil
+
+    from mmdet_vis.api import load_model, segment_video
+    from tests.tiny import moving_frames
+
+    if not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("torch.compile on the CPU needs a C++ compiler")
+    plain = segment_video(load_model(*tiny, device="cpu"), moving_frames(3))
+    compiled = segment_video(load_model(*tiny, device="cpu", compile=True), moving_frames(3))
+    assert len(plain.sequences) == len(compiled.sequences)
+    for a, b in zip(plain.sequences, compiled.sequences, strict=True):
+        assert abs(a.score - b.score) < 1e-3
