@@ -52,7 +52,7 @@ def positive(text: str) -> int:
     except ValueError:
         value = 0
     if not 1 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number of at least 1")
     return value
 
 

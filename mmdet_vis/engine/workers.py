@@ -121,6 +121,7 @@ class Workers:
         arrived = dist.barrier(async_op=True)
         while not arrived.is_completed():
             while_waiting(POLL_SECONDS)
+        arrived.wait()  # gloo ends the process if a work is dropped that nobody waited for
         values: list[_T | None] | None = [None] * self.size if self.rank == 0 else None
         dist.gather_object(value, values)
         return values or []  # type: ignore[return-value]
