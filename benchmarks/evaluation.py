@@ -236,7 +236,7 @@ def main() -> int:
     parser.add_argument(
         "--right-category", type=float, default=1.0, help="share of predictions with the objects' category"
     )
-    parser.add_argument("--compare", type=int, default=60, help="videos on which both evaluations run")
+    parser.add_argument("--compare", type=int, default=300, help="videos on which both evaluations run")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     size = f"{args.videos} videos x {args.predictions} predictions x {args.frames} frames, {WIDTH}x{HEIGHT}"

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 SHELLS = [shell for shell in ("sh", "dash", "bash --posix", "busybox sh") if shutil.which(shell.split()[0])]
-# All that the scripts may call besides Python; a fresh machine has these and little else.
 PROGRAMS = ["sh", "cat", "cksum", "cp", "dirname", "mkdir", "mv", "rm", "rmdir", "sleep", "touch", "uname"]
 COPIED = ["demo.sh", "test.sh", "pyproject.toml", "setup.py", "scripts/setup_env.sh", "scripts/check_env.py"]
 
@@ -162,8 +161,8 @@ def test_demo_makes_its_environment_once(checkout: Checkout, shell: str) -> None
         assert result["package"] == str(checkout.root / "mmdet_vis/__init__.py")
         config = checkout.root / "configs/SeqMaskRCNN/seq_mask_rcnn_r101_fpn_1x_youtubevis19_ftstage.py"
         assert result["argv"] == [
-            *[str(checkout.root / "tools/test_vis.py"), str(config), "my weights.pth"],
-            *["--input-dir", str(checkout.root / "demo/inputs"), "--save-dir", "my results"],
+            *[str(checkout.root / "tools/test_vis.py"), str(config), "my weights.pth", "--input-dir"],
+            *[str(checkout.root / "demo/inputs"), "--save-dir", "my results"],
             *[
                 "--key-num",
                 "5",
