@@ -33,10 +33,14 @@ eval_vis() {
   save_dir=$SAVE_DIR/vis_${backbone}_$variant-k$key_num
 
   setup_env ''
+  if [ "$GPUS" -gt 1 ] && [ "${OMP_NUM_THREADS-}" = 1 ]; then
+    # Processes of torchrun cannot tell a 1 of the user's from its own.
+    set -- --threads 1 "$@"
+  fi
   set -- "$root/tools/test_vis.py" "$CONFIG" "$CHECKPOINT" --save-dir "$save_dir" --key-num "$key_num" \
     --cfg-options "test.dataset.data_root=$DATA_ROOT" "$@"
   if [ "$GPUS" -gt 1 ]; then
-    # Named so that torchrun does not lecture about it; the tool decides on its threads itself.
+    # Named so that torchrun does not lecture about it; the tool takes no notice of its 1.
     : "${OMP_NUM_THREADS:=1}"
     export OMP_NUM_THREADS
     set -- -m torch.distributed.run --standalone --nproc_per_node "$GPUS" "$@"

@@ -107,6 +107,9 @@ def test_gpus_and_other_variables(checkout: Checkout, shell: str) -> None:
         assert arguments[7:12] == ["my weights.pth", "--save-dir", "my results/vis_r50_Ft-k3", "--key-num", "3"]
         assert "test.dataset.data_root=../a check out/data" in arguments
         assert arguments[-len(options) :] == options
+    # A 1 of the user's, which the processes could not tell from torchrun's.
+    arguments = checkout.arguments(script, "--threads", "2", shell=shell, GPUS="2", OMP_NUM_THREADS="1")
+    assert arguments[-4:] == ["--threads", "1", "--threads", "2"]
     assert checkout.arguments(script, shell=shell, GPUS="1")[0] == str(checkout.root / "tools/test_vis.py")
 
 

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     source.add_argument("--davis", type=Path, metavar="ROOT", help="check a DAVIS folder instead")
     parser.add_argument("--img-prefix", type=Path, metavar="DIR", help="folder that the file's frames are relative to")
     parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, default=2017, help="DAVIS: folder in ImageSets (default: 2017)")
+    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
     parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
     parser.add_argument("--out", type=Path, metavar="DIR", help="draw DIR/contact_sheet.png, frames with their masks")
     args = parser.parse_args()

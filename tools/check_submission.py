@@ -25,9 +25,11 @@ def parse_args() -> argparse.Namespace:
         "reference",
         type=Path,
         help="YouTube-VIS: annotation file of the set (ground truth is not needed); DAVIS: the folder with ImageSets "
-        "and JPEGImages",
+        "and JPEGImages, or (a link to) its JPEGImages/480p",
     )
     parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
+    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
+    parser.add_argument("--resolution", default="480p", help="DAVIS: of the frames: 480p (default) or Full-Resolution")
     return parser.parse_args()
 
 
@@ -38,7 +40,14 @@ def main() -> int:
     from mmdet_vis.evaluation.ytvis import load_annotations
 
     if args.reference.is_dir():
-        report = check_davis_submission(args.submission, args.reference, args.set_name, progress=sys.stderr.isatty())
+        report = check_davis_submission(
+            args.submission,
+            args.reference,
+            args.set_name,
+            year=args.year,
+            resolution=args.resolution,
+            progress=sys.stderr.isatty(),
+        )
     else:
         report = check_ytvis_submission(args.submission, load_annotations(args.reference), str(args.reference))
     print(report.text())

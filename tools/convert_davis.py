@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--images", type=Path, help="with --pngs: the folder with one folder of frames per video")
     parser.add_argument("--category", default="object", help="with --pngs: name of the category (default: object)")
     parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, default=2017, help="DAVIS: folder in ImageSets (default: 2017)")
+    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
     parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
     parser.add_argument(
         "--annotations",

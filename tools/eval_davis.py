@@ -15,8 +15,16 @@ def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(description=__doc__, epilog="Exit code 2: bad input.")
     parser.add_argument("results_dir", type=Path, help="folder with <video>/<frame>.png; pixels are object numbers")
-    parser.add_argument("davis_root", type=Path, help="folder with Annotations_unsupervised and ImageSets")
-    parser.add_argument("--set", default="val", dest="set_name", help="list in ImageSets/2017 (default: val)")
+    parser.add_argument(
+        "davis_root",
+        type=Path,
+        help="folder with Annotations_unsupervised and ImageSets, or (a link to) its JPEGImages/480p",
+    )
+    parser.add_argument("--set", default="val", dest="set_name", help="list in ImageSets (default: val)")
+    parser.add_argument("--year", type=int, help="folder in ImageSets (default: 2017; of test sets 2019)")
+    parser.add_argument(
+        "--resolution", default="480p", help="of results and annotations: 480p (default) or Full-Resolution"
+    )
     parser.add_argument("--out", type=Path, help="write the metrics, in [0, 1], to this JSON file")
     parser.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
     return parser.parse_args()
@@ -30,7 +38,14 @@ def main() -> int:
 
     if args.out is not None:
         ensure_writable_dir(args.out.parent)
-    metrics = evaluate(args.results_dir, args.davis_root, args.set_name, progress=sys.stderr.isatty())
+    metrics = evaluate(
+        args.results_dir,
+        args.davis_root,
+        args.set_name,
+        year=args.year,
+        resolution=args.resolution,
+        progress=sys.stderr.isatty(),
+    )
     print(metrics.table(args.per_object))
     if args.out is not None:
         content: dict[str, object] = dict(metrics.summary())

@@ -28,7 +28,8 @@ def parse_args() -> argparse.Namespace:
         epilog="examples: test_vis.py configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
         "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
         "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
-        "Exit code 3: some videos could not be read (they are named), the others are done; 2: bad input.",
+        "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
+        "exits with 1); 2: bad input, or the results cannot be evaluated.",
     )
     add_config_arguments(parser)
     parser.add_argument(

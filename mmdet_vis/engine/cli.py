@@ -26,9 +26,11 @@ def undo_launcher_threads() -> None:
     """Take back that ``torchrun`` sets OMP_NUM_THREADS to 1; only works before torch is imported.
 
     The last digits of matrix products on a CPU depend on the number of threads. It must not depend on the number of
-    processes, or else the results would. ``--threads`` says it instead of OMP_NUM_THREADS.
+    processes, or else the results would. A 1 of the user's own looks the same to processes of ``torchrun``: there
+    ``--threads 1`` says it. Any other value stays.
     """
-    os.environ.pop("OMP_NUM_THREADS", None)
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("OMP_NUM_THREADS") == "1":
+        del os.environ["OMP_NUM_THREADS"]
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # Threads of processes that share cores must not wait by spinning.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -139,7 +141,8 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive,
         metavar="N",
-        help="CPU threads of a process (default: PyTorch's choice for this machine, however many processes there are)",
+        help="CPU threads of a process (default: OMP_NUM_THREADS, or PyTorch's choice for this machine, however many "
+        "processes there are; under torchrun OMP_NUM_THREADS=1 is torchrun's and does not count: use --threads 1)",
     )
     engine.add_argument(
         "--feature-memory",

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
+from mmdet_vis.engine.run_places import has_pictures
 from mmdet_vis.engine.run_store import RunStore
-from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.errors import ConfigError, DatasetError, UserError
 from mmdet_vis.evaluation import davis, ytvis
 from mmdet_vis.evaluation.davis.dataset import annotated_sequences
-from mmdet_vis.evaluation.errors import ResultsError
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.evaluation.writers import write_results
 from mmdet_vis.evaluation.writers.files import atomic_write
@@ -57,13 +57,14 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
         ConfigError: what the evaluation reads is not among the formats.
     """
     if isinstance(dataset, DAVISDataset):
-        annotated_sequences(dataset.root, dataset.set_name)
+        annotated_sequences(dataset.root, dataset.set_name, dataset.year, dataset.resolution)
     elif dataset.ann_file is None or not ytvis.load_annotations(dataset.ann_file).get("annotations"):
         raise DatasetError(
             f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
             "to the benchmark's server"
         )
-    needed = _submitted_format(dataset)
+    # J&F is of the index PNGs, AP of the sequences.
+    needed = "png" if isinstance(dataset, DAVISDataset) else "json"
     if needed not in formats:
         raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
 
@@ -81,56 +82,73 @@ def finish(
 
     Raises:
         OutputError: a file cannot be written.
+        ResultsError, DatasetError: the evaluation was asked for and failed, though all videos could be read; the
+            rest is written and printed before.
     """
     done = store.done()
     ids = [video.id for video in dataset.videos if video.id in done]
     if "json" in formats:
         write_results(store.folder / "results.json", store.entries(ids))
-    if ids and _submitted_format(dataset) in formats:
-        _write_submission(store, dataset)
+    _write_submission(store, dataset, done, formats)
     summary = summarize(dataset, done, reports)
     atomic_write(store.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     if summary["this_run"]["videos"]:
         (store.folder / "metrics.json").unlink(missing_ok=True)  # Of fewer results, from before this run.
+    failed: UserError | None = None
     if evaluate:
-        _evaluate(store, dataset)
+        try:
+            _evaluate(store, dataset)
+        except UserError as error:  # The results are there; only DAVIS needs those of every video.
+            failed = error
     print(describe(summary))
     print(f"results ({', '.join(formats)}): {store.folder.resolve()}")
+    if failed is not None:
+        if not summary["failures"]:
+            raise failed
+        print(f"not evaluated: {failed}", file=sys.stderr)
     return bool(summary["failures"])
 
 
-def _submitted_format(dataset: VideoDataset) -> str:
-    return "png" if isinstance(dataset, DAVISDataset) else "json"
-
-
-def _write_submission(store: RunStore, dataset: VideoDataset) -> None:
-    if isinstance(dataset, DAVISDataset):
-        write_davis_zip(store.folder / "submission.zip", store.folder / "png")
+def _write_submission(store: RunStore, dataset: VideoDataset, done: set[int], formats: Sequence[str]) -> None:
+    """Write what the benchmark's server takes, of the videos that are done; remove an older one if there is nothing."""
+    path = store.folder / "submission.zip"
+    videos = [video for video in dataset.videos if video.id in done]
+    if dataset.submission == "davis":
+        videos = [video for video in videos if "png" in formats and has_pictures(store.folder, video, ("png",))]
+    if not videos or (dataset.submission == "ytvis" and "json" not in formats):
+        path.unlink(missing_ok=True)
+    elif dataset.submission == "davis":
+        write_davis_zip(path, store.folder / "png", [video.name for video in videos])
     else:
-        write_ytvis_zip(store.folder / "submission.zip", store.folder / "results.json")
+        write_ytvis_zip(path, store.folder / "results.json")
 
 
 def _evaluate(store: RunStore, dataset: VideoDataset) -> None:
-    """Print the metrics and write ``metrics.json``; what was left out counts as not found, where that is possible."""
+    """Print the metrics and write ``metrics.json``; what was left out counts as not found, where that is possible.
+
+    Raises:
+        ResultsError, DatasetError: there are no results for what must have some, or annotations are damaged.
+    """
     progress = sys.stderr.isatty()
     metrics: davis.DavisMetrics | ytvis.YtvisMetrics
-    try:
-        if isinstance(dataset, DAVISDataset):
-            metrics = davis.evaluate(store.folder / "png", dataset.root, dataset.set_name, progress=progress)
-        else:
-            results = store.folder / "results.json"
-            annotations = ytvis.load_annotations(str(dataset.ann_file))
-            metrics = ytvis.evaluate(
-                ytvis.load_results(results),
-                annotations,
-                results_name=str(results),
-                annotations_name=str(dataset.ann_file),
-                progress=progress,
-            )
-    except ResultsError as error:
-        # The results are there; only DAVIS needs those of every video.
-        print(f"not evaluated: {error}", file=sys.stderr)
-        return
+    if isinstance(dataset, DAVISDataset):
+        metrics = davis.evaluate(
+            store.folder / "png",
+            dataset.root,
+            dataset.set_name,
+            year=dataset.year,
+            resolution=dataset.resolution,
+            progress=progress,
+        )
+    else:
+        results = store.folder / "results.json"
+        metrics = ytvis.evaluate(
+            ytvis.load_results(results),
+            ytvis.load_annotations(str(dataset.ann_file)),
+            results_name=str(results),
+            annotations_name=str(dataset.ann_file),
+            progress=progress,
+        )
     print(metrics.table())
     atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
 

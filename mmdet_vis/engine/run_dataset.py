@@ -16,13 +16,14 @@ from mmengine.config import Config
 
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.data.datasets import DAVISDataset, VideoDataset, VideoInfo
+from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.engine.config import build, load_config
 from mmdet_vis.engine.dataset_progress import DatasetProgress
 from mmdet_vis.engine.dataset_report import Failure, ShardReport, check_can_evaluate, finish
 from mmdet_vis.engine.pictures import write_pictures
-from mmdet_vis.engine.run_identity import run_identity
+from mmdet_vis.engine.run_identity import compute_settings, run_identity
 from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions
+from mmdet_vis.engine.run_places import check_inputs, has_pictures, video_places
 from mmdet_vis.engine.run_store import RunStore
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.engine.workers import Workers, balance
@@ -30,9 +31,12 @@ from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.evaluation.writers import sequence_annotations
 from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 from mmdet_vis.registry import DATASETS
+from mmdet_vis.structures import VideoResult
 
 # They decide on how a run goes, not on what it finds.
 NOT_IN_IDENTITY = ("feature_memory",)
+# What the RuntimeErrors of allocators say, in lower case.
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass
@@ -66,11 +70,13 @@ def run_dataset(run: DatasetRun) -> int:
     Under ``torchrun`` each process does its share of the videos; results are the same for any number of them.
 
     Returns:
-        exit code: 0, or 3 if some videos could not be read (they are named; the others are done).
+        exit code: 0, or 3 if some videos could not be read or needed too much memory (they are named; the others are
+        done).
 
     Raises:
         ConfigError, DatasetError, CheckpointError, OutputError: before the first video, if something cannot be used.
         OutputError: a result cannot be written.
+        ResultsError, DatasetError: the results of all videos are there, but cannot be evaluated.
     """
     workers = Workers.from_environment()
     store = RunStore(run.save_dir)
@@ -82,8 +88,12 @@ def run_dataset(run: DatasetRun) -> int:
         if run.evaluate:
             check_can_evaluate(dataset, options.formats)
         settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
-        settings["precision"] = run.precision
+        settings |= compute_settings(run.device, run.precision, run.compile)
+        check_inputs(dataset, store.places())
         store.prepare(run_identity(config, run.checkpoint, dataset, settings), run.resume, run.overwrite)
+        # A video whose pictures were moved away is done again.
+        store.forget(v.id for v in dataset.videos if not has_pictures(store.folder, v, options.formats))
+        warn_of_absent_categories(dataset)
         return store.done()
 
     done = workers.on_first(prepare)
@@ -136,7 +146,19 @@ def build_dataset(config: Config) -> VideoDataset:
 
 def default_formats(dataset: VideoDataset) -> tuple[str, ...]:
     """What is written unless the user says: what the benchmark's server takes, and always the JSON."""
-    return ("json", "png") if isinstance(dataset, DAVISDataset) else ("json",)
+    return ("json", "png") if dataset.submission == "davis" else ("json",)
+
+
+def warn_of_absent_categories(dataset: VideoDataset) -> None:
+    """Say which of the network's classes get no results, as the annotation file lacks them."""
+    absent = [name for name, number in zip(dataset.categories, dataset.category_ids, strict=True) if number is None]
+    if absent:
+        named = f"{', '.join(absent[:5])}{' ...' if len(absent) > 5 else ''}"
+        print(
+            f"warning: {dataset.ann_file} lacks {len(absent)} of the network's {len(dataset.categories)} categories "
+            f"({named}): what is found of these is left out of the results",
+            file=sys.stderr,
+        )
 
 
 def run_share(
@@ -147,7 +169,9 @@ def run_share(
     options: RunOptions,
     progress: DatasetProgress,
 ) -> ShardReport:
-    """Segment some videos of a dataset, one after the other; one that cannot be read is reported and left out.
+    """Segment some videos of a dataset, one after the other.
+
+    One that cannot be read, or needs too much memory, is reported and left out.
 
     Args:
         indices: which videos.
@@ -165,9 +189,24 @@ def run_share(
         try:
             _run_video(model, dataset, index, store, options, progress)
         except SourceError as error:
-            report.failures.append(Failure(video.id, video.name, str(error)))
+            failure = str(error)
+        except Exception as error:
+            if not _is_out_of_memory(error):
+                raise
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            failure = (
+                f"not enough memory for its {len(video)} frames ({reason}): try --mem-max 40, a smaller "
+                "--feature-memory, or another --device"
+            )
+        else:
+            failure = ""
+        if failure:
+            # Here the error is gone, and with it what the frames of its traceback held.
+            if model.device.type == "cuda":
+                torch.cuda.empty_cache()
+            report.failures.append(Failure(video.id, video.name, failure))
             progress.video_finished(video.id, True, f"{place}: failed")
-            print(f"error: video {video.id} ({video.name}): {error}", file=sys.stderr)
+            print(f"error: video {video.id} ({video.name}): {failure}", file=sys.stderr)
             continue
         seconds = time.perf_counter() - before
         report.videos += 1
@@ -202,19 +241,30 @@ def _run_video(
             profile=options.profile,
             progress=lambda done, total: progress.part(video.id, done, total),
         )
-        result = replace(result, category_ids=dataset.category_ids)
-        places = _places(store.folder, video, options.formats)
+        places = video_places(store.folder, video, options.formats)
+        if "video" in places:
+            ensure_writable_dir(places["video"].parent)
         write_pictures(result, source, places, options.show_thr, options.use_img, progress.bar)
     # Last, since this file says that the video is done.
-    store.save(video.id, sequence_annotations(result, video.id, options.score_thr))
+    store.save(video.id, _entries(result, dataset.category_ids, video.id, options.score_thr))
 
 
-def _places(folder: Path, video: VideoInfo, formats: Sequence[str]) -> dict[str, Path]:
-    """Where the pictures of a video go, for each format that has any."""
-    places = {kind: folder / kind / video.name for kind in ("png", "overlay") if kind in formats}
-    if "video" in formats:
-        places["video"] = ensure_writable_dir(folder / "video") / f"{video.name}.mp4"
-    return places
+def _entries(
+    result: VideoResult, category_ids: Sequence[int | None], video_id: int, score_thr: float
+) -> list[dict[str, Any]]:
+    """Entries of the results file, without those of categories that the dataset's file lacks (whose id is None)."""
+    absent = min((number for number in category_ids if number is not None), default=0) - 1
+    result = replace(result, category_ids=tuple(absent if number is None else number for number in category_ids))
+    entries = sequence_annotations(result, video_id, score_thr)
+    return [entry for entry in entries if entry["category_id"] != absent]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory is used up; PyTorch's CPU allocator raises a plain RuntimeError."""
+    text = str(error).lower()
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
+    )
 
 
 def _peak_memory() -> int:

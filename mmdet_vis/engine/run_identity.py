@@ -8,15 +8,39 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from mmdet_vis.data.datasets.base import VideoDataset
+from mmdet_vis.engine.device import resolve_device, resolve_precision
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.version import __version__
 
 DIFFERENCES_NAMED = 3
 # Where the data lie does not change results; which videos they are is told by the dataset itself.
 IGNORED_CONFIG_KEYS = ("test",)
+
+
+def compute_settings(device: str, precision: str, compile: bool) -> dict[str, Any]:
+    """How the numbers come about, as far as that decides on their last digits.
+
+    Args:
+        device, precision: as given; the answer has the kind of device and the number format that they stand for.
+        compile: whether parts of the network are compiled.
+
+    Returns:
+        values of "device", "precision", "compile" and "threads", the last one null where a GPU does the products.
+
+    Raises:
+        ConfigError: the device is not there, or cannot do that precision.
+    """
+    where = resolve_device(device)
+    return {
+        "device": where.type,
+        "precision": resolve_precision(precision, where).name,
+        "compile": compile,
+        "threads": torch.get_num_threads() if where.type == "cpu" else None,
+    }
 
 
 def run_identity(config: Config, checkpoint: Path, dataset: VideoDataset, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +66,11 @@ def run_identity(config: Config, checkpoint: Path, dataset: VideoDataset, option
     # As it comes back from a file: tuples are lists there.
     plain: dict[str, Any] = json.loads(json.dumps(identity, default=_name))
     return plain
+
+
+def is_identity(value: Any) -> bool:
+    """Whether a value read from a file can be an identity, of this version or another."""
+    return isinstance(value, dict) and {"version", "checkpoint", "options", "dataset", "config"} <= value.keys()
 
 
 def differences(before: Any, now: Any) -> str:

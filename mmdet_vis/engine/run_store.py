@@ -10,17 +10,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.engine.run_identity import differences
+from mmdet_vis.engine.run_identity import differences, is_identity
 from mmdet_vis.errors import OutputError
 from mmdet_vis.evaluation.writers import write_results
 from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
 
-# What a run writes, relative to its folder; --overwrite removes these and nothing else.
+# What a run writes beside run.json, relative to its folder; --overwrite removes these and nothing else.
 WRITTEN = (
     "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4",
-    "results.json", "submission.zip", "metrics.json", "summary.json", "run.json",
+    "results.json", "submission.zip", "metrics.json", "summary.json",
 )  # fmt: skip
 FOLDERS = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
+PLACES = ("videos", "png", "overlay", "video", "results.json", "submission.zip", "metrics.json", "summary.json")
 # Files that were being written when a run was killed.
 UNFINISHED = (".tmp-*", "videos/.tmp-*", "png/*/.tmp-*", "overlay/*/.tmp-*", "video/.tmp-*")
 _COMPLETE = b"]\n"
@@ -35,45 +36,67 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def places(self) -> Iterator[Path]:
+        """Files that runs write, and folders whose contents they write; they need not exist."""
+        for name in (*PLACES, "run.json"):
+            yield self.folder / name
+        for pattern in FOLDERS:  # A link may lead elsewhere.
+            yield from self.folder.glob(pattern)
+
     def prepare(self, identity: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
         """Make the folder ready for a run.
 
         Args:
             identity: from :func:`mmdet_vis.engine.run_identity.run_identity`.
             resume: keep the results of an earlier run of the same identity; without one, begin.
-            overwrite: remove the files of an earlier run, whatever it was.
+            overwrite: remove the files of an earlier run, whatever its identity was.
 
         Raises:
             OutputError: the folder cannot be written, or holds results and neither was asked for, or to be resumed
-                are results of something else.
+                are results of something else, or what is in it is not of a run.
         """
         ensure_writable_dir(self.folder)
-        if overwrite:
-            self._clear()
-        else:
-            self._check(identity, resume)
-        self._remove(UNFINISHED)
-        ensure_writable_dir(self.folder / "videos")
+        before = self._earlier()
+        if before is not None:
+            if overwrite:
+                self._clear()
+            else:
+                self._check(before, identity, resume)
+            self._remove(UNFINISHED)
+        # First of all, since it says that the other files are of a run.
         atomic_write(self.folder / "run.json", json.dumps(identity, indent=1) + "\n")
+        ensure_writable_dir(self.folder / "videos")
 
-    def _check(self, identity: Mapping[str, Any], resume: bool) -> None:
+    def _earlier(self) -> dict[str, Any] | None:
+        """The identity of the run in the folder; None if nothing is where a run would write."""
         run_file = self.folder / "run.json"
         if not run_file.exists():
-            for name in ("results.json", "videos"):
+            for name in PLACES:
                 if (self.folder / name).exists():
                     raise OutputError(
-                        f"{self.folder} holds {name} of something else: use another --save-dir, or --overwrite"
+                        f"{self.folder} holds something else: {name} without the run.json of a run; use another "
+                        "--save-dir, or move it away"
                     )
-            return
+            return None
+        try:
+            before = json.loads(run_file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise OutputError(
+                f"{self.folder} holds something else, or a damaged run: {run_file} cannot be read ({error}); use "
+                "another --save-dir, or remove this one"
+            ) from error
+        if not is_identity(before):
+            raise OutputError(
+                f"{self.folder} holds something else: {run_file} is not of a run of this tool; use another --save-dir"
+            )
+        return before
+
+    def _check(self, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool) -> None:
         if not resume:
             raise OutputError(
                 f"{self.folder} holds a run with {len(self.done())} finished videos: --resume goes on with it, "
                 "--overwrite starts anew; or use another --save-dir"
             )
-        try:
-            before = json.loads(run_file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise OutputError(f"cannot resume: {run_file} is damaged ({error}); start anew with --overwrite") from error
         changed = differences(before, identity)
         if changed:
             raise OutputError(
@@ -82,6 +105,7 @@ class RunStore:
             )
 
     def _clear(self) -> None:
+        """Remove what runs write but ``run.json``, without which the rest would be of something else."""
         self._remove(WRITTEN)
         for pattern in FOLDERS:
             for folder in self.folder.glob(pattern):
@@ -98,6 +122,14 @@ class RunStore:
     def done(self) -> set[int]:
         """Ids of the videos that are done."""
         return {int(path.stem) for path in self.folder.glob("videos/*.json") if _is_complete(path)}
+
+    def forget(self, video_ids: Iterable[int]) -> None:
+        """Let videos be done again.
+
+        Raises:
+            OutputError: a file cannot be removed.
+        """
+        self._remove(f"videos/{video_id}.json" for video_id in video_ids)
 
     def save(self, video_id: int, entries: Sequence[Mapping[str, Any]]) -> None:
         """Write the results of a video, in one step; from then on it is done.

@@ -87,6 +87,18 @@ def test_coco_stills_become_videos_of_repeated_frames(tmp_path: Path) -> None:
     assert "1 objects without a pixel" in builder.summary()
 
 
+def test_coco_polygons_that_enclose_nothing_are_counted(tmp_path: Path) -> None:
+    polygon = [float(value) for point in SQUARE for value in point]
+    entries = [
+        {"id": 1, "image_id": 10, "category_id": 3, "segmentation": [[1, 2], polygon, [1, 2, 3, 4]]},
+        {"id": 2, "image_id": 30, "category_id": 90, "segmentation": [[1, 2, 3, 4]]},
+    ]
+    builder = convert_coco(coco(tmp_path, annotations=entries))
+    (kept,) = builder.content()["annotations"]
+    assert same(masks_of(kept), [square_mask()])
+    assert builder.summary().endswith("ignored: 1 objects without a pixel, 3 polygons of fewer than 3 points")
+
+
 def test_coco_result_is_a_dataset(tmp_path: Path) -> None:
     write_image(tmp_path / "x.jpg")
     write_image(tmp_path / "y.jpg")
@@ -106,7 +118,10 @@ def test_coco_result_is_a_dataset(tmp_path: Path) -> None:
             {"annotations": [{"image_id": 10, "category_id": 3, "segmentation": {"size": [H, W], "counts": "zz"}}]},
             "annotation 0 has a segmentation that",
         ),
-        ({"annotations": [{"image_id": 10, "category_id": 3, "segmentation": [[1, 2]]}]}, "not of polygons"),
+        (
+            {"annotations": [{"image_id": 10, "category_id": 3, "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}]},
+            "not of polygons",
+        ),
     ],
 )
 def test_coco_names_the_bad_entry(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
@@ -237,11 +252,23 @@ def test_labelme_links_polygons_by_label_and_group(tmp_path: Path) -> None:
     assert same(found[2, 2, 4], [None, None, square_mask()])
 
 
+def test_labelme_shapes_that_are_no_polygons_are_counted(tmp_path: Path) -> None:
+    box = [[1, 1], [5, 5]]
+    shapes = [shape("cat", 1, box, "rectangle"), shape("cat", 1), shape("cat", 2, box, "circle")]
+    shapes += [shape("dog", None, [[1, 1]], "point"), shape("dog", None, box, "rectangle")]
+    write_labelme(tmp_path / "clip/0.json", shapes)
+    builder = convert_labelme(tmp_path)
+    (cat,) = builder.content()["annotations"]
+    assert same(masks_of(cat), [square_mask()])
+    assert builder.summary().endswith(
+        "1 objects, 1 categories; ignored: 1 circle shapes, 1 point shapes, 2 rectangle shapes"
+    )
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [
         ([shape("cat", None), shape("cat", None)], r"shape 1 is the second 'cat' in this frame without a group_id"),
-        ([shape("cat", 1, kind="rectangle")], "shape 0 is a rectangle, not a polygon"),
         ([shape("cat", 1, points=[[1, 1], [2, 2]])], "shape 0: a polygon needs at least 3 points"),
         ([shape("cat", 1, points=[[1, 1], [2, float("nan")], [0, 1]])], "finite numbers"),
         ([shape("cat", 1, points=[[1, 1], [1e9, 2], [0, 1]])], "far outside the frame"),

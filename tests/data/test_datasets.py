@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from mmengine.config import Config
 
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
+from mmdet_vis.engine.config import load_config
+from mmdet_vis.engine.run_dataset import build_dataset
 from mmdet_vis.errors import ConfigError, DatasetError, SourceError
 from mmdet_vis.registry import DATASETS
+from mmdet_vis.structures import encode_masks
 
 SIZE = (12, 20)  # height, width
+EMPTY_720P = encode_masks(np.zeros((1, 720, 1280), np.uint8))[0]["counts"]
 
 
 def write_frame(path: Path, value: int = 0, size: tuple[int, int] = SIZE) -> None:
@@ -80,10 +85,39 @@ def test_categories_are_found_by_name_in_the_order_of_the_config(tmp_path: Path)
     assert dataset.category_ids == (2, 4)
 
 
+def test_a_file_may_have_a_subset_of_the_categories(tmp_path: Path) -> None:
+    dataset = YTVISDataset(ytvis(tmp_path), tmp_path / "frames", ["dog", "Cat", "bird", "giant_panda"])
+    assert dataset.categories == ("dog", "Cat", "bird", "giant_panda")
+    assert dataset.category_ids == (None, 2, None, 4)
+
+
+def test_example_of_a_users_dataset(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config and the annotation file that data/README.md shows, but for the mask that it leaves out."""
+    readme = (repository / "data/README.md").read_text()
+    config, annotations = (
+        re.search(rf"```{kind}\n(.*?)```", readme, re.DOTALL).group(1)  # type: ignore[union-attr]
+        for kind in ("python", "json")
+    )
+    content = json.loads(annotations.replace('"counts": "..."', f'"counts": "{EMPTY_720P}"'))
+    for file in content["videos"][0]["file_names"]:
+        write_frame(tmp_path / "data/my_videos" / file, size=(720, 1280))
+    (tmp_path / "data/my_videos.json").write_text(json.dumps(content))
+    (tmp_path / "configs").symlink_to(repository / "configs")
+    (tmp_path / "my_dataset.py").write_text(config.replace('"./SeqMaskRCNN', '"./configs/SeqMaskRCNN'))
+    monkeypatch.chdir(tmp_path)
+    dataset = build_dataset(load_config(tmp_path / "my_dataset.py"))
+    assert [number for number in dataset.category_ids if number is not None] == [1]
+    assert dataset.categories[dataset.category_ids.index(1)] == "cat"
+    with dataset.open(0) as source:
+        assert (len(source), source.height, source.width) == (2, 720, 1280)
+
+
 def test_other_categories_are_listed(tmp_path: Path) -> None:
     path = ytvis(tmp_path)
-    with pytest.raises(DatasetError, match=r"valid\.json.*lacks dog and also has Giant panda"):
+    with pytest.raises(DatasetError, match=r"valid\.json.*it has Giant panda; .*\(now cat, dog\)"):
         YTVISDataset(path, tmp_path / "frames", ["cat", "dog"])
+    with pytest.raises(DatasetError, match=r"it has Giant panda, cat; .*person, giant_seal, .* \.\.\.\)"):
+        YTVISDataset(path, tmp_path / "frames", ["person", "giant_seal", "a", "b", "c", "d"])
     with pytest.raises(ConfigError, match="youtube_vis_2019"):
         YTVISDataset(path, tmp_path / "frames", "ytvis")
 
@@ -174,6 +208,15 @@ def test_davis_from_its_folders(tmp_path: Path, link: str) -> None:
     source = dataset.open(0)
     assert source.frame_names == ["00000", "00001"]
     assert int(source.read(1, 2)[0][0, 0, 0]) == 40
+
+
+def test_davis_test_sets_are_those_of_2019(tmp_path: Path) -> None:
+    root = davis(tmp_path, ["bear", "dog"])
+    (root / "ImageSets/2017/test-dev.txt").write_text("bear")  # The semi-supervised track's.
+    (root / "ImageSets/2019").mkdir()
+    (root / "ImageSets/2019/test-dev.txt").write_text("dog")
+    assert [video.name for video in DAVISDataset(root, "test-dev").videos] == ["dog"]
+    assert [video.name for video in DAVISDataset(root, "test-dev", 2017).videos] == ["bear"]
 
 
 def test_davis_says_what_is_missing(tmp_path: Path) -> None:

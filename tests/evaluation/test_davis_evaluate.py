@@ -155,6 +155,22 @@ def test_other_sets_are_looked_up_by_name(tmp_path: Path) -> None:
     (root / "ImageSets" / "2019").mkdir()
     (root / "ImageSets" / "2019" / "mine.txt").write_text("dog")
     assert {o.sequence for o in evaluate(results, root, "mine").objects} == {"dog"}
+    (root / "ImageSets" / "2019" / "val.txt").write_text("car")
+    assert {o.sequence for o in evaluate(results, root, year=2019).objects} == {"car"}
+    with pytest.raises(DatasetError, match=r"2017/mine\.txt cannot be read"):
+        evaluate(results, root, "mine", year=2017)
+
+
+def test_other_resolutions_and_the_link_to_the_frames(tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    (root / "JPEGImages" / "480p").mkdir(parents=True)
+    (tmp_path / "trainvalset_davis").symlink_to(root / "JPEGImages" / "480p")
+    assert evaluate(results, tmp_path / "trainvalset_davis").summary()["J&F-Mean"] == 1
+    annotations = root / "Annotations_unsupervised"
+    (annotations / "480p").rename(annotations / "Full-Resolution")
+    assert evaluate(results, root, resolution="Full-Resolution").summary()["J&F-Mean"] == 1
+    with pytest.raises(DatasetError, match="480p/car has no PNG annotations"):
+        evaluate(results, root)
 
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
@@ -187,7 +203,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
 
 def test_a_bad_data_set_is_named(tmp_path: Path) -> None:
     root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
-    with pytest.raises(DatasetError, match=r"has no ImageSets/2017/train\.txt"):
+    with pytest.raises(DatasetError, match=r"ImageSets/2017/train\.txt cannot be read"):
         evaluate(results, root, "train")
     (root / "ImageSets" / "2017" / "val.txt").write_text("\n")
     with pytest.raises(DatasetError, match="lists no videos"):

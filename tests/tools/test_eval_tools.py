@@ -115,6 +115,24 @@ def test_check_submission_of_davis(repository: Path, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0] == "- car/00000.png is missing"
 
 
+def test_davis_tools_take_the_link_to_the_frames_and_another_year(repository: Path, tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    (root / "JPEGImages" / "480p").mkdir(parents=True)
+    (tmp_path / "trainvalset_davis").symlink_to(root / "JPEGImages" / "480p")
+    (root / "ImageSets" / "2019").mkdir()
+    (root / "ImageSets" / "2019" / "test-dev.txt").write_text("dog")
+    for tool, words in (("eval_davis.py", "J&F-Mean"), ("check_submission.py", "6 frames of 1 videos of test-dev")):
+        done = run(repository, tool, results, tmp_path / "trainvalset_davis", "--set", "test-dev")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert words in done.stdout
+        done = run(repository, tool, results, root, "--set", "test-dev", "--year", "2017")
+        assert done.returncode == 2
+        assert "ImageSets/2017/test-dev.txt cannot be read" in done.stderr
+        done = run(repository, tool, results, root, "--resolution", "Full-Resolution")
+        assert done.returncode == 2
+        assert "Full-Resolution/car" in done.stderr
+
+
 @pytest.mark.parametrize("tool", ["eval_vis.py", "eval_davis.py", "check_submission.py"])
 def test_help(repository: Path, tool: str) -> None:
     done = run(repository, tool, "--help")

@@ -25,6 +25,8 @@ class Tool:
         self.arguments = [str(repository / "tools" / "test_vis.py"), str(config), str(checkpoint), "--device", "cpu"]
         # The tests share the machine: waiting threads should not take its cores.
         self.environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+        # Left to torchrun, which then sets it: that must not show in the results.
+        self.environment.pop("OMP_NUM_THREADS", None)
 
     def start(self, save: Path, *options: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         command = [sys.executable, *launcher, *self.arguments, "--save-dir", str(save), *options]
@@ -98,6 +100,18 @@ def test_refusal_is_one_line_and_exit_code_2(tool: Tool, whole: Path) -> None:
     (line,) = err.strip().splitlines()
     assert line.startswith("error: cannot resume: ")
     assert "options.mem_step (null before, 3 now)" in line
+
+
+def test_number_of_threads(tool: Tool, whole: Path) -> None:
+    """OMP_NUM_THREADS counts but for torchrun's own, and a run goes on only with as many as it began with."""
+    threads = json.loads((whole / "run.json").read_text())["options"]["threads"]
+    if threads == 1:
+        pytest.skip("needs a machine where PyTorch takes more than one thread")
+    tool.environment["OMP_NUM_THREADS"] = "1"
+    code, _, err = tool.run(whole, "--resume")
+    del tool.environment["OMP_NUM_THREADS"]
+    assert code == 2
+    assert f"options.threads ({threads} before, 1 now)" in err
 
 
 def test_options_of_the_wrong_mode(tool: Tool, tmp_path: Path) -> None:

@@ -8,5 +8,6 @@ test = dict(
         img_prefix="trainvalset_davis",
         categories="davis_uvos",
         name="davis_uvos_val",
+        submission="davis",
     )
 )

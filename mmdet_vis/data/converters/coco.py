@@ -18,7 +18,7 @@ def convert_coco(ann_file: str | Path, frames: int = 1, progress: bool = False) 
     """Turn every image of a COCO instances file into a video.
 
     Ids of images and categories stay; ``iscrowd`` of objects and ``exhaustive`` of images (whether all objects are
-    annotated) are kept.
+    annotated) are kept. Polygons of fewer than 3 points enclose nothing: they are ignored and counted.
 
     Args:
         ann_file: COCO instances JSON.
@@ -50,7 +50,8 @@ def convert_coco(ann_file: str | Path, frames: int = 1, progress: bool = False) 
         image_id, category_id = _fields(annotation, {"image_id": int, "category_id": int}, label)
         if image_id not in sizes or category_id not in categories:
             raise DatasetError(f"{label} has an image_id or category_id that does not exist: correct the file")
-        mask = _mask(annotation.get("segmentation"), *sizes[image_id], label)
+        segmentation = _enclosing(builder, annotation.get("segmentation"))
+        mask = _mask(segmentation, *sizes[image_id], label)
         builder.add_object(image_id, category_id, [mask] * frames, int(bool(annotation.get("iscrowd", 0))))
     return builder
 
@@ -76,6 +77,16 @@ def _fields(entry: Any, types: dict[str, type], label: str) -> list[Any]:
             what = "whole number" if kind is int else "text"
             raise DatasetError(f"{label} has {key} {entry.get(key)!r:.40}, not a {what}: correct the file")
     return [entry[key] for key in types]
+
+
+def _enclosing(builder: YtvisBuilder, segmentation: Any) -> Any:
+    """A segmentation without its polygons of fewer than 3 points; other kinds as they are."""
+    if not isinstance(segmentation, list):
+        return segmentation
+    kept = [polygon for polygon in segmentation if not isinstance(polygon, list) or len(polygon) >= 6]
+    if len(kept) < len(segmentation):
+        builder.ignored["polygons of fewer than 3 points"] += len(segmentation) - len(kept)
+    return kept
 
 
 def _mask(segmentation: Any, height: int, width: int, label: str) -> RLE | None:

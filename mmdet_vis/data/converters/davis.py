@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder
-from mmdet_vis.data.datasets.davis import davis_set, find_davis_root
+from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
@@ -26,21 +26,21 @@ In the binary masks of DAVIS 2016, which hold no other number, it is the object.
 def convert_davis(
     root: str | Path,
     set_name: str = "val",
-    year: int = 2017,
+    year: int | None = None,
     resolution: str = "480p",
-    annotations: str = "Annotations_unsupervised",
+    annotations: str = ANNOTATIONS,
     progress: bool = False,
 ) -> YtvisBuilder:
     """Convert a set of a DAVIS folder; frame files are relative to ``JPEGImages/<resolution>``.
+
+    The ``year`` is by default 2019 for the test sets and 2017 for others.
 
     Raises:
         DatasetError: the set, a video's annotations or one of its frames is missing or cannot be read.
     """
     root = find_davis_root(Path(root))
     names = davis_set(root, set_name, year)
-    return convert_index_pngs(
-        root / annotations / resolution, root / "JPEGImages" / resolution, names, progress=progress
-    )
+    return convert_index_pngs(root / annotations / resolution, root / IMAGES / resolution, names, progress=progress)
 
 
 def convert_index_pngs(

@@ -23,7 +23,8 @@ def convert_labelme(root: str | Path, progress: bool = False) -> YtvisBuilder:
     """Convert ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
 
     The polygons of a video with one label and one ``group_id`` are one object; without a group id, a label stands for
-    one object. Images without a JSON file are frames without objects. Frame files are relative to ``root``.
+    one object. Images without a JSON file are frames without objects. Shapes that are no polygons (rectangles, circles,
+    points, lines) outline no object: they are ignored and counted. Frame files are relative to ``root``.
 
     Args:
         root: folder of the videos.
@@ -61,7 +62,7 @@ def _add_video(builder: YtvisBuilder, folder: Path, prefix: str) -> None:
         seen[number] = file
         if (content["imageHeight"], content["imageWidth"]) != size:
             raise DatasetError(f"{file} and {files[0].name} have images of different sizes: a video must have one size")
-        for track, mask in _masks(content, file, *size).items():
+        for track, mask in _masks(builder, content, file, *size).items():
             tracks[track][number] = mask
     video_id = builder.add_video([prefix + name for name in frames], *size)
     for (label, _), masks in tracks.items():
@@ -88,15 +89,19 @@ def _image_name(content: dict[str, Any]) -> str:
     return PureWindowsPath(content["imagePath"]).name
 
 
-def _masks(content: dict[str, Any], file: Path, height: int, width: int) -> dict[_Track, RLE | None]:
+def _masks(
+    builder: YtvisBuilder, content: dict[str, Any], file: Path, height: int, width: int
+) -> dict[_Track, RLE | None]:
     """The union of each track's polygons in one frame."""
     parts: defaultdict[_Track, list[RLE]] = defaultdict(list)
     for number, shape in enumerate(content["shapes"]):
         where = f"{file}: shape {number}"
         if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
             raise DatasetError(f"{where} has no label: correct it in labelme")
-        if shape.get("shape_type", "polygon") != "polygon":
-            raise DatasetError(f"{where} is a {shape['shape_type']}, not a polygon: draw the object's outline")
+        kind = shape.get("shape_type") or "polygon"
+        if kind != "polygon":
+            builder.ignored[f"{kind!s:.20} shapes"] += 1
+            continue
         group = shape.get("group_id")
         if group is not None and type(group) is not int:
             raise DatasetError(f"{where} has group_id {group!r:.40}, not a whole number: correct it in labelme")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource
 from mmdet_vis.errors import SourceError
+
+Submission = Literal["ytvis", "davis"]
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,19 @@ class VideoDataset(ABC):
     Attributes:
         name: what reports call the dataset.
         categories: C names, in the order of the network's classes (class 1 is ``categories[0]``).
-        category_ids: C ids of these categories in the annotation file; results refer to a category by it.
+        category_ids: C ids of these categories in the annotation file, by which results refer to them; None for a
+            category that the file lacks, of which there are no results.
         videos: in the order of the annotation file.
         ann_file: annotation file in the YouTube-VIS format; None where the dataset has none.
+        submission: the benchmark whose server takes the results: "ytvis" (JSON) or "davis" (index PNGs).
     """
 
     name: str
     categories: tuple[str, ...]
-    category_ids: tuple[int, ...]
+    category_ids: tuple[int | None, ...]
     videos: list[VideoInfo]
     ann_file: Path | None
+    submission: Submission
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from mmdet_vis.data.converters.builder import YtvisBuilder
 from mmdet_vis.data.converters.davis import add_index_pngs
 from mmdet_vis.data.datasets.check_objects import check_boxes, check_masks
-from mmdet_vis.data.datasets.davis import davis_set, find_davis_root
 from mmdet_vis.data.datasets.ytvis import frame_files
+from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError, SourceError
@@ -89,7 +89,7 @@ def check_ytvis(ann_file: str | Path, img_prefix: str | Path, progress: bool = F
 
 
 def check_davis(
-    root: str | Path, set_name: str = "val", year: int = 2017, resolution: str = "480p", progress: bool = False
+    root: str | Path, set_name: str = "val", year: int | None = None, resolution: str = "480p", progress: bool = False
 ) -> DatasetReport:
     """Check the frames of a set of a DAVIS folder, and its index PNGs if there are any.
 
@@ -98,8 +98,8 @@ def check_davis(
     """
     root = find_davis_root(Path(root))
     names = davis_set(root, set_name, year)
-    report = DatasetReport(f"{root} {set_name} {year}")
-    images, pngs = root / "JPEGImages" / resolution, root / "Annotations_unsupervised" / resolution
+    report = DatasetReport(" ".join([str(root), set_name, *([] if year is None else [str(year)])]))
+    images, pngs = root / IMAGES / resolution, root / ANNOTATIONS / resolution
     annotated = any(any((pngs / name).glob("*.png")) for name in names)
     builder = YtvisBuilder(report.name)
     builder.category_id("object")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.data.datasets.base import VideoDataset, VideoInfo
+from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
 from mmdet_vis.data.datasets.names import video_names
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.evaluation.ytvis.dataset import index_videos
 from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.registry import DATASETS
+
+# How many of the network's classes a message names.
+NAMED = 5
 
 
 @DATASETS.register_module()
@@ -24,13 +27,15 @@ class YTVISDataset(VideoDataset):
         ann_file: JSON file, relative to ``data_root``.
         img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
         categories: the network's classes in their order: names, or the name of a benchmark. They are found in the
-            file by name, in whatever order and with whatever ids it has them. None: the classes in the file's order.
+            file by name, in whatever order and with whatever ids it has them; it may lack some, but have no others.
+            None: the classes in the file's order.
         data_root: relative to the working directory; absolute paths of the other arguments ignore it.
         name: what reports call the dataset; the file's name without ending by default.
+        submission: the benchmark whose server takes the results, "ytvis" or "davis".
 
     Raises:
         DatasetError: the file or folder is missing, the file is not in this format, or it has other categories.
-        ConfigError: ``categories`` is not the name of a benchmark.
+        ConfigError: ``categories`` or ``submission`` is not the name of a benchmark.
     """
 
     def __init__(
@@ -40,14 +45,18 @@ class YTVISDataset(VideoDataset):
         categories: str | Sequence[str] | None = None,
         data_root: str | Path = "data",
         name: str | None = None,
+        submission: Submission = "ytvis",
     ) -> None:
+        if submission not in get_args(Submission):
+            raise ConfigError(f"test.dataset: submission={submission!r} is not known: use 'ytvis' or 'davis'")
+        self.submission = submission
         self.ann_file: Path = Path(data_root, ann_file)
         folder = Path(data_root, img_prefix)
         self.name = name or self.ann_file.stem
         content = load_annotations(self.ann_file)
         index = index_videos(content, str(self.ann_file))
         self.categories = tuple(index.categories.values())
-        self.category_ids = tuple(index.categories)
+        self.category_ids: tuple[int | None, ...] = tuple(index.categories)
         if categories is not None:
             self.categories = resolve_categories(categories)
             self.category_ids = _find_categories(self.categories, index.categories, self.ann_file)
@@ -89,23 +98,25 @@ def _is_file_name(value: Any) -> bool:
     return True
 
 
-def _find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int, ...]:
-    """Ids in the file of the categories ``wanted``, compared without regard to case, spaces and underscores."""
+def _find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int | None, ...]:
+    """Ids in the file of the categories ``wanted``, None for those that it lacks.
+
+    Names are compared without regard to case, spaces and underscores.
+    """
     if len(wanted) == len(found) == 1:  # Class-agnostic: what the one category is called says nothing.
         return tuple(found)
     ids = {_plain(name): category_id for category_id, name in found.items()}
     if len(ids) < len(found):
         raise DatasetError(f"{file}: two categories have the same name: names must be unique")
     known = {_plain(name) for name in wanted}
-    missing = [name for name in wanted if _plain(name) not in ids]
     extra = [name for name in found.values() if _plain(name) not in known]
-    if missing or extra:
-        parts = [f"{text} {', '.join(names)}" for text, names in (("lacks", missing), ("also has", extra)) if names]
+    if extra:
         raise DatasetError(
-            f"{file}: its categories are not those of the config: it {' and '.join(parts)}; "
-            "use the config for this dataset, or set its 'categories'"
+            f"{file}: its categories are not among those of the config: it has {', '.join(extra)}; correct their "
+            f"names, use the config for this dataset, or set its 'categories' (now {', '.join(wanted[:NAMED])}"
+            f"{' ...' if len(wanted) > NAMED else ''})"
         )
-    return tuple(ids[_plain(name)] for name in wanted)
+    return tuple(ids.get(_plain(name)) for name in wanted)
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
+from mmdet_vis.data.davis_layout import RESOLUTION
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences
 from mmdet_vis.evaluation.davis.measures import contour_accuracy, region_similarity
@@ -20,7 +21,13 @@ VOID = 255
 
 
 def evaluate(
-    results_dir: str | Path, davis_root: str | Path, set_name: str = "val", *, progress: bool = False
+    results_dir: str | Path,
+    davis_root: str | Path,
+    set_name: str = "val",
+    *,
+    year: int | None = None,
+    resolution: str = RESOLUTION,
+    progress: bool = False,
 ) -> DavisMetrics:
     """Evaluate index PNGs against the annotations of a DAVIS set.
 
@@ -30,8 +37,11 @@ def evaluate(
 
     Args:
         results_dir: ``<video>/<frame>.png`` for each annotated frame; pixel values are object numbers, at most 20.
-        davis_root: the folder that contains ``Annotations_unsupervised`` and ``ImageSets``.
-        set_name: name of a list in ``ImageSets/2017``.
+        davis_root: the folder that contains ``Annotations_unsupervised`` and ``ImageSets``, or (a link to) its
+            ``JPEGImages/480p``.
+        set_name: name of a list in ``ImageSets/<year>``.
+        year: by default 2019 for the test sets and 2017 for others.
+        resolution: of the results and annotations, "480p" or "Full-Resolution".
         progress: show a progress bar on stderr.
 
     Raises:
@@ -39,7 +49,7 @@ def evaluate(
         ResultsError: if a video or frame is missing, or has the wrong size or too many objects.
     """
     results_dir = Path(results_dir)
-    sequences = annotated_sequences(davis_root, set_name)
+    sequences = annotated_sequences(davis_root, set_name, year, resolution)
     if not results_dir.is_dir():
         raise ResultsError(f"{results_dir} is not a folder: give the one that holds a folder of PNGs for each video")
     for sequence in sequences:
@@ -99,7 +109,7 @@ def _read_pair(truth_path: Path, result_path: Path) -> tuple[NDArray[np.uint8], 
         (height, width), (right_height, right_width) = result.shape, truth.shape
         raise ResultsError(
             f"{result_path} has {width}x{height} pixels, its annotation {right_width}x{right_height}: write results at "
-            "the size of the 480p frames"
+            "its size (DAVIS is evaluated at 480p)"
         )
     if result.max(initial=0) > MAX_OBJECTS:
         raise ResultsError(

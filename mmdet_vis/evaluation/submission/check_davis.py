@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.davis.dataset import ANNOTATIONS, IMAGES, sequence_names
 from mmdet_vis.evaluation.errors import ResultsError
 from mmdet_vis.evaluation.submission.report import Report
 from mmdet_vis.evaluation.submission.zips import name_problems
@@ -39,21 +39,31 @@ class _Expected:
 
 
 def check_davis_submission(
-    path: str | Path, davis_root: str | Path, set_name: str = "val", *, progress: bool = False
+    path: str | Path,
+    davis_root: str | Path,
+    set_name: str = "val",
+    *,
+    year: int | None = None,
+    resolution: str = RESOLUTION,
+    progress: bool = False,
 ) -> Report:
     """Check a folder or zip of DAVIS results (``<video>/<frame>.png``) for the unsupervised track.
 
     Args:
         path: folder or zip.
-        davis_root: the folder that contains ``ImageSets`` and ``JPEGImages`` (or ``Annotations_unsupervised``).
-        set_name: name of a list in ``ImageSets``.
+        davis_root: the folder that contains ``ImageSets`` and ``JPEGImages`` (or ``Annotations_unsupervised``), or (a
+            link to) its ``JPEGImages/480p``.
+        set_name: name of a list in ``ImageSets/<year>``.
+        year: by default 2019 for the test sets and 2017 for others.
+        resolution: of the frames, "480p" or "Full-Resolution".
         progress: show a progress bar on stderr.
 
     Raises:
         ResultsError: if the folder or zip cannot be read at all.
         DatasetError: if the set is missing.
     """
-    expected = [_expected(Path(davis_root), name) for name in sequence_names(davis_root, set_name)]
+    root = find_davis_root(davis_root)
+    expected = [_expected(root, resolution, name) for name in davis_set(root, set_name, year)]
     checked = f"{path} ({sum(len(e.frames) for e in expected)} frames of {len(expected)} videos of {set_name})"
     if Path(path).is_dir():
         return Report(_problems(_folder(Path(path)), expected, progress), checked)
@@ -73,8 +83,9 @@ def _folder(root: Path) -> _Files:
     return _Files(frozenset(names), lambda name: (root / name).read_bytes())
 
 
-def _expected(root: Path, name: str) -> _Expected:
-    for folder, ending in ((root / IMAGES / name, "*.jpg"), (root / ANNOTATIONS / name, "*.png")):
+def _expected(root: Path, resolution: str, name: str) -> _Expected:
+    images, annotations = Path(IMAGES, resolution, name), Path(ANNOTATIONS, resolution, name)
+    for folder, ending in ((root / images, "*.jpg"), (root / annotations, "*.png")):
         files = sorted(folder.glob(ending))
         if not files:
             continue
@@ -83,7 +94,7 @@ def _expected(root: Path, name: str) -> _Expected:
                 return _Expected(name, [f"{file.stem}.png" for file in files], image.size)
         except OSError as error:
             raise DatasetError(f"cannot read {files[0]} ({error}): replace the file") from error
-    raise DatasetError(f"{root} has neither {IMAGES / name} nor {ANNOTATIONS / name}: give the complete folder DAVIS")
+    raise DatasetError(f"{root} has neither {images} nor {annotations}: give the complete folder DAVIS")
 
 
 def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[str]:

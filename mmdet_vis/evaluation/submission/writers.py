@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmdet_vis.errors import OutputError
@@ -20,15 +21,23 @@ def write_ytvis_zip(path: str | Path, results_json: str | Path) -> None:
     write_zip(path, [(RESULTS_MEMBER, Path(results_json))], compress=True)
 
 
-def write_davis_zip(path: str | Path, results_dir: str | Path) -> None:
+def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[str] | None = None) -> None:
     """Write a DAVIS submission: a zip with ``<video>/<frame>.png`` for each PNG of a results folder.
 
     The same results give the same bytes.
+
+    Args:
+        path: the zip.
+        results_dir: a folder of PNGs for each video.
+        videos: names of those that go into the zip; all by default.
 
     Raises:
         OutputError: if the folder holds no such PNGs or the zip cannot be written.
     """
     files = sorted(Path(results_dir).glob("*/*.png"))
+    if videos is not None:
+        wanted = set(videos)
+        files = [file for file in files if file.parent.name in wanted]
     if not files:
         raise OutputError(f"cannot write {path}: {results_dir} holds no <video>/<frame>.png")
     write_zip(path, [(f"{file.parent.name}/{file.name}", file) for file in files], compress=False)

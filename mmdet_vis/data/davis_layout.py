@@ -1,0 +1,58 @@
+"""Where things are in a DAVIS folder: the lists of its sets, its frames and its annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmdet_vis.errors import DatasetError
+
+ANNOTATIONS = "Annotations_unsupervised"
+IMAGES = "JPEGImages"
+RESOLUTION = "480p"
+YEARS = (2017, 2019)
+TEST_SETS = ("test-dev", "test-challenge")
+
+
+def find_davis_root(path: str | Path) -> Path:
+    """The folder with ``ImageSets``: ``path``, or two above it where ``path`` is (a link to) JPEGImages/480p.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DatasetError(f"{path} is not a folder: put the folder DAVIS there, or a link to it")
+    for candidate in (path, *list(path.resolve().parents)[1:2]):
+        if (candidate / "ImageSets").is_dir():
+            return candidate
+    raise DatasetError(
+        f"{path} has no ImageSets, nor is it JPEGImages/480p of a DAVIS folder: give the folder DAVIS as unpacked, or "
+        "use configs/_base_/datasets/davisuvos_json.py with valid_davis.json"
+    )
+
+
+def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
+    """Names of the videos of a set.
+
+    Args:
+        root: the folder with ``ImageSets``.
+        set_name: name of a list in ``ImageSets/<year>``.
+        year: by default that of the unsupervised track: 2019 for its test sets and 2017 for others, or the other of
+            the two where only that has the list.
+
+    Raises:
+        DatasetError: no such list, or it is not one video name per line.
+    """
+    years = (year,) if year is not None else YEARS[::-1] if set_name in TEST_SETS else YEARS
+    files = [root / "ImageSets" / str(number) / f"{set_name}.txt" for number in years]
+    file = next((file for file in files if file.is_file()), files[0])
+    try:
+        names = file.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        others = sorted(str(path.relative_to(root)) for path in (root / "ImageSets").glob("20*/*.txt"))
+        raise DatasetError(
+            f"{file} cannot be read: choose another set or year; there is {', '.join(others) or 'none'}"
+        ) from None
+    if not names or len(set(names)) < len(names):
+        raise DatasetError(f"{file} lists {'a video twice' if names else 'no videos'}: it must name one per line")
+    return names
