@@ -20,7 +20,7 @@ from mmdet_vis.data.converters.labelme import convert_labelme
 from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis.dataset import index_annotations
-from mmdet_vis.structures import decode_masks, encode_masks
+from mmdet_vis.structures import decode_masks
 
 H, W = 12, 20
 SQUARE = [[2, 3], [8, 3], [8, 9], [2, 9]]  # x, y
@@ -393,10 +393,3 @@ def test_nothing_is_written_without_videos_or_labels(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no videos"):
         convert_labelme(tmp_path / "empty")
-
-
-def test_masks_are_written_as_compressed_runs(tmp_path: Path) -> None:
-    path = tmp_path / "out.json"
-    convert_coco(coco(tmp_path)).write(path)
-    content = json.loads(path.read_text())
-    assert content["annotations"][0]["segmentations"] == [encode_masks(square_mask()[None])[0]]

@@ -21,7 +21,6 @@ from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.engine.config import load_config
 from mmdet_vis.engine.run_dataset import DatasetRun, run_dataset
 from mmdet_vis.engine.run_inputs import RunOptions
-from mmdet_vis.engine.workers import Workers, balance
 from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError
 from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_annotations
@@ -374,32 +373,6 @@ def test_mistakes_are_named_before_the_model_is_loaded(
     with pytest.raises(ConfigError, match=r"inputs_only\.py: has no test\.dataset: .*--input-dir"):
         run_dataset(replace(run, config=tmp_path / "inputs_only.py"))
     assert not list(tmp_path.glob("out/*.json"))
-
-
-def test_shares_are_balanced_and_always_the_same() -> None:
-    frames = [36, 180, 20, 20, 5, 90, 36, 36, 1, 400]
-    shares = balance(frames, 3)
-    assert sorted(index for share in shares for index in share) == list(range(10))
-    loads = [sum(frames[index] for index in share) for share in shares]
-    assert max(loads) == 400, "the longest video alone"
-    assert abs(loads[1] - loads[2]) <= 36
-    assert all(share == sorted(share) for share in shares)
-    assert balance(frames, 3) == shares
-    assert balance([], 2) == [[], []]
-    assert balance([3, 3], 1) == [[0, 1]]
-
-
-def test_devices_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.cuda.set_device", lambda index: None)
-    assert Workers(0, 1, 0).device("auto") == "auto"
-    second = Workers(3, 4, 1)
-    assert second.device("auto") == second.device("cuda") == "cuda:1"
-    assert second.device("cpu") == "cpu"
-    assert second.device("cuda:0") == "cuda:0"
-    with pytest.raises(ConfigError, match="there are 2"):
-        Workers(2, 4, 2).device("auto")
 
 
 def test_digest_of_the_checkpoint_is_that_of_the_file(first_run: DatasetRun) -> None:
