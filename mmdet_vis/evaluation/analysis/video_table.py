@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from mmdet_vis.evaluation.analysis.attributes import occlusions
 from mmdet_vis.evaluation.analysis.error_types import BACKGROUND_IOU, Classified, assign, classify
 from mmdet_vis.evaluation.analysis.following import follow
-from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS
 from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, MaskSequence
 from mmdet_vis.evaluation.ytvis.entries import Prediction, mask_error, read_predictions
+from mmdet_vis.evaluation.ytvis.evaluate import counted_entries
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
 
@@ -67,17 +66,6 @@ class VideoTable:
 def objects_of(dataset: Annotations, video_id: int) -> list[GroundTruth]:
     """The objects of a video by category id, then in the order of the file."""
     return [truth for c in sorted(dataset.categories) for truth in dataset.objects.get((video_id, c), [])]
-
-
-def counted_entries(entries: Sequence[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
-    """The entries of a video that the evaluation counts, best first: 100 of each category."""
-    seen: Counter[int] = Counter()
-    best = []
-    for index, entry in sorted(entries, key=lambda item: -item[1]["score"]):
-        seen[entry["category_id"]] += 1
-        if seen[entry["category_id"]] <= MAX_DETECTIONS[-1]:
-            best.append((index, entry))
-    return best
 
 
 def build_table(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.evaluation.submission.report import Report
 from mmdet_vis.evaluation.submission.zips import name_problems
 from mmdet_vis.evaluation.writers.davis_png import MAX_OBJECTS
@@ -74,7 +73,7 @@ def check_davis_submission(
             return Report(unsafe or _problems(_Files(names, archive.read), expected, progress), checked)
     except FileNotFoundError:
         raise ResultsError(f"{path} does not exist: check the path") from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ResultsError(f"cannot read {path} as a zip ({error}): give a folder or a zip of index PNGs") from error
 
 

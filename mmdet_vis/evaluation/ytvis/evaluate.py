@@ -70,7 +70,7 @@ def _match_video(
     """Match the predictions of one video to its objects, category by category."""
     video = dataset.videos[video_id]
     by_category: defaultdict[int, list[Prediction]] = defaultdict(list)
-    for prediction in read_predictions(_best_by_category(entries), video, name):
+    for prediction in read_predictions(counted_entries(entries), video, name):
         by_category[prediction.category_id].append(prediction)
     annotated = {category_id for category_id in dataset.categories if (video_id, category_id) in dataset.objects}
     return {
@@ -81,8 +81,8 @@ def _match_video(
     }
 
 
-def _best_by_category(entries: Sequence[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
-    """The entries of one video that count, best first."""
+def counted_entries(entries: Sequence[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
+    """The entries of one video that the evaluation counts, best first: 100 of each category."""
     seen: Counter[int] = Counter()
     best = []
     for index, entry in sorted(entries, key=lambda item: -item[1]["score"]):

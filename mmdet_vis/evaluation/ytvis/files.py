@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.errors import DatasetError, UserError
-from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
 
 RESULTS_MEMBER = "results.json"
 
@@ -53,7 +52,7 @@ def read_results_json(path: str | Path) -> Any:
             data = archive.read(RESULTS_MEMBER)
     except KeyError:
         raise ResultsError(f"{path} holds no {RESULTS_MEMBER} at its top level: zip that file alone") from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ResultsError(f"cannot read {RESULTS_MEMBER} in {path} ({error}): write the zip again") from error
     return _parse(data, f"{RESULTS_MEMBER} in {path}", ResultsError)
 
