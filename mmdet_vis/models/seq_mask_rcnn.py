@@ -27,7 +27,7 @@ class Features:
     stages: tuple[Tensor, ...]
     levels: tuple[Tensor, ...]
 
-    def __getitem__(self, index: slice) -> Features:
+    def __getitem__(self, index: slice | list[int]) -> Features:
         """Some of the B frames."""
         return Features(tuple(x[index] for x in self.stages), tuple(x[index] for x in self.levels))
 

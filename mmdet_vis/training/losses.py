@@ -1,0 +1,56 @@
+"""Loss functions. Each returns a sum; who calls it divides by the number that it belongs to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPSILON = 1e-6
+
+
+def smooth_l1(predicted: Tensor, target: Tensor, beta: float) -> Tensor:
+    """Smooth L1 distance per element (Fast R-CNN, equation 3): quadratic below ``beta``, linear above.
+
+    Args:
+        predicted, target: of one shape.
+        beta: where the two parts meet.
+
+    Returns:
+        of the same shape, not negative.
+    """
+    distance = (predicted - target).abs()
+    return torch.where(distance < beta, 0.5 * distance**2 / beta, distance - 0.5 * beta)
+
+
+def soft_iou_loss(probability: Tensor, target: Tensor) -> Tensor:
+    """One minus the soft IoU of masks (Propose-Reduce, section 3.4): ``1 - sum(min(p, g)) / sum(max(p, g))``.
+
+    Args:
+        probability: ``[N, H, W]`` float in [0, 1].
+        target: ``[N, H, W]`` 0 or 1.
+
+    Returns:
+        ``[N]`` in [0, 1]. An empty target gives 1 whatever the prediction.
+    """
+    target = target.to(probability.dtype)
+    overlap = torch.minimum(probability, target).flatten(1).sum(dim=1)
+    union = torch.maximum(probability, target).flatten(1).sum(dim=1)
+    return 1 - overlap / (union + EPSILON)
+
+
+def mask_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
+    """Binary cross entropy of mask probabilities, averaged over each mask's pixels.
+
+    Unlike the soft IoU it also teaches that an object has gone: a prediction where the target is empty costs.
+
+    Args:
+        probability: ``[N, H, W]`` float in [0, 1].
+        target: ``[N, H, W]`` 0 or 1.
+
+    Returns:
+        ``[N]``, not negative.
+    """
+    # The clamp keeps the gradient finite where a probability has been rounded to 0 or 1.
+    certain = probability.clamp(EPSILON, 1 - EPSILON)
+    logits = torch.where(target > 0, certain, 1 - certain).log()
+    return -logits.flatten(1).mean(dim=1)
