@@ -40,7 +40,7 @@ from mmdet_vis.engine.device import (
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.propose_reduce import EngineSettings, Sequences, propose_reduce
+from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
 from mmdet_vis.structures import InstanceSequence, VideoResult
 from mmdet_vis.structures.resize import rles_to_original
 
@@ -135,6 +135,9 @@ def segment_video(
 ) -> VideoResult:
     """Find every object of a video as one sequence of masks.
 
+    The algorithm is Propose-Reduce, or the one that the config names in ``propose_reduce.method``, which has none of
+    the options ``key_num`` to ``use_cate_reduce`` and no profile ``fast``.
+
     Args:
         model: from :func:`load_model`.
         source: a folder of frames, a video or image file, a frame source, or frames ``[T, H, W, 3]`` uint8 BGR.
@@ -166,7 +169,11 @@ def segment_video(
     video = _as_source(source)
     try:
         geometry = model.preprocess.geometry(video.height, video.width)
-        found = propose_reduce(model.network, video, model.preprocess, geometry.resized, settings, engine, progress)
+        common = model.network, video, model.preprocess, geometry.resized
+        if isinstance(settings, ProposeReduceSettings):
+            found = propose_reduce(*common, settings, engine, progress)
+        else:
+            found = settings(*common, engine, progress)
         return _result(model, video, found, geometry.resized)
     finally:
         if video is not source:

@@ -59,15 +59,25 @@ PROPOSE_REDUCE: Rules = {
     "reduce": BLOCK,
     "cate_reduce": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
     "skip_covered_iou": FRACTION,
+    "method": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
 }
-OPTIONAL = {"cate_reduce", "skip_covered_iou"}
+OPTIONAL = {"cate_reduce", "skip_covered_iou", "method"}
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
+    "NoReduce": {},
     "MemoryEveryNth": {"step": WHOLE},
+    "MemoryKeyFrame": {},
     "MemoryFraction": {"num": WHOLE},
     "MemoryAtMost": {"size": WHOLE, "step": WHOLE},
     "MemoryFirstLastSpaced": {"size": WHOLE, "step": WHOLE},
+    "TrackByIoU": {
+        "iou": Rule(lambda v: v in ("mask", "box"), "'mask' or 'box'"),
+        "iou_thr": FRACTION,
+        "max_lost": Rule(lambda v: v == 0 or _whole(v), "a whole number from 0 on"),
+        "score_thr": FRACTION,
+        "mask_nms_thr": FRACTION,
+    },
 }
 """Arguments of the project's own parts of ``propose_reduce``; a user's registered part checks its arguments itself."""
 
@@ -165,7 +175,7 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
     options = config["propose_reduce"]
     required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
     _check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
-    for key in ("memory", "reduce", "cate_reduce"):
+    for key in ("memory", "reduce", "cate_reduce", "method"):
         part = options.get(key)
         rules = PARTS.get(_own_type(part)) if part is not None else None
         if rules is not None:
@@ -206,4 +216,4 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}"
+    return f"; known: {', '.join(sorted(known))}" if known else "; it takes none"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
+import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
 from mmdet_vis.engine.config import build
 from mmdet_vis.engine.config_check import check_propose_reduce, file_of
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction
+from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction, SequenceMethod
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS
 
@@ -26,12 +27,12 @@ def build_settings(
     mem_max: int | None = None,
     use_cate_reduce: bool = False,
     profile: str = "exact",
-) -> ProposeReduceSettings:
-    """Build the algorithm's settings.
+) -> ProposeReduceSettings | SequenceMethod:
+    """Build the algorithm's settings, or the other method that the config names.
 
     Args:
         config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
-            ``cate_reduce`` and ``skip_covered_iou``.
+            ``cate_reduce``, ``skip_covered_iou`` and ``method``, a baseline that takes the algorithm's place.
         key_num: overrides the number of key frames.
         mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
         mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
@@ -40,10 +41,21 @@ def build_settings(
             covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says).
 
     Raises:
-        ConfigError: a key or value that cannot be used.
+        ConfigError: a key or value that cannot be used, or an option that the config's ``method`` does not have.
     """
     check_propose_reduce(config)
     options: Mapping[str, Any] = config["propose_reduce"]
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
+    if options.get("method") is not None:
+        given = {
+            "--key-num": key_num is not None,
+            "--mem-step": mem_step is not None,
+            "--mem-max": mem_max is not None,
+            "--use-cate-reduce": use_cate_reduce,
+            "--profile fast": profile == "fast",
+        }
+        return _build_method(config, [option for option, is_given in given.items() if is_given])
     key_num = options["key_num"] if key_num is None else key_num
     if key_num < 1:
         raise ConfigError(f"--key-num must be at least 1, got {key_num}")
@@ -51,8 +63,6 @@ def build_settings(
         raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
     if mem_max is not None and mem_max < 2:
         raise ConfigError(f"--mem-max must be at least 2, got {mem_max}")
-    if profile not in PROFILES:
-        raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
     memory: MemoryConfig
     if mem_max is not None:
@@ -71,3 +81,16 @@ def build_settings(
         category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
     rule = build(TASK_UTILS, config, "propose_reduce.reduce")
     return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule), skip)
+
+
+def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:
+    name = config["propose_reduce"]["method"]["type"]
+    if options:
+        raise ConfigError(
+            f"{options[0]} is an option of Propose-Reduce, {file_of(config)} has propose_reduce.method={name}: "
+            "leave one of them out"
+        )
+    method: SequenceMethod = build(TASK_UTILS, config, "propose_reduce.method")
+    if not callable(method):
+        raise ConfigError(f"{file_of(config)}: propose_reduce.method.type={name!r} is no method: use TrackByIoU")
+    return method

@@ -1,9 +1,21 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
 from mmdet_vis.propose_reduce.key_frames import key_frames
-from mmdet_vis.propose_reduce.memory_policy import MemoryAtMost, MemoryEveryNth, MemoryFirstLastSpaced, MemoryFraction
-from mmdet_vis.propose_reduce.pipeline import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
-from mmdet_vis.propose_reduce.reduce import Reduction, SeqNMS, SeqSoftNMS
+from mmdet_vis.propose_reduce.memory_policy import (
+    MemoryAtMost,
+    MemoryEveryNth,
+    MemoryFirstLastSpaced,
+    MemoryFraction,
+    MemoryKeyFrame,
+)
+from mmdet_vis.propose_reduce.pipeline import (
+    EngineSettings,
+    ProposeReduceSettings,
+    SequenceMethod,
+    Sequences,
+    propose_reduce,
+)
+from mmdet_vis.propose_reduce.reduce import NoReduce, Reduction, SeqNMS, SeqSoftNMS
 
 __all__ = [
     "EngineSettings",
@@ -11,10 +23,13 @@ __all__ = [
     "MemoryEveryNth",
     "MemoryFirstLastSpaced",
     "MemoryFraction",
+    "MemoryKeyFrame",
+    "NoReduce",
     "ProposeReduceSettings",
     "Reduction",
     "SeqNMS",
     "SeqSoftNMS",
+    "SequenceMethod",
     "Sequences",
     "key_frames",
     "propose_reduce",

@@ -41,6 +41,16 @@ class EveryNth:
         return distance // self.step if distance % self.step == 0 else None
 
 
+class KeyFrameOnly:
+    """No frame but the key frame is remembered, as in matching against the first mask alone."""
+
+    capacity = 1
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`."""
+        return None
+
+
 class EvenlySpread:
     """At most ``size`` frames, about evenly spread over the past, the key frame among them.
 
@@ -107,6 +117,15 @@ class MemoryEveryNth:
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
         """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
         return EveryNth(num_frames, self.step)
+
+
+@TASK_UTILS.register_module()
+class MemoryKeyFrame:
+    """Config of :class:`KeyFrameOnly`: no long-term memory, for ablations."""
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return KeyFrameOnly()
 
 
 @TASK_UTILS.register_module()

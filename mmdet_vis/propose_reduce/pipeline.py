@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.covered import uncovered
@@ -63,10 +65,10 @@ class EngineSettings:
 
 @dataclass
 class Sequences:
-    """Reduced sequences at the network's padded resolution, best first.
+    """Reduced sequences, best first.
 
     Attributes:
-        masks: M sequences of T RLEs.
+        masks: M sequences of T RLEs at the network's resolution; padding on the right and at the bottom may be there.
         scores: ``[M, C + 1]`` float32, index 0 is background; -1 where category-aware reduction dropped a category.
         proposed: number of sequences before the reduction.
     """
@@ -74,6 +76,22 @@ class Sequences:
     masks: list[list[RLE]]
     scores: NDArray[np.float32]
     proposed: int
+
+
+class SequenceMethod(Protocol):
+    """Another way to find the sequences of a video: what a config's ``propose_reduce.method`` names."""
+
+    def __call__(
+        self,
+        model: SeqMaskRCNN,
+        source: FrameSource,
+        preprocess: Preprocess,
+        image_size: tuple[int, int],
+        engine: EngineSettings,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Sequences:
+        """Segment all objects of a video; arguments as of :func:`propose_reduce`."""
+        ...
 
 
 def propose_reduce(

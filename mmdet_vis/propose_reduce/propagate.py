@@ -15,10 +15,16 @@ from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_agg
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.memory_bank import MemoryBank
-from mmdet_vis.propose_reduce.memory_policy import MemoryAtMost, MemoryEveryNth, MemoryFirstLastSpaced, MemoryFraction
+from mmdet_vis.propose_reduce.memory_policy import (
+    MemoryAtMost,
+    MemoryEveryNth,
+    MemoryFirstLastSpaced,
+    MemoryFraction,
+    MemoryKeyFrame,
+)
 from mmdet_vis.propose_reduce.propose import Group
 
-MemoryConfig = MemoryEveryNth | MemoryFraction | MemoryAtMost | MemoryFirstLastSpaced
+MemoryConfig = MemoryEveryNth | MemoryFraction | MemoryAtMost | MemoryFirstLastSpaced | MemoryKeyFrame
 
 
 class Propagator:

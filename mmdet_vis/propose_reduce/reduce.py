@@ -87,6 +87,19 @@ class SeqSoftNMS:
         return kept, scores[kept]
 
 
+@TASK_UTILS.register_module()
+class NoReduce:
+    """Every sequence is kept, duplicates too: Propose-Reduce without its second half, for ablations."""
+
+    def select(self, scores: Scores, iou: IoU) -> tuple[list[int], Scores]:
+        """Sort; see :meth:`SeqNMS.select`. The IoU is not looked at."""
+        kept = np.argsort(-scores, kind="stable").tolist()
+        return kept, scores[kept]
+
+
+Rule = SeqNMS | SeqSoftNMS | NoReduce
+
+
 class Reduction:
     """Sequence reduction, plain or category-aware.
 
@@ -96,7 +109,7 @@ class Reduction:
             project's model zoo): a category in which a sequence is not kept gets the score -1.
     """
 
-    def __init__(self, rule: SeqNMS | SeqSoftNMS, category_rule: SeqSoftNMS | None = None) -> None:
+    def __init__(self, rule: Rule, category_rule: Rule | None = None) -> None:
         self.rule = rule
         self.category_rule = category_rule
 
@@ -112,6 +125,8 @@ class Reduction:
         """
         if not sequences:
             return [], scores[:0]
+        if isinstance(self.rule, NoReduce) and self.category_rule is None:
+            return self.reduce(np.eye(len(sequences)), scores)  # no rule asks for the costly IoU
         return self.reduce(sequence_iou(sequences), scores)
 
     def reduce(self, iou: IoU, scores: Scores) -> tuple[list[int], Scores]:
