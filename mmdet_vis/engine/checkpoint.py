@@ -61,7 +61,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     else:
-        content = _read_torch(path)
+        content = read_torch(path)
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -75,7 +75,12 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def _read_torch(path: Path) -> object:
+def read_torch(path: Path) -> object:
+    """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
+
+    Raises:
+        CheckpointError: it is damaged, or holds more than that.
+    """
     try:
         with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
             warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
@@ -148,7 +153,7 @@ def save_safetensors(model: nn.Module, path: str | Path, metadata: Mapping[str, 
             f"cannot save {path}: the model was prepared for inference (batch norm folded, precision changed): "
             "convert the checkpoint file instead with convert_checkpoint"
         )
-    _write(model.state_dict(), Path(path), metadata)
+    write_state(model.state_dict(), Path(path), metadata)
 
 
 def convert_checkpoint(source: str | Path, target: str | Path) -> int:
@@ -173,11 +178,16 @@ def convert_checkpoint(source: str | Path, target: str | Path) -> int:
     state = read_state_dict(source)
     if target.exists() and target.samefile(source):
         raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
-    _write(state, target)
+    write_state(state, target)
     return len(state)
 
 
-def _write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def write_state(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors to a ``.safetensors`` file, or by ``torch.save`` under any other ending.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     # Copies, because safetensors takes no tensors that share memory.
     tensors = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
     try:
@@ -187,7 +197,10 @@ def _write(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] 
     with temporary_path(path) as temporary:
         try:
             if path.suffix.lower() == ".safetensors":
+                temporary.touch()
+                mode = temporary.stat().st_mode
                 save_file(tensors, temporary, metadata=dict(metadata or {}))
+                temporary.chmod(mode)  # as of other files; safetensors gives permissions to the owner alone
             else:
                 torch.save(tensors, temporary)
         except (RuntimeError, safetensors.SafetensorError) as error:  # both hide the system's error in their own

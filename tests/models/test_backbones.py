@@ -81,19 +81,45 @@ def test_neck_channels_can_be_told(repository):
     assert model.neck.lateral_convs[3].conv.in_channels == 64
 
 
-def test_folded_batch_norm_gives_the_same_features():
+FOLDABLE = {
+    "ResNet": lambda: ResNet(depth=50),
+    "lite0": lambda: TimmBackbone("tf_efficientnet_lite0"),
+    "mobilenetv3": lambda: TimmBackbone("mobilenetv3_small_050"),
+    "efficientnetv2": lambda: TimmBackbone("efficientnetv2_rw_t"),
+    "resnet10t": lambda: TimmBackbone("resnet10t"),
+    "resnet26d": lambda: TimmBackbone("resnet26d"),
+}
+LEFT = {"resnet10t": 1, "resnet26d": 1}
+"""Normalisations that stay: the one after a deep stem."""
+
+
+@pytest.mark.parametrize("name", FOLDABLE)
+def test_folded_batch_norm_gives_the_same_features(name):
     torch.manual_seed(0)
-    backbone = ResNet(depth=50).eval()
+    backbone = FOLDABLE[name]().eval()
     for module in backbone.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_()
             module.running_var.uniform_(0.5, 2)
             torch.nn.init.uniform_(module.weight, 0.1, 0.5)
+            torch.nn.init.normal_(module.bias)
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         expected = backbone(images)
         backbone.fold_batch_norm()
         found = backbone(images)
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules())
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in backbone.modules()) == LEFT.get(name, 0)
     for a, b in zip(expected, found, strict=True):
+        assert a.std() > 0
         assert (a - b).abs().max() < 1e-5 * a.abs().max()
+
+
+def test_unknown_blocks_are_not_folded():
+    """ConvNeXt has no batch normalisation; preactivation blocks have it before the convolution."""
+    for name in ("convnext_atto", "resnetv2_50"):
+        backbone = TimmBackbone(name).eval()
+        images = torch.randn(1, 3, 64, 64)
+        with torch.no_grad():
+            expected = backbone(images)
+            backbone.fold_batch_norm()
+            assert all(torch.equal(a, b) for a, b in zip(expected, backbone(images), strict=True))

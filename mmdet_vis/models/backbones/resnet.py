@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
+from mmdet_vis.models.backbones.fold import block_pairs, fold
+from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
 from mmdet_vis.registry import MODELS
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
 @MODELS.register_module()
-class ResNet(TorchvisionResNet):
+class ResNet(NormEvalMixin, TorchvisionResNet):
     """Bottleneck ResNet ("pytorch style": stride in the 3x3 convolution) that returns the stages C2..C5.
 
     Parameter names are torchvision's and MMDetection's: ``conv1``, ``bn1``, ``layer1`` .. ``layer4``.
@@ -53,31 +54,12 @@ class ResNet(TorchvisionResNet):
         for module in frozen:
             module.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> ResNet:
-        """Switch to training; batch normalisation stays in evaluation mode under ``norm_eval``."""
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
-
     def fold_batch_norm(self) -> None:
         """Merge each batch normalisation into the convolution before it: for inference, the same function, fewer steps.
 
         The parameters change names, so do this after loading weights.
         """
-        pairs: list[tuple[nn.Module, str, str]] = [(self, "conv1", "bn1")]
-        for block in self.modules():
-            if isinstance(block, Bottleneck):
-                pairs += [(block, f"conv{i}", f"bn{i}") for i in (1, 2, 3)]
-                if block.downsample is not None:
-                    pairs.append((block.downsample, "0", "1"))
-        for owner, conv, norm in pairs:
-            layer, following = owner.get_submodule(conv), owner.get_submodule(norm)
-            if isinstance(following, nn.BatchNorm2d) and isinstance(layer, nn.Conv2d):
-                setattr(owner, conv, fuse_conv_bn_eval(layer, following))
-                setattr(owner, norm, nn.Identity())
+        fold([(self, "conv1", "bn1"), *block_pairs(self)])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Features of images.

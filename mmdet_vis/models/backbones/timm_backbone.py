@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.backbones.fold import block_pairs, fold
+from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
 from mmdet_vis.registry import MODELS
 
 STRIDES = (4, 8, 16, 32)
 
 
 @MODELS.register_module()
-class TimmBackbone(nn.Module):
+class TimmBackbone(NormEvalMixin, nn.Module):
     """A timm model cut into the stages of strides 4, 8, 16 and 32.
 
     Args:
@@ -75,14 +77,12 @@ class TimmBackbone(nn.Module):
             if index <= last:
                 parameter.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> TimmBackbone:
-        """Switch to training; batch normalisation stays in evaluation mode under ``norm_eval``."""
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
+    def fold_batch_norm(self) -> None:
+        """Merge batch normalisations into convolutions, in the families of ResNet and EfficientNet.
+
+        For inference: the same function, fewer steps. The parameters change names, so do this after loading weights.
+        """
+        fold([(self.body, "conv_stem", "bn1"), (self.body, "conv1", "bn1"), *block_pairs(self.body)])
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """``[B, 3, H, W]`` normalised images to features ``[B, out_channels[i], H / strides[i], W / strides[i]]``."""
