@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Draw training samples as the network gets them: augmented frames side by side with masks, ids, boxes and classes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmdet_vis.engine.cli import OptionAction, positive
+from mmdet_vis.errors import run_command
+
+# Clips per picture.
+ROWS = 6
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the tool."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Regions that are ignored in training are hatched. The samples are those of the first batches of a "
+        "training run with this seed.",
+    )
+    parser.add_argument("config", type=Path, help="config with train.dataset (it is run as code)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for samples_000.png, ...")
+    parser.add_argument("--num", type=positive, default=12, metavar="N", help="number of samples (default 12)")
+    parser.add_argument("--seed", type=int, default=0, help="of the sampler and of all random choices (default 0)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=OptionAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="override values of the config, e.g. train.dataset.max_gap=3",
+    )
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error("--seed must be 0 or more")
+    return args
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    from itertools import chain, islice
+
+    import cv2
+    from tqdm import tqdm
+
+    from mmdet_vis.data.training import ClipSampler, build_training_dataset
+    from mmdet_vis.data.training.pictures import draw_clips
+    from mmdet_vis.engine.config import load_config
+    from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+
+    dataset = build_training_dataset(load_config(args.config, args.cfg_options))
+    out = ensure_writable_dir(args.out)
+    keys = islice(chain.from_iterable(ClipSampler(dataset, 1, args.seed)), args.num)
+    progress = tqdm(keys, total=args.num, unit="sample", disable=not sys.stderr.isatty())
+    number = 0
+    while rows := [dataset[key] for key in islice(progress, ROWS)]:
+        path = out / f"samples_{number:03d}.png"
+        atomic_write(path, cv2.imencode(".png", draw_clips(rows, dataset.categories))[1].tobytes())
+        print(f"{path}: {len(rows)} samples")
+        number += 1
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
