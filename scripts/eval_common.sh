@@ -43,7 +43,8 @@ eval_vis() {
     # Named so that torchrun does not lecture about it; the tool takes no notice of its 1.
     : "${OMP_NUM_THREADS:=1}"
     export OMP_NUM_THREADS
-    set -- -m torch.distributed.run --standalone --nproc_per_node "$GPUS" "$@"
+    # As torchrun, but with the tool's own exit code.
+    set -- -m mmdet_vis.engine.launch --standalone --nproc_per_node "$GPUS" "$@"
   fi
   exec "$python" "$@"
 }
@@ -65,7 +66,7 @@ The first run makes a Python environment in $venv, unless an active one has the 
   OPTION      any option of tools/test_vis.py: --resume goes on after a kill, --overwrite starts anew,
               --eval compares with annotations, if the data have any; --device cpu ...
 
-Exit code 3 (with GPUS above 1: 1): some videos could not be read; they are named, the others are done.
+Exit code 3: some videos could not be read; they are named, the others are done.
 END
 }
 

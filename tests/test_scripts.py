@@ -1,27 +1,16 @@
-"""The scripts that reproduce published rows: their command lines with a stand-in for Python, and two real runs."""
+"""The scripts that reproduce published rows: their command lines, with a stand-in for Python."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
-from mmdet_vis.engine.config import load_config
-from tests.tiny import write_checkpoint
-from tests.tiny_dataset import VIDEOS, write_davis, write_ytvis
+from tests.benchmark_layouts import ROWS, script_of
 
-# The published rows: folder, network, checkpoint, config, key frames, results.
-ROWS = [
-    *[("YTV2019", bb, "ytv19", "youtubevis19", 5, ca) for bb in ("r50", "r101", "x101") for ca in (False, True)],
-    *[("YTV2021", bb, "ytv21", "youtubevis21", 5, ca) for bb in ("r50", "x101") for ca in (False, True)],
-    *[("DAVIS", bb, "davis", "davisuvos", 8, False) for bb in ("r101", "x101")],
-]
 SHELLS = [shell for shell in ("dash", "bash --posix", "busybox sh") if shutil.which(shell.split()[0])]
 STAND_IN = """#!/bin/sh
 case " $* " in
@@ -29,10 +18,6 @@ case " $* " in
   *) for argument; do printf '%s\\n' "$argument"; done ;;
 esac
 """
-
-
-def script_of(folder: str, backbone: str, category_aware: bool) -> str:
-    return f"scripts/{folder}/{'CateAwareReduce/' if category_aware else ''}eval_vis_{backbone}.sh"
 
 
 class Checkout:
@@ -103,7 +88,7 @@ def test_gpus_and_other_variables(checkout: Checkout, shell: str) -> None:
     variables = {"CHECKPOINT": "my weights.pth", "SAVE_DIR": "my results", "DATA_ROOT": "../a check out/data"}
     for options in (["--key-num", "3"], ["--key-num=3"]):
         arguments = checkout.arguments(script, *options, shell=shell, GPUS="4", **variables)
-        assert arguments[:5] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "4"]
+        assert arguments[:5] == ["-m", "mmdet_vis.engine.launch", "--standalone", "--nproc_per_node", "4"]
         assert arguments[7:12] == ["my weights.pth", "--save-dir", "my results/vis_r50_Ft-k3", "--key-num", "3"]
         assert "test.dataset.data_root=../a check out/data" in arguments
         assert arguments[-len(options) :] == options
@@ -138,64 +123,3 @@ def test_help(checkout: Checkout) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("usage: ")
     assert "8 key frames" in done.stdout
-
-
-def run_for_real(
-    repository: Path, script: str, config: Path, checkpoint: Path, data_root: Path, save: Path
-) -> subprocess.CompletedProcess[str]:
-    # Links, so that the script cannot touch a .venv in the repository: it takes the environment of the tests.
-    root = save.parent / "checkout"
-    root.mkdir()
-    for name in ("scripts", "tools", "mmdet_vis", "configs", "pyproject.toml", "setup.py"):
-        (root / name).symlink_to(repository / name)
-    environment = {**os.environ, "CONFIG": str(config), "CHECKPOINT": str(checkpoint), "DATA_ROOT": str(data_root)}
-    environment |= {"SAVE_DIR": str(save), "VIRTUAL_ENV": sys.prefix, "OMP_WAIT_POLICY": "PASSIVE"}
-    command = ["sh", str(root / script), "--device", "cpu", "--eval"]
-    return subprocess.run(command, cwd=save.parent, env=environment, capture_output=True, text=True, timeout=300)
-
-
-def published_dataset(repository: Path, name: str, **changes: object) -> str:
-    """The dataset of a published config, as Python text: where its files are is what the script relies on."""
-    config = load_config(repository / "configs" / "SeqMaskRCNN" / name)
-    return repr({"_delete_": True, **config.test.dataset.to_dict(), **changes})
-
-
-def test_a_youtube_vis_script_end_to_end(repository: Path, tiny: tuple[Path, Path], tmp_path: Path) -> None:
-    dataset = published_dataset(
-        repository,
-        "CateAwareReduce/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py",
-        categories=["cat", "dog", "bird"],
-    )
-    config = tmp_path / "config.py"
-    config.write_text(f"_base_ = {str(tiny[0])!r}\ntest = dict(dataset={dataset})\n")
-    write_ytvis(tmp_path / "data", "valid_ytv19.json", "valset_ytv19")
-    script = script_of("YTV2019", "r50", True)
-    done = run_for_real(repository, script, config, tiny[1], tmp_path / "data", tmp_path / "Results")
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "Results" / "vis_r50_Ft_CAReduce-k5"
-    with zipfile.ZipFile(out / "submission.zip") as archive:
-        entries = json.loads(archive.read("results.json"))
-    assert {entry["video_id"] for entry in entries} == VIDEOS.keys()
-    assert json.loads((out / "run.json").read_text())["options"]["use_cate_reduce"] is True
-    assert "AP50" in done.stdout
-
-
-def test_a_davis_script_end_to_end(repository: Path, tiny: tuple[Path, Path], tmp_path: Path) -> None:
-    dataset = published_dataset(repository, "seq_mask_rcnn_r101_fpn_1x_davisuvos_ftstage.py")
-    config = tmp_path / "config.py"
-    model = "model = dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2))"
-    config.write_text(
-        f"_base_ = {str(tiny[0])!r}\ncategories = 'davis_uvos'\n{model}\ntest = dict(dataset={dataset})\n"
-    )
-    weights = write_checkpoint(config, tmp_path / "davis.safetensors")
-    # As in the original's layout: a link to the frames of a DAVIS folder.
-    write_davis(tmp_path / "DAVIS")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "trainvalset_davis").symlink_to(tmp_path / "DAVIS" / "JPEGImages" / "480p")
-    script = script_of("DAVIS", "r101", False)
-    done = run_for_real(repository, script, config, weights, tmp_path / "data", tmp_path / "Results")
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "Results" / "vis_r101_Ft-k8"
-    with zipfile.ZipFile(out / "submission.zip") as archive:
-        assert archive.namelist() == [f"video{n}/{t:05d}.png" for n, length in ((0, 2), (1, 3)) for t in range(length)]
-    assert "J&F-Mean" in done.stdout

@@ -50,12 +50,10 @@ def main() -> int:
     args = parse_args()
     from mmdet_vis.evaluation.analysis import analyze, draw_videos, render_report
     from mmdet_vis.evaluation.tables import format_table
-    from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
     from mmdet_vis.evaluation.ytvis import load_annotations, load_results
 
-    for path in (args.out, args.json):
-        if path is not None:
-            ensure_writable_dir(path.parent)
+    check_outputs((args.out, args.json), (args.results, args.annotations))
     if args.img_prefix is not None and not args.img_prefix.is_dir():
         raise UserError(f"{args.img_prefix} is not a folder: give the one that the file_names are relative to")
     results, annotations = load_results(args.results), load_annotations(args.annotations)

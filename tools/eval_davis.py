@@ -34,10 +34,9 @@ def main() -> int:
     """Run the tool."""
     args = parse_args()
     from mmdet_vis.evaluation.davis import evaluate
-    from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
 
-    if args.out is not None:
-        ensure_writable_dir(args.out.parent)
+    check_outputs((args.out,))
     metrics = evaluate(
         args.results_dir,
         args.davis_root,

@@ -28,12 +28,12 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
-    from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results, plot_pr_curves
+    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
+    from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
 
-    for path in (args.out, args.plot):
-        if path is not None:
-            ensure_writable_dir(path.parent)
+    if args.plot is not None:
+        check_plot_name(args.plot)
+    check_outputs((args.out, args.plot), (args.results, args.annotations))
     metrics = evaluate(
         load_results(args.results),
         load_annotations(args.annotations),

@@ -29,7 +29,8 @@ def parse_args() -> argparse.Namespace:
         "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
         "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
         "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
-        "exits with 1); 2: bad input, or the results cannot be evaluated.",
+        "exits with 1; `python -m mmdet_vis.engine.launch` in its place keeps the code); 2: bad input, or the results "
+        "cannot be evaluated.",
     )
     add_config_arguments(parser)
     parser.add_argument(
@@ -99,8 +100,8 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.device import parse_bytes
     from mmdet_vis.engine.run_inputs import DEFAULT_FORMATS, EXIT_SOME_FAILED, check_places, describe, run_inputs
+    from mmdet_vis.engine.run_lock import RunLock
     from mmdet_vis.engine.settings import build_settings
-    from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 
     # What can be wrong with the arguments should show before the model is loaded.
     options.formats = options.formats or DEFAULT_FORMATS
@@ -109,9 +110,9 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     config = load_config(args.config, args.cfg_options)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
-    ensure_writable_dir(args.save_dir)
-    model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
-    summary = run_inputs(model, inputs, args.save_dir, options)
+    with RunLock(args.save_dir):
+        model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
+        summary = run_inputs(model, inputs, args.save_dir, options)
     print(describe(summary, args.save_dir, options.formats))
     return EXIT_SOME_FAILED if summary.failures else 0
 

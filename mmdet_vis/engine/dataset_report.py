@@ -1,4 +1,4 @@
-"""The end of a run over a dataset: results of all videos, the submission, the evaluation and a summary."""
+"""The end of a run over a dataset: results of all videos, the submission and a summary."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
+from mmdet_vis.data.datasets import VideoDataset
+from mmdet_vis.engine.dataset_evaluation import evaluate_run
 from mmdet_vis.engine.run_places import has_pictures
 from mmdet_vis.engine.run_store import RunStore
-from mmdet_vis.errors import ConfigError, DatasetError, UserError
-from mmdet_vis.evaluation import davis, ytvis
-from mmdet_vis.evaluation.davis.dataset import annotated_sequences
+from mmdet_vis.errors import UserError
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.evaluation.writers import write_results
 from mmdet_vis.evaluation.writers.files import atomic_write
@@ -49,26 +48,6 @@ class ShardReport:
     failures: list[Failure] = field(default_factory=list)
 
 
-def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
-    """Find out before the run whether its results can be evaluated.
-
-    Raises:
-        DatasetError: the dataset has no annotations, as most validation sets of benchmarks.
-        ConfigError: what the evaluation reads is not among the formats.
-    """
-    if isinstance(dataset, DAVISDataset):
-        annotated_sequences(dataset.root, dataset.set_name, dataset.year, dataset.resolution)
-    elif dataset.ann_file is None or not ytvis.load_annotations(dataset.ann_file).get("annotations"):
-        raise DatasetError(
-            f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
-            "to the benchmark's server"
-        )
-    # J&F is of the index PNGs, AP of the sequences.
-    needed = "png" if isinstance(dataset, DAVISDataset) else "json"
-    if needed not in formats:
-        raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
-
-
 def finish(
     store: RunStore, dataset: VideoDataset, reports: Sequence[ShardReport], formats: Sequence[str], evaluate: bool
 ) -> bool:
@@ -97,7 +76,7 @@ def finish(
     failed: UserError | None = None
     if evaluate:
         try:
-            _evaluate(store, dataset)
+            evaluate_run(store, dataset)
         except UserError as error:  # The results are there; only DAVIS needs those of every video.
             failed = error
     print(describe(summary))
@@ -121,36 +100,6 @@ def _write_submission(store: RunStore, dataset: VideoDataset, done: set[int], fo
         write_davis_zip(path, store.folder / "png", [video.name for video in videos])
     else:
         write_ytvis_zip(path, store.folder / "results.json")
-
-
-def _evaluate(store: RunStore, dataset: VideoDataset) -> None:
-    """Print the metrics and write ``metrics.json``; what was left out counts as not found, where that is possible.
-
-    Raises:
-        ResultsError, DatasetError: there are no results for what must have some, or annotations are damaged.
-    """
-    progress = sys.stderr.isatty()
-    metrics: davis.DavisMetrics | ytvis.YtvisMetrics
-    if isinstance(dataset, DAVISDataset):
-        metrics = davis.evaluate(
-            store.folder / "png",
-            dataset.root,
-            dataset.set_name,
-            year=dataset.year,
-            resolution=dataset.resolution,
-            progress=progress,
-        )
-    else:
-        results = store.folder / "results.json"
-        metrics = ytvis.evaluate(
-            ytvis.load_results(results),
-            ytvis.load_annotations(str(dataset.ann_file)),
-            results_name=str(results),
-            annotations_name=str(dataset.ann_file),
-            progress=progress,
-        )
-    print(metrics.table())
-    atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
 
 
 def summarize(dataset: VideoDataset, done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:

@@ -18,11 +18,13 @@ from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.engine.config import build, load_config
+from mmdet_vis.engine.dataset_evaluation import check_can_evaluate
 from mmdet_vis.engine.dataset_progress import DatasetProgress
-from mmdet_vis.engine.dataset_report import Failure, ShardReport, check_can_evaluate, finish
+from mmdet_vis.engine.dataset_report import Failure, ShardReport, finish
 from mmdet_vis.engine.pictures import write_pictures
 from mmdet_vis.engine.run_identity import compute_settings, run_identity
 from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions
+from mmdet_vis.engine.run_lock import RunLock
 from mmdet_vis.engine.run_places import check_inputs, has_pictures, video_places
 from mmdet_vis.engine.run_store import RunStore
 from mmdet_vis.engine.settings import build_settings
@@ -75,10 +77,22 @@ def run_dataset(run: DatasetRun) -> int:
 
     Raises:
         ConfigError, DatasetError, CheckpointError, OutputError: before the first video, if something cannot be used.
-        OutputError: a result cannot be written.
+        OutputError: a result cannot be written, or another run writes into the same folder.
         ResultsError, DatasetError: the results of all videos are there, but cannot be evaluated.
     """
     workers = Workers.from_environment()
+    lock = RunLock(run.save_dir)
+    try:
+        failed = _run_as(workers, run, lock)
+    finally:
+        lock.release()
+    workers.disconnect()
+    # The first process speaks for all: any other code would make torchrun report that process as broken, too.
+    return EXIT_SOME_FAILED if failed and workers.rank == 0 else 0
+
+
+def _run_as(workers: Workers, run: DatasetRun, lock: RunLock) -> bool:
+    """What a process does of a run; returns whether there were videos that could not be read, in whichever process."""
     store = RunStore(run.save_dir)
     read = cache(lambda: _read(run))
 
@@ -90,13 +104,19 @@ def run_dataset(run: DatasetRun) -> int:
         settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
         settings |= compute_settings(run.device, run.precision, run.compile)
         check_inputs(dataset, store.places())
-        store.prepare(run_identity(config, run.checkpoint, dataset, settings), run.resume, run.overwrite)
+        identity = run_identity(config, run.checkpoint, dataset, settings)
+        lock.acquire()
+        store.prepare(identity, run.resume, run.overwrite)
         # A video whose pictures were moved away is done again.
         store.forget(v.id for v in dataset.videos if not has_pictures(store.folder, v, options.formats))
         warn_of_absent_categories(dataset)
+        if workers.size > 1:
+            lock.share()
         return store.done()
 
     done = workers.on_first(prepare)
+    if workers.rank > 0:
+        lock.join()
     config, dataset, options = read()
     todo = [index for index, video in enumerate(dataset.videos) if video.id not in done]
     frames = {dataset.videos[index].id: len(dataset.videos[index]) for index in todo}
@@ -108,10 +128,7 @@ def run_dataset(run: DatasetRun) -> int:
             model = load_model(config, run.checkpoint, device, run.precision, compile=run.compile)
             report = run_share(model, dataset, share, store, options, progress)
         reports = workers.gather(report, progress.wait)
-    failed = workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
-    workers.disconnect()
-    # The first process speaks for all: any other code would make torchrun report that process as broken, too.
-    return EXIT_SOME_FAILED if failed and workers.rank == 0 else 0
+    return workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
 
 
 def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import time
@@ -19,6 +20,10 @@ _T = TypeVar("_T")
 
 # A process that is done early waits for the slowest one, which may have hours of video left.
 PATIENCE = timedelta(days=30)
+# These keep the group of the time of their import as the default of arguments. Parts of the network import them: if
+# that were after the processes are connected, disconnect() would leave threads of the group behind, and now and then
+# they abort the process ("terminate called") while it ends.
+KEEP_THE_GROUP = ("torch.distributed.nn.functional", "torch.distributed.optim")
 POLL_SECONDS = 0.5
 SECONDS_TO_SPEAK = 5.0
 
@@ -65,6 +70,8 @@ class Workers:
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
+        for module in KEEP_THE_GROUP:
+            importlib.import_module(module)
         dist.init_process_group("gloo", timeout=PATIENCE)
         return cls(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
 

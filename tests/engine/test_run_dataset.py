@@ -22,6 +22,7 @@ from mmdet_vis.engine.config import load_config
 from mmdet_vis.engine.run_dataset import DatasetRun, run_dataset
 from mmdet_vis.engine.run_inputs import RunOptions
 from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError
+from mmdet_vis.evaluation.davis import evaluate as evaluate_davis
 from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_annotations
 from tests.tiny import write_checkpoint
@@ -341,15 +342,31 @@ def test_davis_of_another_year_and_resolution(tiny: tuple[Path, Path], tmp_path:
 
 
 def test_davis_by_an_annotation_file(tiny: tuple[Path, Path], tmp_path: Path, repository: Path) -> None:
-    """As DAVIS without its lists and annotations: the PNGs and the zip are what the server takes."""
+    """As DAVIS without its lists: the PNGs and the zip are what the server takes, and J&F is that of the PNGs."""
     root = write_davis(tmp_path / "DAVIS")
     convert_davis(root).write(tmp_path / "data" / "valid_davis.json")
     (tmp_path / "data" / "trainvalset_davis").symlink_to(root / "JPEGImages" / "480p")
     config = load_config(repository / "configs" / "_base_" / "datasets" / "davisuvos_json.py")
     dataset = {**config.test.dataset.to_dict(), "data_root": str(tmp_path / "data")}
-    assert run_dataset(davis_run(tiny, tmp_path, dataset)) == 0
-    assert check_davis_submission(tmp_path / "out" / "submission.zip", root).problems == []
-    assert (tmp_path / "out" / "results.json").is_file()
+    run = replace(davis_run(tiny, tmp_path, dataset), evaluate=True)
+    assert run_dataset(run) == 0
+    out = tmp_path / "out"
+    assert check_davis_submission(out / "submission.zip", root).problems == []
+    assert (out / "results.json").is_file()
+    assert json.loads((out / "metrics.json").read_text()) == evaluate_davis(out / "png", root).summary()
+    # Nothing else of the DAVIS folder is needed.
+    shutil.rmtree(root / "ImageSets")
+    assert run_dataset(replace(run, resume=True)) == 0
+    # Without the PNGs there is no J&F, whatever the annotation file holds; that shows before the run.
+    annotations = root / "Annotations_unsupervised" / "480p" / "video1"
+    for number, damage in enumerate((annotations / "00001.png", annotations)):
+        damage.unlink() if damage.is_file() else shutil.rmtree(damage)
+        with pytest.raises(
+            DatasetError, match=r"J&F needs an index PNG for each of the 3 frames of .*/video1"
+        ) as caught:
+            run_dataset(replace(run, save_dir=tmp_path / f"no{number}"))
+        assert str(annotations) in str(caught.value)
+        assert not (tmp_path / f"no{number}").exists()
 
 
 def test_mistakes_are_named_before_the_model_is_loaded(

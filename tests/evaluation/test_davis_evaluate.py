@@ -195,7 +195,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"00003\.png does not exist"):
         evaluate(results, root)
     shutil.rmtree(results / "dog")
-    with pytest.raises(ResultsError, match="has no folder dog: results are needed for all 2 videos of val"):
+    with pytest.raises(ResultsError, match="has no folder dog: results are needed for all 2 annotated videos"):
         evaluate(results, root)
     with pytest.raises(ResultsError, match="is not a folder"):
         evaluate(tmp_path / "missing", root)

@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 
@@ -29,6 +31,39 @@ def test_the_longest_possible_name_can_be_written(tmp_path):
     path = tmp_path / ("n" * 250 + ".json")
     atomic_write(path, "x")
     assert path.read_text() == "x"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be opened")
+def test_contents_reach_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):
+    order = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_sync(descriptor):
+        order.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        order.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    atomic_write(tmp_path / "a.json", "x")
+    assert order == [(tmp_path / "a.json").stat().st_ino, "replace", tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_a_disk_that_cannot_sync_is_written_and_one_that_fails_is_not(tmp_path, monkeypatch, number, fails):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if fails:
+        with pytest.raises(OutputError, match=r"cannot write .*a\.json"):
+            atomic_write(tmp_path / "a.json", "x")
+    else:
+        atomic_write(tmp_path / "a.json", "x")
+    assert names(tmp_path) == ([] if fails else ["a.json"])
 
 
 @pytest.mark.parametrize("error", [RuntimeError("fault"), KeyboardInterrupt()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,3 +48,26 @@ def annotated_sequences(
             )
         sequences.append(DavisSequence(name, annotations))
     return sequences
+
+
+def annotations_of_frames(name: str, frames: Sequence[Path]) -> DavisSequence:
+    """The annotations of a video of which only the frames are known, such as one of an annotation file.
+
+    Args:
+        name: what the results call the video.
+        frames: its files, whose folder is (a link into) ``JPEGImages/<resolution>/<video>`` of a DAVIS folder.
+
+    Raises:
+        DatasetError: there are no ``Annotations_unsupervised`` beside ``JPEGImages``, or not one for each frame.
+    """
+    images = frames[0].parent.resolve()
+    resolution, davis_root = images.parent, images.parent.parent.parent
+    folder = davis_root / ANNOTATIONS / resolution.name / images.name
+    annotations = sorted(folder.glob("*.png"))
+    if [path.stem for path in annotations] != sorted(frame.stem for frame in frames):
+        raise DatasetError(
+            f"J&F needs an index PNG for each of the {len(frames)} frames of {images}: {folder} has "
+            f"{len(annotations) or 'none'}{' (others)' if len(annotations) == len(frames) else ''}; make the folder of "
+            f"frames (a link to) JPEGImages/480p of a DAVIS folder with {ANNOTATIONS}, or leave the evaluation out"
+        )
+    return DavisSequence(name, annotations)

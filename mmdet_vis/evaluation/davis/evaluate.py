@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,27 @@ def evaluate(
         DatasetError: if the set or its annotations are missing or damaged, or the PNG of a frame is.
         ResultsError: if a video or frame is missing, or has the wrong size or too many objects.
     """
+    return evaluate_sequences(
+        results_dir, annotated_sequences(davis_root, set_name, year, resolution), progress=progress
+    )
+
+
+def evaluate_sequences(
+    results_dir: str | Path, sequences: Sequence[DavisSequence], *, progress: bool = False
+) -> DavisMetrics:
+    """Evaluate index PNGs against annotated videos, wherever these are; see :func:`evaluate`.
+
+    Raises:
+        DatasetError, ResultsError: as :func:`evaluate`.
+    """
     results_dir = Path(results_dir)
-    sequences = annotated_sequences(davis_root, set_name, year, resolution)
     if not results_dir.is_dir():
         raise ResultsError(f"{results_dir} is not a folder: give the one that holds a folder of PNGs for each video")
     for sequence in sequences:
         if not (results_dir / sequence.name).is_dir():
             raise ResultsError(
-                f"{results_dir} has no folder {sequence.name}: results are needed for all {len(sequences)} videos of "
-                f"{set_name}"
+                f"{results_dir} has no folder {sequence.name}: results are needed for all {len(sequences)} annotated "
+                "videos"
             )
     objects: list[ObjectMetrics] = []
     for sequence in tqdm(sequences, desc="evaluating", unit="video", disable=not progress):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,8 @@ from typing import BinaryIO
 from mmdet_vis.errors import OutputError
 
 _PROBE_BYTES = 4096
+# What file systems answer that cannot be told to write now.
+_NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES)
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:
@@ -30,7 +33,8 @@ def _output_error(path: Path, error: OSError) -> OutputError:
 def temporary_path(path: str | Path) -> Iterator[Path]:
     """Give the ``with`` block a temporary name beside ``path`` and rename that file to ``path`` at its end.
 
-    If the block fails, for whatever reason, the temporary file is removed and an older ``path`` stays.
+    If the block fails, for whatever reason, the temporary file is removed and an older ``path`` stays. The file's
+    contents reach the disk before its name does, so after a power cut there is the old file or the new one.
 
     Args:
         path: the file to write; its folder must exist. An existing regular file is replaced.
@@ -42,10 +46,12 @@ def temporary_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
     try:
         # A device or folder of that name would be replaced, or fail only after all the work.
-        if path.exists() and not path.is_file():
-            raise OutputError(f"cannot write {path}: it exists and is not a regular file; choose another path")
+        _check_regular(path)
         yield temporary
+        _sync(temporary, os.O_RDWR)
         os.replace(temporary, path)
+        if os.name == "posix":  # Elsewhere folders cannot be opened.
+            _sync(path.parent, os.O_RDONLY)
     except OSError as error:
         if error.filename not in (None, str(temporary), str(path), temporary, path):
             raise
@@ -53,6 +59,28 @@ def temporary_path(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # Renamed by now, or never made.
             temporary.unlink()
+
+
+def _check_regular(path: Path) -> None:
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return
+    if not regular:
+        raise OutputError(f"cannot write {path}: it exists and is not a regular file; choose another path")
+
+
+def _sync(path: Path, flags: int) -> None:
+    """Wait until the file or folder is on the disk, where the file system can do that."""
+    try:
+        descriptor = os.open(path, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 @contextmanager
@@ -99,3 +127,28 @@ def ensure_writable_dir(path: str | Path) -> Path:
     except OSError as error:
         raise _output_error(path, error) from error
     return path
+
+
+def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
+    """Prove that files can be written, before the work whose results they are to hold; makes their folders.
+
+    Args:
+        outputs: the files; None for those that nobody asked for.
+        inputs: files that are read, which no output may replace.
+
+    Raises:
+        OutputError: an output cannot be written, is an input, or two of them are the same.
+    """
+    taken = {path.resolve(): f"it is the input {path}" for path in inputs}
+    for path in outputs:
+        if path is None:
+            continue
+        ensure_writable_dir(path.parent)
+        try:
+            _check_regular(path)
+        except OSError as error:  # Such as a name that is too long.
+            raise _output_error(path, error) from error
+        place = path.resolve()
+        if place in taken:
+            raise OutputError(f"cannot write {path}: {taken[place]}; choose another path")
+        taken[place] = "another output has the same path"

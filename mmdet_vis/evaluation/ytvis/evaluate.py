@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mmdet_vis.evaluation.garbage import collector_paused
 from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS, accumulate
 from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, Video, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
@@ -19,6 +20,7 @@ from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 from mmdet_vis.evaluation.ytvis.sequence_iou import SequencePairs
 
 
+@collector_paused()
 def evaluate(
     results: Sequence[Mapping[str, Any]],
     annotations: Mapping[str, Any],

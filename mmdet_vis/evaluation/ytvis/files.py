@@ -9,6 +9,7 @@ from typing import Any
 
 from mmdet_vis.errors import DatasetError, UserError
 from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
+from mmdet_vis.evaluation.garbage import collector_paused
 
 RESULTS_MEMBER = "results.json"
 
@@ -70,7 +71,8 @@ def _read(path: str | Path, error_type: type[UserError]) -> bytes:
 
 def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
     try:
-        return json.loads(data)
+        with collector_paused():
+            return json.loads(data)
     except UnicodeDecodeError:
         raise error_type(f"{name} is not JSON text (it is not UTF-8): give a JSON file") from None
     except json.JSONDecodeError as error:

@@ -72,9 +72,11 @@ def match(
     while begin < len(scores):
         batch = slice(begin, min(begin + size, len(scores)))
         floors = np.min([matcher.floors() for matcher in matchers.values()], axis=0)
-        for d, row in enumerate(compute_ious(batch, floors).tolist(), start=begin):
+        ious = compute_ious(batch, floors)
+        for d in np.flatnonzero((ious >= IOU_THRESHOLDS[0]).any(axis=1)).tolist():  # The others match nothing.
+            row = ious[d].tolist()
             for matcher in matchers.values():
-                matcher.add(d, row)
+                matcher.add(begin + d, row)
         begin, size = batch.stop, _GROWTH * size
     outcomes = [matchers[row.tobytes()].outcome(len(scores)) for row in object_ignored]
     matched = np.stack([matched for matched, _ in outcomes])

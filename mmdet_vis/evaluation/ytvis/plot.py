@@ -13,6 +13,16 @@ from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
 _ENDINGS = (".png", ".pdf", ".svg")
 
 
+def check_plot_name(path: str | Path) -> None:
+    """Find out before the evaluation whether a plot can have this name.
+
+    Raises:
+        OutputError: it has an ending of no format that is known.
+    """
+    if Path(path).suffix.lower() not in _ENDINGS:
+        raise OutputError(f"cannot write {path}: the name of a plot must end in {', '.join(_ENDINGS)}")
+
+
 def plot_pr_curves(metrics: YtvisMetrics, path: str | Path) -> None:
     """Draw precision against recall, mean over the categories, for each IoU threshold.
 
@@ -23,8 +33,7 @@ def plot_pr_curves(metrics: YtvisMetrics, path: str | Path) -> None:
     Raises:
         OutputError: if the file cannot be written or has another ending.
     """
-    if Path(path).suffix.lower() not in _ENDINGS:
-        raise OutputError(f"cannot write {path}: the name of a plot must end in {', '.join(_ENDINGS)}")
+    check_plot_name(path)
     # matplotlib takes a second to import, and only this function needs it.
     from matplotlib import colormaps
     from matplotlib.figure import Figure

@@ -1,0 +1,118 @@
+"""One run at a time in a folder of results: a lock that ends with the processes that hold it, however they end."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import platform
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+
+NAME = ".lock"
+# What file systems answer that have no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+class RunLock:
+    """The right to write into a folder, for all processes of a run.
+
+    The first process takes it alone (:meth:`acquire`) and lets the others in (:meth:`share`), which then take it, too
+    (:meth:`join`): it is free again when the last of them has ended. The operating system does that, also after
+    SIGKILL. The file tells others who has it; it stays behind if all processes are killed, and means nothing then.
+
+    Args:
+        folder: made by :meth:`acquire` if need be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            OutputError: another run has it, or the folder cannot be written.
+        """
+        ensure_writable_dir(self.path.parent)
+        try:
+            while not self._lock(fcntl.LOCK_EX):  # The run before removed the file between open and lock.
+                pass
+            if self._descriptor is not None:
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --save-dir") from error
+
+    def share(self) -> None:
+        """Let the other processes of this run in; other runs stay out.
+
+        Raises:
+            OutputError: another run came in between, since this takes two steps.
+        """
+        if self._descriptor is not None:
+            self._flock(self._descriptor, fcntl.LOCK_SH)
+
+    def join(self) -> None:
+        """Take the lock beside the first process, which shared it.
+
+        Raises:
+            OutputError: another run has it.
+        """
+        self._lock(fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        """Give the lock back; the last process to do so removes the file."""
+        if self._descriptor is None:
+            return
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Fails while another has it.
+            self.path.unlink()
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def __enter__(self) -> RunLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _lock(self, kind: int) -> bool:
+        """Lock the file; False if it is not the one of that name any more."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._flock(descriptor, kind)
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                self._descriptor = descriptor
+                return True
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            print(f"warning: {self.path.parent} cannot be locked: start no second run there", file=sys.stderr)
+            self.path.unlink()
+            return True
+        finally:
+            if self._descriptor is None:
+                os.close(descriptor)
+        return False
+
+    def _flock(self, descriptor: int, kind: int) -> None:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "a process that just began"
+            raise OutputError(
+                f"{self.path.parent} is in use by another run ({owner}): wait until it has ended, or use another "
+                "--save-dir"
+            ) from None
