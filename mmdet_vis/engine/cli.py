@@ -92,6 +92,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG, CHECKPOINT and ``--cfg-options``."""
     parser.add_argument("config", type=Path, help="config file, e.g. of configs/SeqMaskRCNN (it is run as code)")
     parser.add_argument("checkpoint", type=Path, help="weights, .pth or .safetensors")
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",

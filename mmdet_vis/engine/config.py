@@ -13,8 +13,9 @@ from mmengine.registry import Registry
 from mmdet_vis.engine.config_check import check_categories, check_config, check_pyramid, did_you_mean, file_of
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.registry import MODELS
+from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS
 
+OTHERS = (TRANSFORMS, DATASETS, TASK_UTILS)
 BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 """What a part raises for arguments of a wrong type, number or size."""
 
@@ -99,7 +100,9 @@ def build(registry: Registry, config: Mapping[str, Any], key: str, **defaults: A
     if not isinstance(part, Mapping) or "type" not in part:
         raise ConfigError(f"{file}: {key} must be a dict with a 'type'")
     for where, name in _types(part, key):
-        if isinstance(name, str) and registry.get(name) is None:
+        # A part's own parts may be of another kind, such as a dataset's transforms.
+        registries = (registry,) if where == key else (registry, *OTHERS)
+        if isinstance(name, str) and all(r.get(name) is None for r in registries):
             hint = did_you_mean(name, registry.module_dict)
             raise ConfigError(f"{file}: {where}.type={name!r} is not registered as a {registry.name}{hint}")
     try:

@@ -60,6 +60,8 @@ class SeqMaskRCNN(nn.Module):
     Args:
         backbone, neck, rpn_head, bbox_roi_extractor, bbox_head, mask_roi_extractor, mask_head, prop_head: configs of
             the parts. What a part needs to know of an earlier one (channels) is filled in unless the config says it.
+        train_cfg: ``rpn``, ``rcnn`` and ``prop``: what training learns from, see :mod:`mmdet_vis.training`; the
+            published settings for what is not said.
         test_cfg: ``rpn`` (nms_pre, nms_post, max_num, nms_thr) and ``rcnn`` (score_thr, nms_thr, max_per_img,
             mask_thr_binary) settings.
     """
@@ -75,6 +77,7 @@ class SeqMaskRCNN(nn.Module):
         mask_head: Config,
         prop_head: Config,
         test_cfg: Config,
+        train_cfg: Config | None = None,
     ) -> None:
         super().__init__()
         self.backbone = MODELS.build(backbone)
@@ -90,6 +93,7 @@ class SeqMaskRCNN(nn.Module):
             {"in_channels": width, "c2_channels": channels[0], "c3_channels": channels[1], **prop_head}
         )
         self.test_cfg = test_cfg
+        self.train_cfg = train_cfg or {}
         # Float32 copies of backbone and neck beside faster ones; in a tuple, so that they are no part of the weights.
         self.exact_extractor: tuple[nn.Module, nn.Module] | None = None
         # Set once the weights are folded or rounded: they are no longer those of a checkpoint.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -118,10 +117,3 @@ def crop_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
         region[: inside.shape[0], : inside.shape[1]] = inside
         target[:] = cv2.resize(region, (size, size), interpolation=cv2.INTER_LINEAR)
     return torch.from_numpy(out).to(boxes.device).float()
-
-
-def stack_rois(boxes: Sequence[Tensor]) -> Tensor:
-    """Boxes ``[N_b, 4]`` of B images as regions ``[N, 5]`` with the index of their image first."""
-    from mmdet_vis.models.seq_mask_rcnn import rois_of
-
-    return torch.cat([rois_of(b, i) for i, b in enumerate(boxes)])

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmdet_vis.models.heads.rpn import RPN_STDS, RPNHead
+from mmdet_vis.models.heads.rpn import RPN_STDS
 from mmdet_vis.structures.boxes import encode_boxes
 from mmdet_vis.structures.clip import FrameTargets
 from mmdet_vis.training.assign import MaxIoUAssigner
@@ -116,7 +116,7 @@ def anchor_targets(
 
 
 def rpn_loss(logits: Sequence[Tensor], deltas: Sequence[Tensor], targets: AnchorTargets, beta: float) -> RPNLoss:
-    """Loss of the outputs of :class:`RPNHead` at the sampled anchors (Faster R-CNN, equation 1).
+    """Loss of what the proposal network says of the sampled anchors (Faster R-CNN, equation 1).
 
     Args:
         logits, deltas: per level ``[B, H, W, A]`` and ``[B, H, W, 4 * A]``.
@@ -134,8 +134,3 @@ def rpn_loss(logits: Sequence[Tensor], deltas: Sequence[Tensor], targets: Anchor
         per_level.index_add(0, targets.level[targets.positive], distance),
         targets.normaliser,
     )
-
-
-def grids_of(head: RPNHead, logits: Sequence[Tensor]) -> list[Tensor]:
-    """Anchors of each level for outputs ``[B, H, W, A]``: ``[H * W * A, 4]`` each."""
-    return [head.anchors.grid(i, x.shape[1], x.shape[2], x.device) for i, x in enumerate(logits)]

@@ -72,6 +72,43 @@ def test_eval_vis_names_bad_input(repository: Path, files: tuple[Path, Path], tm
     assert not (tmp_path / "metrics.json").exists()
 
 
+def test_outputs_are_checked_before_anything_is_read(
+    repository: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    results, annotations = files
+    missing = tmp_path / "none.json"  # To be found missing only later.
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    bad = ((tmp_path / "folder", "not a regular file"), (tmp_path / "file" / "x.json", "not a folder"))
+    bad = (*bad, (tmp_path / ("n" * 300), "too long"))
+    for tool, option, inputs in (
+        ("eval_vis.py", "--out", (missing, annotations)),
+        ("eval_davis.py", "--out", (missing, missing)),
+        ("analyze_results.py", "--json", (missing, annotations, "--out", tmp_path / "report.html")),
+    ):
+        for path, words in bad:
+            done = run(repository, tool, *inputs, option, path)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr.startswith(f"error: cannot write {tmp_path / path.relative_to(tmp_path).parts[0]}")
+            assert words in done.stderr
+            assert done.stderr.count("\n") == 1
+    done = run(repository, "eval_vis.py", missing, annotations, "--plot", tmp_path / "pr.jpg")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: cannot write {tmp_path / 'pr.jpg'}: the name of a plot must end in .png")
+    before = results.read_bytes()
+    done = run(
+        repository, "eval_vis.py", results, annotations, "--out", results.parent / "folder" / ".." / results.name
+    )
+    assert done.returncode == 2
+    assert f"it is the input {results}" in done.stderr
+    assert results.read_bytes() == before
+    done = run(
+        repository, "eval_vis.py", results, annotations, "--out", tmp_path / "a.svg", "--plot", tmp_path / "a.svg"
+    )
+    assert done.returncode == 2
+    assert "another output has the same path" in done.stderr
+
+
 def test_eval_davis(repository: Path, tmp_path: Path) -> None:
     root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
     out = tmp_path / "metrics.json"

@@ -5,50 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.tiny_dataset import write_dataset_config, write_ytvis
+from tests.tiny import write_checkpoint
+from tests.tiny_dataset import write_dataset_config, write_davis, write_ytvis
+from tests.tool_runs import TWO_PROCESSES, Tool, files_of, videos_done, wait_for
 
 # Long enough that a kill after a video finds the run still busy with the others.
 VIDEOS = {1001: 12, 7: 9, 42: 14, 300: 12, 5: 10, 6: 12}
-
-
-class Tool:
-    """The tool on one dataset."""
-
-    def __init__(self, repository: Path, config: Path, checkpoint: Path) -> None:
-        self.arguments = [str(repository / "tools" / "test_vis.py"), str(config), str(checkpoint), "--device", "cpu"]
-        # The tests share the machine: waiting threads should not take its cores.
-        self.environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        # Left to torchrun, which then sets it: that must not show in the results.
-        self.environment.pop("OMP_NUM_THREADS", None)
-
-    def start(self, save: Path, *options: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-        command = [sys.executable, *launcher, *self.arguments, "--save-dir", str(save), *options]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def run(self, save: Path, *options: str, launcher: tuple[str, ...] = ()) -> tuple[int, str, str]:
-        process = self.start(save, *options, launcher=launcher)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
-
-    def run_and_kill(self, save: Path, finished: int, *options: str) -> None:
-        """Start, and kill as soon as so many videos are done."""
-        process = self.start(save, *options)
-        while len(list(save.glob("videos/*.json"))) < finished:
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert not (save / "results.json").exists()
 
 
 @pytest.fixture(scope="module")
@@ -69,29 +35,98 @@ def whole(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save
 
 
-def test_killed_twice_and_resumed_gives_the_same_bytes(tool: Tool, whole: Path, tmp_path: Path) -> None:
-    save = tmp_path / "out"
-    tool.run_and_kill(save, 1)
+def kill_twice_and_resume(tool: Tool, save: Path, launcher: tuple[str, ...] = ()) -> None:
+    """Kill a run after its first video and again after another one, and let it end."""
+    tool.run_and_kill(save, lambda: videos_done(save) >= 1, launcher=launcher)
     kept = {path: path.stat().st_mtime_ns for path in save.glob("videos/*.json")}
-    tool.run_and_kill(save, len(kept) + 1, "--resume")
-    code, out, err = tool.run(save, "--resume")
+    tool.run_and_kill(save, lambda: videos_done(save) > len(kept), "--resume", launcher=launcher)
+    code, out, err = tool.run(save, "--resume", launcher=launcher)
     assert code == 0, err
     assert "6 of 6 videos done" in out
     assert "this run: 6 videos" not in out
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "done once"
-    for name in ("results.json", "submission.zip"):
-        assert (save / name).read_bytes() == (whole / name).read_bytes()
     assert not list(save.rglob(".tmp-*"))
+    assert not (save / ".lock").exists()
+
+
+RESULTS = ("results.json", "submission.zip", "videos/*", "png/*/*")
+
+
+def test_killed_twice_and_resumed_gives_the_same_bytes(tool: Tool, whole: Path, tmp_path: Path) -> None:
+    kill_twice_and_resume(tool, tmp_path / "out")
+    assert files_of(tmp_path / "out", *RESULTS) == files_of(whole, *RESULTS)
+
+
+@pytest.mark.slow
+def test_two_processes_killed_twice_and_resumed_give_the_same_bytes(tool: Tool, whole: Path, tmp_path: Path) -> None:
+    kill_twice_and_resume(tool, tmp_path / "out", TWO_PROCESSES)
+    assert files_of(tmp_path / "out", *RESULTS) == files_of(whole, *RESULTS)
+
+
+@pytest.mark.slow
+def test_davis_with_two_processes_killed_twice_and_resumed_gives_the_same_pngs(
+    repository: Path, tiny: tuple[Path, Path], tmp_path: Path
+) -> None:
+    root = write_davis(tmp_path / "DAVIS", (10, 12, 9, 14, 12, 10))
+    config = tmp_path / "davis.py"
+    model = "model = dict(bbox_head=dict(num_classes=2), mask_head=dict(num_classes=2))"
+    dataset = f"dict(_delete_=True, type='DAVISDataset', root={str(root)!r})"
+    config.write_text(
+        f"_base_ = {str(tiny[0])!r}\ncategories = 'davis_uvos'\n{model}\ntest = dict(dataset={dataset})\n"
+    )
+    tool = Tool(repository, config, write_checkpoint(config, tmp_path / "davis.safetensors"))
+    code, _, err = tool.run(tmp_path / "whole")
+    assert code == 0, err
+    expected = files_of(tmp_path / "whole", *RESULTS)
+    assert sum(name.startswith("png/") for name in expected) == 67
+    kill_twice_and_resume(tool, tmp_path / "out", TWO_PROCESSES)
+    assert files_of(tmp_path / "out", *RESULTS) == expected
+
+
+AND_THREADS = """
+import os, runpy, sys
+from pathlib import Path
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").glob("*")]
+    Path(__file__).with_name(f"threads{os.environ['RANK']}").write_text(" ".join(names))
+"""
 
 
 def test_two_processes_give_the_same_bytes_as_one(tool: Tool, whole: Path, tmp_path: Path) -> None:
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    code, out, err = tool.run(tmp_path / "out", launcher=launcher)
+    (tmp_path / "and_threads.py").write_text(AND_THREADS)
+    code, out, err = tool.run(tmp_path / "out", launcher=(*TWO_PROCESSES, str(tmp_path / "and_threads.py")))
     assert code == 0, err
     assert out.count("videos done") == 1, "one process speaks"
     assert "2 processes" in out
-    for name in ("results.json", "submission.zip"):
-        assert (tmp_path / "out" / name).read_bytes() == (whole / name).read_bytes()
+    assert files_of(tmp_path / "out", *RESULTS) == files_of(whole, *RESULTS)
+    for rank in (0, 1):
+        # Threads of the group that outlive it may abort the process while it ends.
+        assert "gloo" not in (tmp_path / f"threads{rank}").read_text()
+
+
+def test_a_second_run_into_the_same_folder_is_refused(tool: Tool, whole: Path, tmp_path: Path) -> None:
+    save = tmp_path / "out"
+    first = tool.start(save)
+    wait_for(first, (save / "run.json").exists)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        before = files_of(save, "**/*.json")
+        code, out, err = tool.run(save, "--resume")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"error: {save} is in use by another run (process {first.pid} on {os.uname().nodename}): wait until it "
+            "has ended, or use another --save-dir\n"
+        )
+        assert files_of(save, "**/*.json") == before
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    _, err = first.communicate(timeout=300)
+    assert first.returncode == 0, err
+    assert files_of(save, *RESULTS) == files_of(whole, *RESULTS)
+    assert not (save / ".lock").exists()
 
 
 def test_refusal_is_one_line_and_exit_code_2(tool: Tool, whole: Path) -> None:

@@ -1,0 +1,130 @@
+"""The training loop: iterations over an endless loader, exact to continue."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import torch
+from mmengine.dist import get_rank
+from mmengine.runner import BaseLoop
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.registry import LOOPS
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was told to stop, and has saved its state."""
+
+
+@LOOPS.register_module()
+class ClipTrainLoop(BaseLoop):
+    """Train for a number of iterations or epochs.
+
+    What chance does in an iteration depends on the seed and the iteration's number only, so training that is killed
+    and resumed follows the uninterrupted one.
+
+    Args:
+        runner, dataloader: filled in by the Runner.
+        max_iters, max_epochs: how long; one of the two.
+        val_interval: iterations between validations.
+        val_begin: the first iteration after which it validates.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        dataloader: DataLoader[Any],
+        max_iters: int | None = None,
+        max_epochs: int | None = None,
+        val_interval: int = 1000,
+        val_begin: int = 1,
+    ) -> None:
+        super().__init__(runner, dataloader)
+        if (max_iters is None) == (max_epochs is None):
+            raise ConfigError("train_cfg: say how long to train by either max_iters or max_epochs")
+        self.max_iters = max_iters if max_iters is not None else (max_epochs or 0) * len(dataloader)
+        self.max_epochs = max_epochs or -(-self.max_iters // len(dataloader))
+        self.val_interval = val_interval
+        self.val_begin = val_begin
+        self.stop_training = False
+        self._iter = 0
+        self._epoch = 0  # set by the Runner when it resumes; the iteration says it all
+
+    @property
+    def iter(self) -> int:
+        """Iterations done."""
+        return self._iter
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self._iter // len(self.dataloader)
+
+    def run(self) -> nn.Module:
+        """Train to the end.
+
+        Raises:
+            Interrupted: a signal asked to stop; the state is saved.
+        """
+        runner = self.runner
+        runner.call_hook("before_train")
+        runner.call_hook("before_train_epoch")
+        self.dataloader.batch_sampler.start = self._iter
+        runner.model.train()
+        batches = iter(self.dataloader)
+        try:
+            with stop_on_signals() as stopped:
+                while self._iter < self.max_iters and not self.stop_training:
+                    self.run_iter(next(batches))
+                    if runner.val_loop is not None and self._validates():
+                        runner.val_loop.run()
+                        runner.model.train()
+                    if stopped:
+                        runner.save_state()
+                        raise Interrupted
+        finally:
+            # Ends the workers, which are deaf to signals.
+            del batches
+        runner.call_hook("after_train_epoch")
+        runner.call_hook("after_train")
+        return runner.model
+
+    def run_iter(self, clips: Any) -> None:
+        """One step on one batch."""
+        runner = self.runner
+        runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=clips)
+        # Stochastic depth and the like draw from the global generator.
+        torch.manual_seed((runner.seed * 1_000_003 + self._iter) * 1009 + get_rank())
+        outputs = runner.model.train_step(clips, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook("after_train_iter", batch_idx=self._iter, data_batch=clips, outputs=outputs)
+        self._iter += 1
+
+    def _validates(self) -> bool:
+        due = self._iter % self.val_interval == 0 or self._iter >= self.max_iters
+        return due and self._iter >= self.val_begin
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of stopping in the middle of a step; a second SIGINT does stop."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    old = {number: signal.signal(number, note) for number in SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

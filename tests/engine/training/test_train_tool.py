@@ -1,0 +1,125 @@
+"""``tools/train.py`` as a user runs it: killed, resumed, on two processes, and on bad input."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny_training import command, curve, last_iteration, train, weights, write_training
+
+
+@pytest.fixture(scope="module")
+def whole(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a config, its dataset, and an uninterrupted run in ``whole``, which also validates."""
+    folder = tmp_path_factory.mktemp("training")
+    config = write_training(folder, repository)
+    done = train(repository, config, "--work-dir", folder / "whole")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], tolerance: float) -> bool:
+    return a.keys() == b.keys() and all(torch.allclose(a[k], b[k], rtol=0, atol=tolerance) for k in a)
+
+
+def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1200):
+        if path.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert path.exists(), "the run ended before its first checkpoint"
+
+
+def test_run_learns_validates_and_keeps_the_best(whole: Path) -> None:
+    losses = curve(whole / "whole")
+    assert sorted(losses) == [1, 2, 3, 4, 5, 6]
+    assert losses[6] < losses[1]
+    assert list((whole / "whole").glob("best_AP_iter_6.pth"))
+    assert "AP" in next((whole / "whole").glob("*/*.log")).read_text()
+
+
+def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
+    """It holds the average of the weights, and nothing that would have to be executed."""
+    from mmdet_vis.api import load_model
+
+    model = load_model(whole / "training.py", whole / "whole" / "iter_6.pth", device="cpu")
+    averaged = torch.load(whole / "whole" / "iter_6.pth", weights_only=True)
+    key = "bbox_head.fc_cls.weight"
+    assert torch.equal(model.network.state_dict()[key], averaged["state_dict"][key])
+    assert not torch.equal(averaged["raw_state_dict"][key], averaged["state_dict"][key])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_and_resumed_equals_uninterrupted(whole: Path, repository: Path, number: signal.Signals) -> None:
+    folder = whole / number.name
+    # Longer than the whole run: it is killed somewhere on the way, wherever that is.
+    options = ["--cfg-options", "train_cfg.max_iters=100000"]
+    with subprocess.Popen(command(repository, whole / "training.py", "--work-dir", folder, *options)) as process:
+        wait_for(folder / "iter_2.pth", process)
+        process.send_signal(number)
+        code = process.wait(60)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    assert not list(folder.glob(".tmp*")) or number == signal.SIGKILL
+    for path in folder.glob("iter_*.pth"):  # back to where the whole run can be compared with
+        if int(path.stem[5:]) > 4:
+            path.unlink()
+    assert last_iteration(folder) in (2, 3, 4)
+    done = train(repository, whole / "training.py", "--work-dir", folder, "--resume")
+    assert done.returncode == 0, done.stderr
+    resumed, expected = curve(folder), curve(whole / "whole")
+    assert resumed.keys() >= expected.keys()
+    assert all(resumed[i] == pytest.approx(expected[i], rel=1e-5) for i in expected)
+    assert same_weights(weights(folder, 6), weights(whole / "whole", 6), 1e-6)
+
+
+def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
+    folder = whole / "two"
+    options = ["--cfg-options", "train.batch_size=1"]
+    done = train(repository, whole / "training.py", "--work-dir", folder, *options, processes=2)
+    assert done.returncode == 0, done.stderr
+    ours, expected = curve(folder), curve(whole / "whole")
+    assert all(ours[i] == pytest.approx(expected[i], rel=1e-4) for i in expected)
+    assert same_weights(weights(folder, 6), weights(whole / "whole", 6), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--resume"], "no iter_*.pth to continue from"),
+        (["--cfg-options", "train.batch=3"], "train has unknown key 'batch'; did you mean 'batch_size'?"),
+        (["--cfg-options", "train.batch_size=0"], "train.batch_size=0 must be a whole number"),
+        (["--cfg-options", "model.train_cfg.prop.objects=3"], "did you mean 'max_objects'?"),
+        (["--cfg-options", "train.dataset.ann_file=none.json"], "none.json does not exist"),
+        (["--cfg-options", "optim_wrapper.precision=half"], "precision='half' must be one of"),
+        (["--cfg-options", "optim_wrapper.optimizer.type=SDG"], "SDG"),
+        (["--precision", "float16"], "needs a GPU"),
+        (["--load-from", "nothing.pth"], "nothing.pth does not exist"),
+        (["--cfg-options", "train_cfg.max_epochs=2"], "either max_iters or max_epochs"),
+    ],
+)
+def test_bad_input_is_one_line(whole: Path, repository: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = train(repository, whole / "training.py", "--work-dir", tmp_path / "bad", *arguments)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert words in last
+    assert "Traceback" not in done.stderr
+
+
+def test_used_folder_needs_resume(whole: Path, repository: Path) -> None:
+    done = train(repository, whole / "training.py", "--work-dir", whole / "whole")
+    assert done.returncode == 2
+    assert "add --resume to continue" in done.stderr
+    assert last_iteration(whole / "whole") == 6
+
+
+def test_config_without_training_says_so(repository: Path, tmp_path: Path) -> None:
+    config = repository / "configs/SeqMaskRCNN/seq_mask_rcnn_timm_efficientnet_lite0_fpn_youtubevis19.py"
+    done = train(repository, config, "--work-dir", tmp_path)
+    assert done.returncode == 2
+    assert "cannot train: it needs train=dict(" in done.stderr
