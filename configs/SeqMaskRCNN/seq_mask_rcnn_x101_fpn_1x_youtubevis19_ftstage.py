@@ -3,5 +3,8 @@ _base_ = [
     "../_base_/models/seq_mask_rcnn_x101_fpn.py",
     "../_base_/datasets/youtubevis19.py",
     "../_base_/propose_reduce/ytvis.py",
+    "../_base_/schedules/ftstage.py",
     "../_base_/runtime.py",
 ]
+train = dict(batch_size=2, base_batch_size=8)
+load_from = "pretrained/seq_mask_rcnn_x101_ytv19_mainstage.pth"

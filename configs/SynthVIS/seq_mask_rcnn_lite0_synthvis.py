@@ -21,21 +21,21 @@ model = dict(
     ),
 )
 load_from = "pretrained/tf_efficientnet_lite0_imagenet.safetensors"
-train_cfg = dict(max_iters=6000, val_interval=2000)
+train_cfg = dict(max_iters=4500, val_interval=1500)
 val_cfg = dict(num_videos=15)
 optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=6e-4, weight_decay=0.01),
     clip_grad=dict(max_norm=10),
     precision="bfloat16",
     paramwise_cfg=dict(
-        custom_keys={"backbone": dict(lr_mult=0.3), "prop_head": dict(lr_mult=0.4)},
+        custom_keys={"backbone": dict(lr_mult=0.3), "prop_head": dict(lr_mult=0.5)},
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
     ),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=6000, eta_min_ratio=0.02),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=4500, eta_min_ratio=0.02),
 ]
 custom_hooks = [dict(type="MovingAverageHook", decay=0.998)]
 default_hooks = dict(

@@ -13,3 +13,12 @@ test = dict(
         name="davis_uvos_val",
     )
 )
+# Made by: python tools/convert_davis.py data/DAVIS data/train_davis.json --set train
+train = dict(
+    dataset=dict(
+        ann_file="train_davis.json",
+        img_prefix="trainvalset_davis",
+        categories="davis_uvos",
+        pipeline=[dict(type="ClipResize", scales=[(854, 480)]), dict(type="ClipFlip", prob=0.5)],
+    )
+)

@@ -9,3 +9,10 @@ test = dict(
         name="ovis_valid",
     )
 )
+train = dict(
+    dataset=dict(
+        ann_file="train_ovis.json",
+        img_prefix="trainset_ovis",
+        categories="ovis",
+    )
+)

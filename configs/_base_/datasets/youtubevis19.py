@@ -17,3 +17,14 @@ test = dict(
         name="youtube_vis_2019_valid",
     )
 )
+# Fixed scale and flips only, as published.
+train = dict(
+    dataset=dict(
+        type="YTVISClips",
+        ann_file="train_ytv19.json",
+        img_prefix="trainset_ytv19",
+        categories="youtube_vis_2019",
+        pipeline=[dict(type="ClipResize", scales=[(640, 360)]), dict(type="ClipFlip", prob=0.5)],
+    ),
+    num_workers=2,
+)

@@ -9,3 +9,10 @@ test = dict(
         name="youtube_vis_2021_valid",
     )
 )
+train = dict(
+    dataset=dict(
+        ann_file="train_ytv21.json",
+        img_prefix="trainset_ytv21",
+        categories="youtube_vis_2021",
+    )
+)

@@ -9,3 +9,11 @@ test = dict(
         name="youtube_vis_2022_valid",
     )
 )
+# 2022 has new validation videos only: it is trained on 2021.
+train = dict(
+    dataset=dict(
+        ann_file="train_ytv21.json",
+        img_prefix="trainset_ytv21",
+        categories="youtube_vis_2022",
+    )
+)

@@ -119,7 +119,7 @@ def test_used_folder_needs_resume(whole: Path, repository: Path) -> None:
 
 
 def test_config_without_training_says_so(repository: Path, tmp_path: Path) -> None:
-    config = repository / "configs/SeqMaskRCNN/seq_mask_rcnn_timm_efficientnet_lite0_fpn_youtubevis19.py"
+    config = repository / "configs/SeqMaskRCNN/CateAwareReduce/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
     done = train(repository, config, "--work-dir", tmp_path)
     assert done.returncode == 2
     assert "cannot train: it needs train=dict(" in done.stderr
