@@ -65,10 +65,12 @@ def command(repository: Path, *args: str | Path, processes: int = 1) -> list[str
     return [*start, *map(str, args), "--device", "cpu"]
 
 
-def train(repository: Path, *args: str | Path, processes: int = 1) -> subprocess.CompletedProcess[str]:
+def train(
+    repository: Path, *args: str | Path, processes: int = 1, timeout: int = 300
+) -> subprocess.CompletedProcess[str]:
     """Run ``tools/train.py``."""
     line = command(repository, *args, processes=processes)
-    return subprocess.run(line, capture_output=True, text=True, timeout=300)
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout)
 
 
 def curve(work_dir: Path, name: str = "loss") -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,13 +63,10 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
             ConfigError: that has happened :data:`MAX_SKIPPED` times in a row.
         """
         self.scaler.unscale_(self.optimizer)
-        gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients, (self.clip_grad_kwargs or {}).get("norm_type", 2.0))
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, **(self.clip_grad_kwargs or {"max_norm": math.inf}))
         self.message_hub.update_scalar("train/grad_norm", float(norm))
         finite = bool(norm.isfinite())
-        if finite and self.clip_grad_kwargs:
-            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_grad_kwargs["max_norm"], norm)
         if finite or self.scaler.is_enabled():
             self.scaler.step(self.optimizer, **kwargs)
         self.scaler.update()
