@@ -97,20 +97,3 @@ def gradients(step: TrainingStep, clips: Sequence[TrainingClip]) -> dict[str, Te
     return {
         name: torch.zeros_like(p) if p.grad is None else p.grad.clone() for name, p in step.model.named_parameters()
     }
-
-
-def gradients_of_process(rank: int, port_file: str, tiny: tuple[Path, Path], clips: list[list[TrainingClip]]) -> None:
-    """Take part in a step with several processes and leave the gradients beside the file by which they meet.
-
-    Args:
-        rank: of this process.
-        port_file: a file that all processes see and that does not exist yet.
-        tiny: config and weights.
-        clips: batch of each process.
-    """
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{port_file}", rank=rank, world_size=len(clips))
-    try:
-        torch.save(gradients(make_step(tiny), clips[rank]), f"{port_file}.{rank}.pt")
-    finally:
-        torch.distributed.destroy_process_group()

@@ -7,7 +7,7 @@ _base_ = [
 ]
 model = dict(
     backbone=dict(_delete_=True, type="TimmBackbone", model_name="tf_efficientnet_lite0", frozen_stages=1),
-    neck=dict(out_channels=96),
+    neck=dict(out_channels=96, lateral_gain=0.1),
     rpn_head=dict(feat_channels=96, scales=[4]),
     bbox_roi_extractor=dict(finest_scale=28),
     mask_roi_extractor=dict(finest_scale=28),
@@ -20,8 +20,9 @@ model = dict(
         prop=dict(true_mask_share=0.5, bce_weight=1.0),
     ),
 )
+train = dict(dataset=dict(max_gap=6))
 load_from = "pretrained/tf_efficientnet_lite0_imagenet.safetensors"
-train_cfg = dict(max_iters=4500, val_interval=1500)
+train_cfg = dict(max_iters=4000, val_interval=2000)
 val_cfg = dict(num_videos=15)
 optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=6e-4, weight_decay=0.01),
@@ -35,7 +36,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=4500, eta_min_ratio=0.02),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=4000, eta_min_ratio=0.02),
 ]
 custom_hooks = [dict(type="MovingAverageHook", decay=0.998)]
 default_hooks = dict(

@@ -3,7 +3,7 @@
 _base_ = "./seq_mask_rcnn_lite0_synthvis.py"
 model = dict(
     backbone=dict(model_name="resnet10t", frozen_stages=0, norm_eval=False),
-    neck=dict(out_channels=64),
+    neck=dict(out_channels=64, lateral_gain=1.0),
     rpn_head=dict(feat_channels=64),
     mask_head=dict(conv_channels=64),
     bbox_head=dict(fc_channels=128),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmdet_vis.models.heads.mask import paste_masks
 from mmdet_vis.models.heads.propagation import FrameTerms
 from mmdet_vis.ops import multiclass_nms
+from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.registry import MODELS
 from mmdet_vis.structures.boxes import decode_boxes
 
@@ -108,6 +109,7 @@ class SeqMaskRCNN(nn.Module):
         stages = self.backbone(images)
         return Features(tuple(stages), self.neck(stages))
 
+    @tf32_products(False)
     def extract_for_detection(self, images: Tensor) -> Features:
         """:meth:`extract` in float32, whatever the precision of the rest.
 
@@ -119,8 +121,9 @@ class SeqMaskRCNN(nn.Module):
         return Features(tuple(stages), neck(stages))
 
     @torch.no_grad()
+    @tf32_products(False)
     def detect(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:
-        """Find the objects of frames (RPN, box head, mask head).
+        """Find the objects of frames (RPN, box head, mask head), in float32.
 
         Args:
             levels: P2..P6 of B frames.
@@ -162,8 +165,9 @@ class SeqMaskRCNN(nn.Module):
         return logits[torch.arange(len(rois), device=rois.device), labels + 1]
 
     @torch.no_grad()
+    @tf32_products(False)
     def classify(self, levels: Sequence[Tensor], rois: Tensor) -> Tensor:
-        """Class probabilities of given regions.
+        """Class probabilities of given regions, in float32.
 
         Args:
             levels: P2.. of B frames.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 EPSILON = 1e-6
@@ -38,19 +39,18 @@ def soft_iou_loss(probability: Tensor, target: Tensor) -> Tensor:
     return 1 - overlap / (union + EPSILON)
 
 
-def mask_cross_entropy(probability: Tensor, target: Tensor) -> Tensor:
-    """Binary cross entropy of mask probabilities, averaged over each mask's pixels.
+def mask_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross entropy of masks, averaged over each mask's pixels.
 
-    Unlike the soft IoU it also teaches that an object has gone: a prediction where the target is empty costs.
+    Unlike the soft IoU it teaches that an object has gone (a prediction where the target is empty costs), and has a
+    gradient wherever the prediction is wrong: a network that predicts nothing anywhere can learn from it.
 
     Args:
-        probability: ``[N, H, W]`` float in [0, 1].
+        logits: ``[N, H, W]`` float.
         target: ``[N, H, W]`` 0 or 1.
 
     Returns:
         ``[N]``, not negative.
     """
-    # The clamp keeps the gradient finite where a probability has been rounded to 0 or 1.
-    certain = probability.clamp(EPSILON, 1 - EPSILON)
-    logits = torch.where(target > 0, certain, 1 - certain).log()
-    return -logits.flatten(1).mean(dim=1)
+    entropy = F.binary_cross_entropy_with_logits(logits, target.to(logits.dtype), reduction="none")
+    return entropy.flatten(1).mean(dim=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,18 @@ class Carried:
 
     def __len__(self) -> int:
         return len(self.reference)
+
+
+class Decoded(NamedTuple):
+    """K objects in a frame that they were carried to, at the padded size.
+
+    Attributes:
+        logits: ``[K, H, W]`` float32, before the objects compete.
+        soft: ``[K, H, W]`` float32 in [0, 1], after.
+    """
+
+    logits: Tensor
+    soft: Tensor
 
 
 def choose_objects(clip: TrainingClip, limit: int, choose: Choose) -> Carried:
@@ -73,7 +86,7 @@ def paste_soft(probability: Tensor, boxes: Tensor, canvas: tuple[int, int]) -> T
     return out
 
 
-def carry(head: SeqPropHead, p2: Tensor, masks: Tensor, terms: Sequence[FrameTerms]) -> list[Tensor]:
+def carry(head: SeqPropHead, p2: Tensor, masks: Tensor, terms: Sequence[FrameTerms]) -> list[Decoded]:
     """Carry objects from a reference frame through those that follow, each being remembered once it is decoded.
 
     Args:
@@ -83,32 +96,33 @@ def carry(head: SeqPropHead, p2: Tensor, masks: Tensor, terms: Sequence[FrameTer
         terms: of the frames that follow, B = 1 each.
 
     Returns:
-        for each of them ``[K, H, W]`` float32 in [0, 1] at the padded size.
+        what is decoded of each of them.
     """
     key, value = head.memorize(p2, masks)
     keys, values = [key], [value]
-    found: list[Tensor] = []
+    found: list[Decoded] = []
     for frame in terms:
         if found:
-            key, value = head.memorize(terms[len(found) - 1].p2, found[-1])
+            key, value = head.memorize(terms[len(found) - 1].p2, found[-1].soft)
             keys.append(key)
             values.append(value)
         read = head.read(frame.query_key[0], torch.cat(keys, dim=1), torch.cat(values, dim=1))
-        found.append(soft_aggregate(head.decode(read, frame)))
+        logits = head.decode_logits(read, frame)
+        found.append(Decoded(logits, soft_aggregate(logits.sigmoid())))
     return found
 
 
-def propagation_loss(found: Sequence[Tensor], clip: TrainingClip, carried: Carried, bce_weight: float = 0.0) -> Tensor:
+def propagation_loss(found: Sequence[Decoded], clip: TrainingClip, carried: Carried, bce_weight: float = 0.0) -> Tensor:
     """Sum over objects of one clip of the soft IoU loss, averaged over the frames that they are carried to.
 
     Args:
         found: from :func:`carry`.
         clip: with T frames.
         carried: which objects.
-        bce_weight: weight of the pixels' cross entropy, which the paper does without.
+        bce_weight: weight of the pixels' cross entropy before objects compete, which the paper does without.
     """
-    total = found[-1].new_zeros(())
-    for soft, frame, rows in zip(found, clip.frames[1:], carried.rows, strict=True):
+    total = found[-1].soft.new_zeros(())
+    for (logits, soft), frame, rows in zip(found, clip.frames[1:], carried.rows, strict=True):
         truth = soft.new_zeros(soft.shape)
         height, width = frame.masks.shape[-2:]
         known = rows >= 0
@@ -117,5 +131,5 @@ def propagation_loss(found: Sequence[Tensor], clip: TrainingClip, carried: Carri
         shown = truth.flatten(1).any(dim=1)
         total = total + (soft_iou_loss(soft, truth) * shown).sum()
         if bce_weight:
-            total = total + bce_weight * mask_cross_entropy(soft, truth).sum()
+            total = total + bce_weight * mask_cross_entropy(logits, truth).sum()
     return total / len(found)

@@ -106,14 +106,13 @@ def crop_masks(masks: Tensor, index: Tensor, boxes: Tensor, size: int) -> Tensor
     Returns:
         ``[P, size, size]`` float32, 0 or 1, on the device of ``boxes``.
     """
-    height, width = masks.shape[-2:]
     corners = boxes.cpu().numpy().astype(np.int64)
     sources = masks.cpu().numpy()
     out = np.zeros((len(corners), size, size), np.uint8)
     for target, which, (x1, y1, x2, y2) in zip(out, index.tolist(), corners, strict=True):
         # A box may end one pixel outside the image (annotations are clipped to its size): it is as if padded with 0.
         region = np.zeros((max(y2 - y1 + 1, 1), max(x2 - x1 + 1, 1)), np.uint8)
-        inside = sources[which, y1 : min(y2 + 1, height), x1 : min(x2 + 1, width)]
+        inside = sources[which, y1 : y1 + region.shape[0], x1 : x1 + region.shape[1]]
         region[: inside.shape[0], : inside.shape[1]] = inside
         target[:] = cv2.resize(region, (size, size), interpolation=cv2.INTER_LINEAR)
     return torch.from_numpy(out).to(boxes.device).float()

@@ -155,7 +155,7 @@ class TrainingStep(nn.Module):
         logits, deltas = self.model.bbox_head(self.model.bbox_roi_extractor(current.levels, rois))
         logits = logits.float()
         positive = (labels > 0).nonzero().flatten()
-        changes = deltas.float().reshape(len(rois), -1, 4)[positive, labels[positive]]
+        changes = deltas.float().unflatten(1, (-1, 4))[positive, labels[positive]]
         distance = smooth_l1(changes, torch.cat([r.deltas for r in regions]), self.settings.rcnn.beta)
         right = (logits.argmax(dim=1) == labels).sum()
         return F.cross_entropy(logits, labels, reduction="sum"), distance.sum(), right

@@ -69,35 +69,38 @@ def test_soft_iou_gradient() -> None:
     assert gradcheck(lambda p: soft_iou_loss(p, target), (uniform(3, 4, 5),))
 
 
+def logit(probability: Tensor) -> Tensor:
+    return torch.log(probability / (1 - probability))
+
+
 def test_cross_entropy_by_hand() -> None:
     """Mean of -ln of what is said of the true side: 1/2, 1/4 | 3/4, 1/8."""
     probability = torch.tensor([[[0.5, 0.75]], [[0.75, 0.125]]])
     target = torch.tensor([[[1, 0]], [[1, 1]]], dtype=torch.uint8)
     expected = [(math.log(2) + math.log(4)) / 2, (math.log(4 / 3) + math.log(8)) / 2]
-    assert mask_cross_entropy(probability, target).tolist() == pytest.approx(expected, rel=1e-6)
+    assert mask_cross_entropy(logit(probability), target).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_cross_entropy_teaches_that_an_object_has_gone() -> None:
     """Unlike the soft IoU it falls with what is predicted for an empty target."""
-    target = torch.zeros(2, 2, 2)
-    loss = mask_cross_entropy(torch.stack((torch.full((2, 2), 0.75), torch.full((2, 2), 0.5))), target)
+    probability = torch.stack((torch.full((2, 2), 0.75), torch.full((2, 2), 0.5)))
+    loss = mask_cross_entropy(logit(probability), torch.zeros(2, 2, 2))
     assert loss.tolist() == pytest.approx([math.log(4), math.log(2)], rel=1e-6)
 
 
-def test_cross_entropy_is_finite_at_certainty() -> None:
-    """Probabilities of 0 and 1, right and wrong: -ln(1e-6) at most, up to the rounding of 1 - 1e-6 in float32."""
-    probability = torch.tensor([[[0.0, 1.0]], [[0.0, 1.0]]], requires_grad=True)
-    target = torch.tensor([[[0, 1]], [[1, 0]]])
-    loss = mask_cross_entropy(probability, target)
+def test_cross_entropy_of_certain_predictions() -> None:
+    """Logits whose probability is rounded to 0 or 1: no loss where right, its size where wrong, with full gradient."""
+    logits = torch.tensor([[[-200.0, 200.0]], [[-200.0, 200.0]]], requires_grad=True)
+    loss = mask_cross_entropy(logits, torch.tensor([[[0, 1]], [[1, 0]]]))
     loss.sum().backward()
-    assert loss.tolist() == pytest.approx([0.0, -math.log(1e-6)], rel=5e-3, abs=2e-6)
-    assert probability.grad is not None
-    assert probability.grad.isfinite().all()
+    assert loss.tolist() == [0, 200]
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [[[0, 0]], [[-0.5, 0.5]]]
 
 
 def test_cross_entropy_gradient() -> None:
     target = (uniform(3, 4, 5, seed=1) > 0.5).detach()
-    assert gradcheck(lambda p: mask_cross_entropy(p, target), (uniform(3, 4, 5),))
+    assert gradcheck(lambda x: mask_cross_entropy(x, target), (uniform(3, 4, 5, low=-4, high=4),))
 
 
 def test_soft_aggregation_by_hand() -> None:

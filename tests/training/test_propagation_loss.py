@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from mmdet_vis.models.heads.mask import paste_masks
-from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.models.heads.propagation import SeqPropHead, soft_aggregate
 from mmdet_vis.models.seq_mask_rcnn import Features
 from mmdet_vis.structures.clip import TrainingClip
-from mmdet_vis.training.losses import mask_cross_entropy
-from mmdet_vis.training.propagation import Carried, carry, choose_objects, paste_soft, propagation_loss
+from mmdet_vis.training.propagation import Carried, Decoded, carry, choose_objects, paste_soft, propagation_loss
 from tests.plain import memorize, segment
 from tests.step_cases import Box, first, frame_targets
 
@@ -106,6 +105,11 @@ def test_paste_soft_beside_inference() -> None:
     assert soft.max() > 0.9
 
 
+def decoded(soft: Tensor) -> Decoded:
+    """Masks whose logits before the competition say the contrary: only the cross entropy may look at them."""
+    return Decoded(logits=50 - 100 * soft, soft=soft)
+
+
 def test_loss_of_two_objects_by_hand() -> None:
     """Sum over objects; a prediction is as large as the padded image, of which the truth knows a part."""
     clip = clip_of({1: BOX, 2: BOX}, {1: (0, 0, 3, 3), 2: (4, 0, 7, 3)})
@@ -114,7 +118,7 @@ def test_loss_of_two_objects_by_hand() -> None:
     soft[1, :4, 4:8] = 1.0  # all of 16
     soft[1, 8:, 12:14] = 1.0  # and 16 in the padding: 16 / 32
     carried = Carried(torch.tensor([0, 1]), [torch.tensor([0, 1])])
-    assert propagation_loss([soft], clip, carried).item() == pytest.approx(0.75 + 0.5, abs=1e-6)
+    assert propagation_loss([decoded(soft)], clip, carried).item() == pytest.approx(0.75 + 0.5, abs=1e-6)
 
 
 def test_loss_follows_the_rows() -> None:
@@ -123,7 +127,7 @@ def test_loss_follows_the_rows() -> None:
     soft = torch.zeros(1, *SIZE)
     soft[0, :4, 4:8] = 1.0
     carried = Carried(torch.tensor([1]), [torch.tensor([1])])
-    assert propagation_loss([soft], clip, carried).item() == pytest.approx(0, abs=1e-6)
+    assert propagation_loss([decoded(soft)], clip, carried).item() == pytest.approx(0, abs=1e-6)
 
 
 def test_loss_is_averaged_over_frames_that_show_the_object() -> None:
@@ -132,19 +136,17 @@ def test_loss_is_averaged_over_frames_that_show_the_object() -> None:
     carried = choose_objects(clip, 5, first)
     soft = torch.full((1, *SIZE), 0.5)
     expected = 1 - 8 / (16 + 80 / 2)
-    assert propagation_loss([soft] * 3, clip, carried).item() == pytest.approx(expected / 3, rel=1e-5)
+    assert propagation_loss([decoded(soft)] * 3, clip, carried).item() == pytest.approx(expected / 3, rel=1e-5)
 
 
 def test_cross_entropy_is_added_with_its_weight() -> None:
-    """It also costs where the object is hidden or unknown: half there is ln 2."""
+    """Of the masks before the competition, 1/4 everywhere. It also costs where the object is hidden or unknown."""
     clip = clip_of({1: BOX}, {1: None}, {}, {1: (0, 0, 3, 3)})
     carried = choose_objects(clip, 5, first)
-    soft = torch.full((1, *SIZE), 0.25)
-    without = propagation_loss([soft] * 3, clip, carried)
-    found = propagation_loss([soft] * 3, clip, carried, bce_weight=2.0) - without
+    found = [Decoded(torch.full((1, *SIZE), -math.log(3)), torch.full((1, *SIZE), 0.9))] * 3
+    added = propagation_loss(found, clip, carried, bce_weight=2.0) - propagation_loss(found, clip, carried)
     last = (16 * math.log(4) + 80 * math.log(4 / 3)) / 96
-    assert found.item() == pytest.approx(2 * (2 * math.log(4 / 3) + last) / 3, rel=1e-5)
-    assert last == pytest.approx(mask_cross_entropy(soft, clip.current.masks).item(), rel=1e-5)
+    assert added.item() == pytest.approx(2 * (2 * math.log(4 / 3) + last) / 3, rel=1e-5)
 
 
 def tiny_head(seed: int = 0, channels: int = 3) -> SeqPropHead:
@@ -163,6 +165,13 @@ def features_of(frames: int, height: int, width: int, channels: int = 3) -> list
     return [torch.randn((frames, channels, *s), generator=generator, dtype=torch.float64) for s in sizes]
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float64 throughout: the head rounds its logits to float32, too coarse for finite differences."""
+    monkeypatch.setattr(Tensor, "float", lambda self: self)
+
+
+@pytest.mark.usefixtures("exact")
 def test_carry_is_the_formula_of_the_paper() -> None:
     """Beside tests/plain.py: each frame is read from all those before it, with the masks that were found there."""
     head = tiny_head()
@@ -175,36 +184,37 @@ def test_carry_is_the_formula_of_the_paper() -> None:
     for t in range(1, 4):
         frame = Features((c2[t : t + 1], c3[t : t + 1]), (p2[t : t + 1],))
         expected = segment(head, frame, keys, values)
-        assert found[t - 1].shape == (2, 32, 48)
-        torch.testing.assert_close(found[t - 1].double(), expected, rtol=0, atol=1e-5)
+        assert found[t - 1].logits.shape == found[t - 1].soft.shape == (2, 32, 48)
+        torch.testing.assert_close(found[t - 1].soft, expected, rtol=0, atol=1e-10)
         key, value = memorize(head, frame.levels[0], expected)
         keys.append(key)
         values.append(value)
-    assert (found[1] - found[0]).abs().max() > 1e-3
+        torch.testing.assert_close(soft_aggregate(found[t - 1].logits.sigmoid()), expected, rtol=0, atol=1e-10)
+    assert (found[1].soft - found[0].soft).abs().max() > 1e-3
 
 
-def test_gradient_of_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("exact")
+def test_gradient_of_carry() -> None:
     """Through three frames to the masks and to the features of each, with the head's own in-place steps."""
-    # The head rounds its logits to float32, too coarse for finite differences.
-    monkeypatch.setattr(Tensor, "float", lambda self: self)
     head = tiny_head()
 
     def carried(masks: Tensor, p2: Tensor, c2: Tensor, c3: Tensor) -> tuple[Tensor, ...]:
         terms = [head.encode_frame(*(x[t : t + 1] for x in (p2, c2, c3))) for t in (1, 2)]
-        return tuple(carry(head, p2[:1], masks, terms))
+        return tuple(x for frame in carry(head, p2[:1], masks, terms) for x in frame)
 
     masks = torch.rand((2, 16, 16), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     inputs = [x.requires_grad_() for x in (masks, *features_of(3, 16, 16))]
-    assert gradcheck(carried, inputs, fast_mode=True)
-    gradients = torch.autograd.grad(carried(*inputs)[1].sum(), inputs)
+    assert gradcheck(carried, inputs, fast_mode=True, check_undefined_grad=False)
+    gradients = torch.autograd.grad(carried(*inputs)[-1].sum(), inputs)
     assert all(g.abs().max() > 1e-6 for g in gradients)
 
 
-def test_gradient_of_the_weights_of_carry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same for every parameter of the head."""
-    monkeypatch.setattr(Tensor, "float", lambda self: self)
+@pytest.mark.usefixtures("exact")
+def test_gradient_of_the_weights_of_carry() -> None:
+    """Each parameter of the head is moved along a direction of its own."""
     head = tiny_head()
-    names = [name for name, _ in head.named_parameters()]
+    start = {name: p.detach() for name, p in head.named_parameters()}
+    ways = {name: torch.randn_like(p) for name, p in start.items()}
     p2, c2, c3 = features_of(2, 16, 16)
     masks = torch.rand((2, 16, 16), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
 
@@ -214,13 +224,13 @@ def test_gradient_of_the_weights_of_carry(monkeypatch: pytest.MonkeyPatch) -> No
             self.head = head
 
         def forward(self) -> Tensor:
-            return carry(self.head, p2[:1], masks, [self.head.encode_frame(p2[1:], c2[1:], c3[1:])])[0]
+            return carry(self.head, p2[:1], masks, [self.head.encode_frame(p2[1:], c2[1:], c3[1:])])[0].soft
 
     module = Carry()
 
-    def carried(*values: Tensor) -> Tensor:
-        state = {f"head.{name}": value for name, value in zip(names, values, strict=True)}
-        return torch.func.functional_call(module, state, ())
+    def carried(steps: Tensor) -> Tensor:
+        moved = {f"head.{n}": start[n] + step * ways[n] for n, step in zip(start, steps, strict=True)}
+        return torch.func.functional_call(module, moved, ())
 
-    inputs = [p.detach().clone().requires_grad_() for p in head.parameters()]
-    assert gradcheck(carried, inputs, fast_mode=True)
+    steps = torch.zeros(len(start), dtype=torch.float64, requires_grad=True)
+    assert gradcheck(carried, steps, fast_mode=True, check_undefined_grad=False)

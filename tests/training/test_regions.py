@@ -88,7 +88,7 @@ def test_no_proposals() -> None:
 
 
 def test_each_region_has_the_mask_of_its_own_object() -> None:
-    """The second object is a triangle; only its regions show it."""
+    """Of the second object the right half is missing; only its regions show it."""
     target = frame_targets([FIRST, SECOND], SIZE, labels=[3, 1])
     target.masks[1, 0:10, 30:40] = 0
     found = choose_regions(PROPOSALS, target, True, first, replace(SETTINGS, num=64))
@@ -127,6 +127,7 @@ def test_boxes_of_a_pixel_or_less() -> None:
     """At least one pixel, also where a proposal has been turned inside out."""
     assert crop(CORNERS, (3, 3, 3, 3), 2).tolist() == [[1, 1], [1, 1]]
     assert crop(CORNERS, (3, 0, 2, 0), 2).tolist() == [[1, 1], [1, 1]]
+    assert crop(CORNERS, (0, 3, 0, 2), 2).tolist() == [[1, 1], [1, 1]]
 
 
 def test_bilinear_values_are_rounded() -> None:
@@ -147,4 +148,6 @@ def test_crops_choose_their_mask() -> None:
 
 
 def test_no_crops() -> None:
-    assert crop_masks(torch.zeros((0, 3, 3), dtype=torch.uint8), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), 28).shape == (0, 28, 28)  # fmt: skip
+    index = torch.zeros(0, dtype=torch.int64)
+    found = crop_masks(torch.zeros((0, 3, 3), dtype=torch.uint8), index, torch.zeros(0, 4), 28)
+    assert found.shape == (0, 28, 28)

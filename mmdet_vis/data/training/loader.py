@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import atexit
+import multiprocessing
 import resource
 import signal
-import threading
+from functools import cache
 
 import cv2
 import torch
@@ -43,6 +44,7 @@ def build_loader(
     """
     if num_workers:
         _allow_files()
+        _end_workers_at_exit()
     return DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_sampler=ClipSampler(dataset, batch_size, seed, rank, world_size, start),
@@ -56,31 +58,26 @@ def build_loader(
 
 def _init_worker(number: int) -> None:
     """One thread per worker: there are as many workers as are wanted to be busy."""
-    _heed_parent_only()
+    # A signal to the whole group stops training after the step under way, for which workers must live. All threads of a
+    # process share this, unlike a mask.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     _allow_files()
 
 
-def _heed_parent_only() -> None:
-    """Make SIGINT and SIGTERM harmless, except for a SIGTERM of the process that started this one.
-
-    A signal to the whole group stops training after the step under way, for which workers must live; but at its end the
-    process stops its workers by SIGTERM and waits until they are gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not hasattr(signal, "sigwaitinfo"):  # macOS: there the loader's iterator must be deleted before the end
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        return
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_wait_for_end, args=(os.getppid(),), daemon=True).start()
+@cache
+def _end_workers_at_exit() -> None:
+    """Let no worker keep the process from ending: multiprocessing would ask by SIGTERM, to which they are deaf."""
+    # Registered after multiprocessing's own function, and so called before it.
+    atexit.register(_kill_workers)
 
 
-def _wait_for_end(parent: int) -> None:
-    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != parent:
-        pass
-    os._exit(0)
+def _kill_workers() -> None:
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
 
 
 def _allow_files() -> None:

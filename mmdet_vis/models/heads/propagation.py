@@ -157,12 +157,19 @@ class SeqPropHead(nn.Module):
     def decode(self, read: Tensor, terms: FrameTerms) -> Tensor:
         """Foreground probability of each object, before the objects of a frame compete.
 
+        See :meth:`decode_logits`; ``[N, H, W]`` float32 in [0, 1] at the padded image's resolution.
+        """
+        return self.decode_logits(read, terms).sigmoid()
+
+    def decode_logits(self, read: Tensor, terms: FrameTerms) -> Tensor:
+        """Foreground logit of each object, before the objects of a frame compete.
+
         Args:
             read: ``[N, 256, H/16, W/16]`` from :meth:`read`.
             terms: of one frame (shared by all objects), or of N frames (one per object).
 
         Returns:
-            ``[N, H, W]`` float32 in [0, 1] at the padded image's resolution.
+            ``[N, H, W]`` float32 at the padded image's resolution.
         """
         x = F.conv2d(read, self.convFM.weight[:, : self.channels], padding=1).add_(terms.query_value)
         x = self.ResMM(x)
@@ -171,7 +178,7 @@ class SeqPropHead(nn.Module):
         logits = self.pred2(F.relu_(x)).float()
         # The softmax over (background, foreground) is the sigmoid of their difference.
         margin = F.interpolate(logits[:, 1:] - logits[:, :1], scale_factor=4, mode="bilinear", align_corners=False)
-        return margin[:, 0].sigmoid()
+        return margin[:, 0]
 
 
 def positions(features: Tensor) -> Tensor:

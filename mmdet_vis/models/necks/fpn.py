@@ -19,12 +19,19 @@ class FPN(nn.Module):
         in_channels: channels of the backbone stages; the builder fills them in from the backbone unless told.
         out_channels: channels of every level.
         num_outs: levels returned; those beyond the backbone's stages are strided copies of the last.
+        lateral_gain: gain of the lateral convolutions' initial weights, for training from ImageNet weights: below 1
+            where the backbone's features are large, as those of EfficientNets, which end without an activation. A mask
+            is written into P2 as a summand (propagation head), so P2 should not drown it.
     """
 
-    def __init__(self, in_channels: Sequence[int], out_channels: int = 256, num_outs: int = 5) -> None:
+    def __init__(
+        self, in_channels: Sequence[int], out_channels: int = 256, num_outs: int = 5, lateral_gain: float = 1.0
+    ) -> None:
         super().__init__()
         self.lateral_convs = nn.ModuleList(ConvModule(c, out_channels, 1) for c in in_channels)
         self.fpn_convs = nn.ModuleList(ConvModule(out_channels, out_channels, 3) for _ in in_channels)
+        for module in self.lateral_convs:
+            nn.init.xavier_uniform_(module.get_parameter("conv.weight"), gain=lateral_gain)
         self.out_channels = out_channels
         self.num_outs = num_outs
 
