@@ -11,6 +11,8 @@ from mmdet_vis.engine.cli import (
     add_config_arguments,
     add_dataset_arguments,
     add_engine_arguments,
+    add_stream_arguments,
+    check_stream_arguments,
     formats,
     probability,
     undo_launcher_threads,
@@ -24,13 +26,13 @@ if TYPE_CHECKING:
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(
-        description=f"{__doc__}  Without --input-dir, the videos are those of the config's test.dataset.",
+        description=f"{__doc__}  Without --input-dir and --stream, the videos are those of the config's test.dataset.",
         epilog="examples: test_vis.py configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
         "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
         "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
         "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
         "exits with 1; `python -m mmdet_vis.engine.launch` in its place keeps the code); 2: bad input, or the results "
-        "cannot be evaluated.",
+        "cannot be evaluated; 130: interrupted.",
     )
     add_config_arguments(parser)
     parser.add_argument(
@@ -46,8 +48,8 @@ def parse_args() -> argparse.Namespace:
         metavar="LIST",
         help="comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
         "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset SAVE/overlay/NAME/*.jpg, "
-        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; default: json,overlay,video; of a dataset json, of DAVIS "
-        "json,png",
+        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; of a stream json (SAVE/NAME.jsonl) and video; default: "
+        "json,overlay,video; of a stream json,video; of a dataset json, of DAVIS json,png",
     )
     parser.add_argument(
         "--use-img",
@@ -57,19 +59,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
     )
+    add_stream_arguments(parser)
     add_dataset_arguments(parser)
     add_engine_arguments(parser)
     args = parser.parse_args()
+    check_stream_arguments(parser, args)
     for option in ("resume", "overwrite", "eval"):
         if args.input_dir is not None and getattr(args, option):
             parser.error(f"--{option} is for runs over a dataset: leave it out with --input-dir")
+        if args.stream is not None and option != "overwrite" and getattr(args, option):
+            parser.error(f"--{option} is for runs over a dataset: leave it out with --stream")
     return args
 
 
 def main() -> int:
     """Run the tool; returns 3 if some of several videos could not be read."""
     args = parse_args()
-    if args.input_dir is None:
+    if args.input_dir is None and args.stream is None:
         undo_launcher_threads()
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     import torch
@@ -90,6 +96,8 @@ def main() -> int:
         use_img=args.use_img,
         formats=args.format or (),
     )
+    if args.stream is not None:
+        return on_stream(args, options)
     return on_dataset(args, options) if args.input_dir is None else on_inputs(args, options)
 
 
@@ -115,6 +123,39 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
         summary = run_inputs(model, inputs, args.save_dir, options)
     print(describe(summary, args.save_dir, options.formats))
     return EXIT_SOME_FAILED if summary.failures else 0
+
+
+def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment a live or very long video as it comes."""
+    import sys
+
+    from mmdet_vis.api import load_model
+    from mmdet_vis.engine.config import load_config
+    from mmdet_vis.engine.device import parse_bytes
+    from mmdet_vis.engine.run_lock import RunLock
+    from mmdet_vis.engine.settings import build_settings
+    from mmdet_vis.streaming import StreamReader
+    from mmdet_vis.streaming.run import FORMATS, describe_stream, run_stream, stream_places
+    from mmdet_vis.streaming.segment import check_window
+    from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
+
+    check_window(args.window, args.overlap)
+    config = load_config(args.config, args.cfg_options)
+    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
+    parse_bytes(options.feature_memory)
+    with StopSignals() as stop, RunLock(args.save_dir):
+        source = StreamReader(args.stream, args.timeout, args.window - args.overlap, stop)
+        places = stream_places(source.name, args.stream, args.save_dir, options.formats or FORMATS, args.overwrite)
+        with source:
+            model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
+            summary = run_stream(model, source, places, args.window, args.overlap, options, stop)
+    print(describe_stream(summary, source.name, places))
+    if summary.problem is not None:
+        raise summary.problem
+    if stop():
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
 
 
 def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:

@@ -157,6 +157,66 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def seconds(text: str) -> float:
+    """Parse a time in seconds, above 0 and at most a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a number of seconds above 0, at most 86400")
+    return value
+
+
+STREAM_DEFAULTS = {"window": 40, "overlap": 8, "timeout": 10.0}
+
+
+def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--stream`` and its options; those that are not given are None, see :data:`STREAM_DEFAULTS`."""
+    stream = parser.add_argument_group(
+        "stream (in place of --input-dir)",
+        "Video that is live or very long, a window of frames at a time and in bounded memory. SAVE/NAME.jsonl (a line "
+        "for each frame) and SAVE/NAME.mp4 grow as results come. An object keeps its id from window to window if its "
+        "masks overlap on the frames that both share. Frames that a camera or a live address sends while a window is "
+        "segmented are dropped evenly; their number is shown.",
+    )
+    stream.add_argument(
+        "--stream",
+        metavar="SOURCE",
+        help="a camera's number (0), an address (rtsp://..., http://...), - for a video on standard input (matroska, "
+        "mpegts, ...), a video file or a folder of frames",
+    )
+    stream.add_argument(
+        "--window",
+        type=positive,
+        metavar="N",
+        help=f"frames that are segmented at once (default {STREAM_DEFAULTS['window']})",
+    )
+    stream.add_argument(
+        "--overlap",
+        type=positive,
+        metavar="N",
+        help=f"frames that neighbouring windows share (default {STREAM_DEFAULTS['overlap']})",
+    )
+    stream.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help=f"give up a source that sends nothing for so long (default {STREAM_DEFAULTS['timeout']:g})",
+    )
+
+
+def check_stream_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse mixtures of ``--stream`` with other inputs, and set its defaults."""
+    for option, default in STREAM_DEFAULTS.items():
+        if getattr(args, option) is None:
+            setattr(args, option, default)
+        elif args.stream is None:
+            parser.error(f"--{option} is an option of --stream SOURCE")
+    if args.stream is not None and args.input_dir is not None:
+        parser.error("--stream and --input-dir are two kinds of input: leave one of them out")
+
+
 def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a run over the config's dataset."""
     dataset = parser.add_argument_group(
@@ -171,7 +231,11 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with the run in SAVE where it stopped; refused if it is of another model or other settings. "
         "Without it and --overwrite, a SAVE that holds results is refused",
     )
-    earlier.add_argument("--overwrite", action="store_true", help="remove the results in SAVE and start anew")
+    earlier.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove the results in SAVE and start anew; with --stream: replace those of the same name",
+    )
     dataset.add_argument(
         "--eval",
         action="store_true",

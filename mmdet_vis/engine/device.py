@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ class Precision:
     Attributes:
         name: as the user gave it, ``auto`` resolved.
         dtype: of weights and features.
-        tf32: whether float32 products may be rounded to tf32 on a GPU.
+        tf32: whether their float32 products may be rounded to tf32 on a GPU.
     """
 
     name: str
@@ -61,10 +63,7 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name not in PRECISIONS:
         raise ConfigError(f"--precision {name} is not known: use one of {', '.join(PRECISIONS)}")
     if name == "auto":
-        if device.type == "cuda":
-            name = "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float16"
-        else:
-            name = "bfloat16" if cpu_has_fast_bfloat16() else "float32"
+        name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
     if name in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(f"--precision {name} needs a GPU: on the CPU use float32, bfloat16 or auto")
     if name == "bfloat16":
@@ -72,6 +71,17 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name == "float16":
         return Precision(name, torch.float16)
     return Precision(name, torch.float32, tf32=name == "tf32")
+
+
+def fastest_on_gpu(device: torch.device) -> str:
+    """What a GPU multiplies in tensor cores: bfloat16 from Ampere on, float16 from Volta on; older ones have none."""
+    generation = torch.cuda.get_device_capability(device)[0]
+    return "bfloat16" if generation >= 8 else "float16" if generation >= 7 else "float32"
+
+
+def fastest_on_cpu() -> str:
+    """bfloat16 where the CPU multiplies it in hardware."""
+    return "bfloat16" if cpu_has_fast_bfloat16() else "float32"
 
 
 def cpu_has_fast_bfloat16() -> bool:
@@ -102,10 +112,15 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     """Compile what takes the time: backbone, neck, and the propagation head's work per object.
 
     Raises:
-        ConfigError: the CPU needs a C++ compiler for it, and there is none.
+        ConfigError: a compiler that it needs is not there.
     """
-    if next(model.parameters()).device.type == "cpu" and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+    kind = next(model.parameters()).device.type
+    if kind == "cpu" and not has_program("CXX", "g++", "clang++", "c++"):
         raise ConfigError("--compile on the CPU needs a C++ compiler (g++ or clang++): install one or leave it out")
+    if kind == "cuda" and importlib.util.find_spec("triton") is None:
+        raise ConfigError("--compile on a GPU needs Triton (pip install triton): install it or leave it out")
+    if kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
+        raise ConfigError("--compile on a GPU needs a C compiler (gcc or clang): install one or leave it out")
     model.backbone.compile()
     model.neck.compile()
     for method in ("encode_frame", "memorize", "decode"):
@@ -114,10 +129,9 @@ def compile_parts(model: SeqMaskRCNN) -> None:
         object.__setattr__(model.prop_head, method, compiled)
 
 
-def apply_tf32(precision: Precision) -> None:
-    """Allow or forbid tf32 products for the whole process; PyTorch's own default allows them in convolutions only."""
-    torch.backends.cuda.matmul.allow_tf32 = precision.tf32
-    torch.backends.cudnn.allow_tf32 = precision.tf32
+def has_program(variable: str, *names: str) -> bool:
+    """Whether one of the programs can be run, or the one that an environment variable names."""
+    return any(shutil.which(name) for name in (os.environ.get(variable), *names) if name)
 
 
 def parse_bytes(text: str) -> int:
