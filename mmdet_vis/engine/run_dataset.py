@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.engine.config import build, load_config
@@ -247,17 +247,7 @@ def _run_video(
 ) -> None:
     video = dataset.videos[index]
     with dataset.open(index) as source:
-        result = segment_video(
-            model,
-            source,
-            key_num=options.key_num,
-            mem_step=options.mem_step,
-            mem_max=options.mem_max,
-            use_cate_reduce=options.use_cate_reduce,
-            feature_memory=options.feature_memory,
-            profile=options.profile,
-            progress=lambda done, total: progress.part(video.id, done, total),
-        )
+        result = options.segment(model, source, lambda done, total: progress.part(video.id, done, total))
         places = video_places(store.folder, video, options.formats)
         if "video" in places:
             ensure_writable_dir(places["video"].parent)

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,20 @@ class RunOptions:
     show_thr: float = 0.2
     use_img: bool = False
     formats: Sequence[str] = DEFAULT_FORMATS
+
+    def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
+        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`."""
+        return segment_video(
+            model,
+            source,
+            key_num=self.key_num,
+            mem_step=self.mem_step,
+            mem_max=self.mem_max,
+            use_cate_reduce=self.use_cate_reduce,
+            feature_memory=self.feature_memory,
+            profile=self.profile,
+            progress=progress,
+        )
 
 
 @dataclass
@@ -135,16 +149,10 @@ def _segment(
     model: VISModel, source: FrameSource, options: RunOptions, summary: Summary, bar: Progress, task: object
 ) -> VideoResult:
     start = time.perf_counter()
-    result = segment_video(
+    result = options.segment(
         model,
         source,
-        key_num=options.key_num,
-        mem_step=options.mem_step,
-        mem_max=options.mem_max,
-        use_cate_reduce=options.use_cate_reduce,
-        feature_memory=options.feature_memory,
-        profile=options.profile,
-        progress=lambda done, total: bar.update(task, completed=done, total=total),  # type: ignore[arg-type]
+        lambda done, total: bar.update(task, completed=done, total=total),  # type: ignore[arg-type]
     )
     seconds = time.perf_counter() - start
     summary.videos += 1

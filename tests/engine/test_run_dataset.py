@@ -250,7 +250,7 @@ def test_a_video_that_needs_too_much_memory_is_left_out(
             raise error
         return segment_video(model, source, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("mmdet_vis.engine.run_dataset.segment_video", segment)
+    monkeypatch.setattr("mmdet_vis.engine.run_inputs.segment_video", segment)
     options = RunOptions(formats=("json",))
     assert run_dataset(replace(first_run, save_dir=tmp_path, options=options, evaluate=False)) == 3
     (failure,) = json.loads((tmp_path / "summary.json").read_text())["failures"]
@@ -264,7 +264,7 @@ def test_other_errors_of_the_program_end_it(
     def segment(*_: object, **__: object) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("mmdet_vis.engine.run_dataset.segment_video", segment)
+    monkeypatch.setattr("mmdet_vis.engine.run_inputs.segment_video", segment)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         run_dataset(replace(first_run, save_dir=tmp_path, evaluate=False))
 
