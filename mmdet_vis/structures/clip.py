@@ -40,6 +40,10 @@ class FrameTargets:
         """The same on another device."""
         return FrameTargets(*(t.to(device, non_blocking=True) for t in self.tensors()))
 
+    def pin_memory(self) -> FrameTargets:
+        """The same in pinned memory, from which a GPU copies while it computes."""
+        return FrameTargets(*(t.pin_memory() for t in self.tensors()))
+
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors in the order of the fields."""
         return self.boxes, self.labels, self.masks, self.ids, self.ignored
@@ -77,3 +81,8 @@ class TrainingClip:
         """The same on another device."""
         images = self.images.to(device, non_blocking=True)
         return TrainingClip(images, [f.to(device) for f in self.frames], self.exhaustive, self.name, self.seed)
+
+    def pin_memory(self) -> TrainingClip:
+        """The same in pinned memory; a loader calls it by this name."""
+        frames = [f.pin_memory() for f in self.frames]
+        return TrainingClip(self.images.pin_memory(), frames, self.exhaustive, self.name, self.seed)

@@ -59,7 +59,7 @@ class YTVISDataset(VideoDataset):
         self.category_ids: tuple[int | None, ...] = tuple(index.categories)
         if categories is not None:
             self.categories = resolve_categories(categories)
-            self.category_ids = _find_categories(self.categories, index.categories, self.ann_file)
+            self.category_ids = find_categories(self.categories, index.categories, self.ann_file)
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
         files = [frame_files(entry, f"{self.ann_file}: video {n}") for n, entry in enumerate(content["videos"])]
@@ -98,10 +98,18 @@ def _is_file_name(value: Any) -> bool:
     return True
 
 
-def _find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int | None, ...]:
+def find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int | None, ...]:
     """Ids in the file of the categories ``wanted``, None for those that it lacks.
 
     Names are compared without regard to case, spaces and underscores.
+
+    Args:
+        wanted: names of the network's classes.
+        found: names by id, as the file has them.
+        file: for messages.
+
+    Raises:
+        DatasetError: the file has other categories, or two of one name.
     """
     if len(wanted) == len(found) == 1:  # Class-agnostic: what the one category is called says nothing.
         return tuple(found)

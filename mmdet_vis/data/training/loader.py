@@ -51,6 +51,7 @@ def build_loader(
         num_workers=num_workers,
         collate_fn=collate,
         worker_init_fn=_init_worker,
+        pin_memory=torch.cuda.is_available(),
         # The loader draws a number from it; the global source of randomness stays as training left it.
         generator=torch.Generator().manual_seed(seed),
     )

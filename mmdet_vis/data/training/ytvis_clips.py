@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.data.datasets.ytvis import _find_categories, frame_files
+from mmdet_vis.data.datasets.ytvis import find_categories, frame_files
 from mmdet_vis.data.training.base import ClipDataset
 from mmdet_vis.data.training.copy_paste import Cutout, PasteOptions, is_whole, paste_some
 from mmdet_vis.data.training.raw import RawClip, RawFrame
@@ -88,7 +88,7 @@ class YTVISClips(ClipDataset):
         content = load_annotations(self.ann_file)
         index = index_videos(content, str(self.ann_file))
         self.categories = tuple(index.categories.values()) if categories is None else resolve_categories(categories)
-        ids = _find_categories(self.categories, index.categories, self.ann_file)
+        ids = find_categories(self.categories, index.categories, self.ann_file)
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
         labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
