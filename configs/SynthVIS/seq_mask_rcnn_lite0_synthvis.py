@@ -13,7 +13,7 @@ model = dict(
     mask_roi_extractor=dict(finest_scale=28),
     bbox_head=dict(num_classes=9, fc_channels=256),
     mask_head=dict(num_classes=9, num_convs=2, conv_channels=96),
-    prop_head=dict(channels=64, key_channels=32, fuse_channels=128),
+    prop_head=dict(channels=64, key_channels=32, fuse_channels=128, key_norm=9.0),
     train_cfg=dict(
         rcnn=dict(num=64),
         # The mask head has to be learnt first: half of the clips start from the true masks.
@@ -22,7 +22,7 @@ model = dict(
 )
 train = dict(dataset=dict(max_gap=6))
 load_from = "pretrained/tf_efficientnet_lite0_imagenet.safetensors"
-train_cfg = dict(max_iters=4000, val_interval=2000)
+train_cfg = dict(max_iters=3200, val_interval=1600)
 val_cfg = dict(num_videos=15)
 optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=6e-4, weight_decay=0.01),
@@ -36,7 +36,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=200),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=4000, eta_min_ratio=0.02),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=200, end=3200, eta_min_ratio=0.02),
 ]
 custom_hooks = [dict(type="MovingAverageHook", decay=0.998)]
 default_hooks = dict(

@@ -73,6 +73,9 @@ class SeqPropHead(nn.Module):
         channels: channels of memory values and of the decoder.
         key_channels: channels of the attention keys.
         fuse_channels: channels of the encoders' last stage.
+        key_norm: None as published; a number gives every attention key this length, and starts the query's encoder
+            as a copy of the memory's. Free keys grow until each position attends to one other only, whichever that is
+            at the time, and then have no gradient: training from nothing needs long to find matches.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class SeqPropHead(nn.Module):
         channels: int = 256,
         key_channels: int = 64,
         fuse_channels: int = 512,
+        key_norm: float | None = None,
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -99,6 +103,10 @@ class SeqPropHead(nn.Module):
         self.RF3 = RefineBlock(c3_channels, channels)
         self.RF2 = RefineBlock(c2_channels, channels)
         self.pred2 = nn.Conv2d(channels, 2, 3, padding=1)
+        self.key_norm = key_norm
+        if key_norm is not None:
+            self.qry_fuse.load_state_dict(self.enc_fuse.state_dict())
+            self.qry_atn_key.load_state_dict(self.atn_key.state_dict())
 
     @staticmethod
     def _fuse(in_channels: int, out_channels: int) -> nn.Sequential:
@@ -109,7 +117,13 @@ class SeqPropHead(nn.Module):
     def query(self, p2: Tensor) -> tuple[Tensor, Tensor]:
         """What frames ask: P2 ``[B, C, h, w]`` to keys ``[B, 64, h/4, w/4]`` and values ``[B, 256, h/4, w/4]``."""
         fused = self.qry_fuse(p2)
-        return self.qry_atn_key(fused), self.qry_atn_value(fused)
+        return self._scaled(self.qry_atn_key(fused)), self.qry_atn_value(fused)
+
+    def _scaled(self, keys: Tensor) -> Tensor:
+        """Attention keys ``[B, 64, h, w]`` at the length that they should have."""
+        if self.key_norm is None:
+            return keys
+        return F.normalize(keys.float(), dim=1).mul(self.key_norm).to(keys.dtype)
 
     def encode_frame(self, p2: Tensor, c2: Tensor, c3: Tensor) -> FrameTerms:
         """Compute once what every object of a frame shares.
@@ -138,7 +152,7 @@ class SeqPropHead(nn.Module):
         x = F.pad(masks[:, None].to(p2.dtype), (0, pad_w, 0, pad_h))
         x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
         fused = self.enc_fuse(self.enc_pos(x).add_(p2))
-        return positions(self.atn_key(fused)), positions(self.atn_value(fused))
+        return positions(self._scaled(self.atn_key(fused))), positions(self.atn_value(fused))
 
     def read(self, query_key: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Look objects up in their memory.
