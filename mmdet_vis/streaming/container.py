@@ -1,0 +1,219 @@
+"""Videos that are decoded as their bytes come: files, addresses and standard input, through FFmpeg (PyAV)."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from mmdet_vis.data.sources.video import Orientation
+from mmdet_vis.data.sources.video_decode import (
+    DECODE_ERRORS,
+    MAX_VIDEO_PIXELS,
+    decode_packets,
+    display_matrix,
+    open_container,
+)
+from mmdet_vis.errors import SourceError
+from mmdet_vis.streaming.frames import StreamFrame
+from mmdet_vis.streaming.sources import Stream
+from mmdet_vis.visualization.video_writer import DEFAULT_FPS
+
+_UPRIGHT = (1 << 16, 0, 0, 1 << 16)
+# What may come through a pipe: containers, and bare pictures one after the other. No playlists.
+_PIPE_FORMATS = (
+    "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpeg,asf,flv,ogg,gif,nut,yuv4mpegpipe,mjpeg,mpjpeg,h264,hevc"
+)
+# An address may also be a playlist, but whatever it names must come over the network: no "file" among the protocols.
+_NET_FORMATS = f"{_PIPE_FORMATS},hls,rtsp,sdp,rtp"
+_NET_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtsp,rtmp,rtmps,rtmpt,srt,crypto,data"
+_POLL_SECONDS = 0.2
+_GRACE_SECONDS = 2.0  # The reader gives up first and says why; this is for its thread to end.
+
+
+class ContainerStream(Stream):
+    """The main video stream of an open container, upright, at the size of its first frame.
+
+    Args:
+        container: of PyAV; closed by :meth:`close`.
+        stream: its video stream, ready to decode.
+        shown: the source's name in messages.
+    """
+
+    def __init__(self, container: Any, stream: Any, shown: str) -> None:
+        self._container = container
+        self._stream = stream
+        self._shown = shown
+        rate = float(stream.average_rate or 0)
+        self.fps = rate if 0 < rate <= 1000 else None
+
+    def frames(self) -> Iterator[StreamFrame]:
+        """See :meth:`Stream.frames`. Packets that cannot be decoded are passed over."""
+        reformatter = VideoReformatter()
+        clock = Clock(self.fps)
+        orientation, size, index, broken = Orientation(_UPRIGHT), (0, 0), 0, False
+        for packet, pictures in decode_packets(self._container, self._stream):
+            broken = broken or (packet is None and pictures is None)
+            for picture in pictures or ():
+                if index == 0:
+                    # Whoever joins a broadcast gets pieces of frames that began before.
+                    if picture.is_corrupt:
+                        continue
+                    orientation, size = (
+                        Orientation(display_matrix(picture) or _UPRIGHT),
+                        (picture.width, picture.height),
+                    )
+                try:
+                    bgr = reformatter.reformat(picture, *size, "bgr24").to_ndarray()
+                except DECODE_ERRORS as error:
+                    raise SourceError(f"{self._shown}: cannot be converted to BGR ({error}); send H.264") from error
+                yield StreamFrame(index, clock.seconds(picture.time), orientation.apply(np.asarray(bgr, np.uint8)))
+                index += 1
+        if broken:
+            raise SourceError(f"{self._shown}: broke off after frame {index}; it is damaged, or the connection ended")
+        if index == 0:
+            raise SourceError(f"{self._shown}: no frame can be decoded; it is damaged or empty")
+
+    def close(self) -> None:
+        """See :meth:`Stream.close`."""
+        self._container.close()
+
+
+class Clock:
+    """Seconds since the first frame, always increasing: time stamps of broadcasts jump and are missing.
+
+    Args:
+        fps: frames per second, to bridge what cannot be true.
+    """
+
+    def __init__(self, fps: float | None) -> None:
+        self._step = 1 / (fps or DEFAULT_FPS)
+        self._offset: float | None = None
+        self._last = -self._step
+
+    def seconds(self, stamp: float | None) -> float:
+        """Time of the next frame from its time stamp in seconds."""
+        expected = self._last + self._step
+        if stamp is None:
+            self._last = expected
+            return expected
+        if self._offset is None or stamp - self._offset <= self._last:
+            self._offset = stamp - expected
+        self._last = stamp - self._offset
+        return self._last
+
+
+class FileStream(ContainerStream):
+    """A video file, read from its beginning without looking at the rest of it first.
+
+    Raises:
+        SourceError: not a video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(*open_container(path, "AUTO"), str(path))
+
+
+class AddressStream(ContainerStream):
+    """A video from the network. It is live unless its length is known, which is so for a file on a web server.
+
+    Args:
+        address: with its password, if it needs one.
+        shown: the same for messages.
+        timeout: seconds of silence after which a read fails (a little later).
+
+    Raises:
+        SourceError: no answer, or not a video.
+    """
+
+    def __init__(self, address: str, shown: str, timeout: float) -> None:
+        options = {"format_whitelist": _NET_FORMATS, "protocol_whitelist": _NET_PROTOCOLS}
+        scheme = urlsplit(address).scheme.lower()
+        if scheme in ("rtsp", "rtsps"):
+            options["rtsp_transport"] = "tcp"  # Lost packets of UDP are grey areas in the frames.
+        else:
+            options["reconnect"] = "1"  # Servers do not wait for ever while a window is segmented.
+        try:
+            container = av.open(
+                address, container_options=options, metadata_errors="replace", timeout=timeout + _GRACE_SECONDS
+            )
+        except DECODE_ERRORS as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise SourceError(
+                f"{shown}: cannot be opened as a video ({reason}); check the address and that the server is on"
+            ) from error
+        super().__init__(container, _video_of(container, shown), shown)
+        self.live = scheme not in ("http", "https") or not (container.duration or container.size > 0)
+
+
+class StdinStream(ContainerStream):
+    """A video on standard input, in a format that can be read without going back (a file may be of any).
+
+    Args:
+        stopped: once it is set, the input counts as ended.
+
+    Raises:
+        SourceError: a terminal, or not a video.
+    """
+
+    def __init__(self, stopped: threading.Event) -> None:
+        shown = "standard input"
+        descriptor = sys.stdin.fileno() if sys.stdin is not None else 0
+        if os.isatty(descriptor):
+            raise SourceError(f"{shown}: is a terminal; pipe a video into it: … | test_vis.py … --stream -")
+        file: Any
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            file = open(descriptor, "rb", closefd=False)  # noqa: SIM115  (the container reads from it)
+        else:
+            file = PipeReader(descriptor, stopped)
+        options = {"format_whitelist": _PIPE_FORMATS, "protocol_whitelist": "pipe"}
+        try:
+            container = av.open(file, container_options=options, metadata_errors="replace")
+        except DECODE_ERRORS as error:
+            raise SourceError(
+                f"{shown}: cannot be read as a video; send one that needs no going back: "
+                "ffmpeg -i VIDEO -c copy -f matroska - | …"
+            ) from error
+        super().__init__(container, _video_of(container, shown), shown)
+
+
+class PipeReader:
+    """Bytes of a pipe as they come: a read returns what is there instead of waiting for all that was asked for.
+
+    Args:
+        descriptor: of a pipe or socket; it is left open.
+        stopped: ends a read that waits.
+    """
+
+    def __init__(self, descriptor: int, stopped: threading.Event) -> None:
+        self._descriptor = descriptor
+        self._stopped = stopped
+
+    def read(self, size: int) -> bytes:
+        """Return 1 to ``size`` bytes; none at the end, or once it was stopped."""
+        while not self._stopped.is_set():
+            if select.select([self._descriptor], [], [], _POLL_SECONDS)[0]:
+                return os.read(self._descriptor, size)
+        return b""
+
+
+def _video_of(container: Any, shown: str) -> Any:
+    """The main video stream of a container, ready to decode; closes the container if it has none."""
+    stream = container.streams.best("video")
+    if stream is None or stream.codec_context is None:
+        container.close()
+        kind = "no video stream" if stream is None else "a video codec that is not supported"
+        raise SourceError(f"{shown}: has {kind}; send H.264")
+    stream.codec_context.thread_type = "AUTO"
+    stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
+    return stream

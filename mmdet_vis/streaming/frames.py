@@ -1,0 +1,59 @@
+"""What goes into a stream and what comes out: frames, and the objects that were found on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.structures import RLE
+
+
+@dataclass
+class StreamFrame:
+    """One frame of a stream.
+
+    Attributes:
+        index: 0-based number of the frame in its source; dropped frames are counted too.
+        time: seconds since the first frame; None if the source has no clock.
+        image: ``[H, W, 3]`` uint8, BGR.
+    """
+
+    index: int
+    time: float | None
+    image: NDArray[np.uint8]
+
+
+@dataclass
+class StreamObject:
+    """An object on one frame.
+
+    Attributes:
+        track_id: 1-based number of the object, the same in all windows; never used again for another one.
+        label: best category as a 0-based index into the model's categories.
+        category: its name.
+        score: in [0, 1], of that category; the mean over the windows in which the object was seen so far.
+        mask: RLE at the frame's size; never empty.
+    """
+
+    track_id: int
+    label: int
+    category: str
+    score: float
+    mask: RLE
+
+
+@dataclass
+class FrameResult:
+    """What was found on one frame.
+
+    Attributes:
+        index, time, image: as of the :class:`StreamFrame`.
+        objects: those that are visible, in the order of the window's reduction, best first.
+    """
+
+    index: int
+    time: float | None
+    image: NDArray[np.uint8]
+    objects: list[StreamObject] = field(default_factory=list)

@@ -1,0 +1,159 @@
+"""Reads a stream in a thread of its own, so that no source can make the program wait for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from mmdet_vis.errors import SourceError
+from mmdet_vis.streaming.buffer import FrameBuffer, StalledError
+from mmdet_vis.streaming.frames import StreamFrame
+from mmdet_vis.streaming.sources import Stream, check_source, describe, open_now, stream_name
+
+TIMEOUT = 10.0
+FILE_BUFFER = 8
+"""Frames that are read ahead of a source that can wait."""
+
+_POLL_SECONDS = 0.2
+_JOIN_SECONDS = 1.0
+
+
+class StreamReader:
+    """The frames of a source, for use in a ``with`` block and iteration once.
+
+    Entering the block opens the source; frames are read from the start of the iteration on. A camera or live address
+    is never made to wait: of the frames that come while a window is segmented some are dropped, evenly. Sources that
+    can wait lose nothing.
+
+    Example::
+
+        with StreamReader("rtsp://camera.local/live") as frames:
+            for result in segment_stream(model, frames):
+                print(result.index, [(o.track_id, o.category) for o in result.objects])
+
+    Args:
+        source: the number of a camera (``"0"``), an address (``rtsp://…``, ``http://…``), ``"-"`` for a video on
+            standard input, a video file, or a folder of frames.
+        timeout: seconds to wait for the source to open, and for each frame.
+        buffer: frames of a live source that may wait; more are thinned out.
+        stop: asked again and again; once it is true the frames end.
+
+    Attributes:
+        name: what the results are called.
+        fps: frames per second, where they are known.
+        live: frames may be dropped.
+
+    Raises:
+        SourceError: nothing of that name; in the ``with`` statement: it cannot be opened; in the iteration: it stalls
+            or breaks off.
+    """
+
+    fps: float | None = None
+    live: bool = False
+
+    def __init__(
+        self, source: str, timeout: float = TIMEOUT, buffer: int = 32, stop: Callable[[], bool] | None = None
+    ) -> None:
+        check_source(source)
+        self.name = stream_name(source)
+        self._source = source
+        self._shown = describe(source)
+        self._timeout = timeout
+        self._capacity = buffer
+        self._stop = stop or _never
+        self._buffer: FrameBuffer | None = None
+        self._opened: Stream | BaseException | None = None
+        self._answered = threading.Event()
+        self._wanted = threading.Event()
+        self._finished = threading.Event()
+        # A daemon: a read that never returns must not keep the program from ending.
+        self._thread = threading.Thread(target=self._work, name="stream", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """Frames of a live source that nobody was ready for."""
+        return self._buffer.dropped if self._buffer else 0
+
+    def __enter__(self) -> StreamReader:
+        self._thread.start()
+        waited = 0.0
+        while not self._answered.wait(_POLL_SECONDS) and waited < self._timeout and not self._stop():
+            waited += _POLL_SECONDS
+        opened = self._opened
+        if isinstance(opened, BaseException):
+            raise opened
+        if opened is None:
+            self.close()
+            if self._stop():
+                raise KeyboardInterrupt
+            raise SourceError(f"{self._shown}: nothing came for {self._timeout:g} s; check that it sends, or --timeout")
+        self.fps, self.live = opened.fps, opened.live
+        self._buffer = FrameBuffer(self._capacity if self.live else FILE_BUFFER, self.live)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[StreamFrame]:
+        if self._buffer is None:
+            raise RuntimeError("a StreamReader is used in a with block")
+        self._wanted.set()
+        count = 0
+        while True:
+            try:
+                frame = self._buffer.get(self._timeout, self._stop)
+            except StalledError:
+                raise SourceError(
+                    f"{self._shown}: stalled, no frame came for {self._timeout:g} s after frame {count}; "
+                    "check that it sends, or --timeout"
+                ) from None
+            if frame is None:
+                return
+            count = frame.index + 1
+            yield frame
+            del frame
+
+    def close(self) -> None:
+        """Stop reading. A read that does not return is left alone; it ends with the program."""
+        self._finished.set()
+        self._wanted.set()
+        if self._buffer is not None:
+            self._buffer.close()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS)
+
+    def _work(self) -> None:
+        """The thread: open, wait until frames are wanted, read."""
+        try:
+            stream = open_now(self._source, self._timeout, self._finished)
+        except BaseException as error:  # raised by the one who waits
+            self._opened = error
+            self._answered.set()
+            return
+        try:
+            self._opened = stream
+            self._answered.set()
+            self._wanted.wait()
+            self._pump(stream)
+        finally:
+            stream.close()
+
+    def _pump(self, stream: Stream) -> None:
+        error: BaseException | None = None
+        if self._finished.is_set() or self._buffer is None:
+            return
+        try:
+            for frame in stream.frames():
+                if not self._buffer.put(frame):
+                    return
+                del frame
+        except BaseException as caught:  # raised by the one who waits
+            error = caught
+        self._buffer.end(error)
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,176 @@
+"""Segment a stream and write what is found as it comes: the work behind ``tools/test_vis.py --stream``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from mmdet_vis.api import VISModel
+from mmdet_vis.engine.run_inputs import RunOptions
+from mmdet_vis.errors import ConfigError, OutputError, SourceError
+from mmdet_vis.evaluation.writers.files import check_outputs
+from mmdet_vis.streaming.frames import FrameResult
+from mmdet_vis.streaming.reader import StreamReader
+from mmdet_vis.streaming.segment import segment_stream
+from mmdet_vis.streaming.writers import FragmentedVideoWriter, JsonLinesWriter
+from mmdet_vis.visualization.overlay import Style, draw_overlay
+from mmdet_vis.visualization.tags import tag_text
+
+FORMATS = ("json", "video")
+_SUFFIXES = {"json": ".jsonl", "video": ".mp4"}
+
+
+@dataclass
+class StreamSummary:
+    """What a run did.
+
+    Attributes:
+        frames: how many have results.
+        seconds: from the first frame wanted to the last result.
+        objects: how many different ones were found.
+        category_frames: on how many frames each category was seen.
+        dropped: frames of a live source that were left out.
+        problem: what ended the stream before its end, if anything did.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
+    objects: int = 0
+    category_frames: Counter[str] = field(default_factory=Counter)
+    dropped: int = 0
+    problem: SourceError | None = None
+
+
+def stream_places(name: str, source: str, save_dir: Path, formats: Sequence[str], overwrite: bool) -> dict[str, Path]:
+    """Files that the results of a stream go to, by format; makes their folder.
+
+    Raises:
+        ConfigError: a format that streams do not have.
+        OutputError: a file cannot be written, is the input, or is there already and ``overwrite`` is not given: a
+            recording of a live stream cannot be made again.
+    """
+    for kind in formats:
+        if kind not in FORMATS:
+            raise ConfigError(f"--format {kind} is not for --stream, which writes {' and '.join(FORMATS)}")
+    places = {kind: save_dir / f"{name}{_SUFFIXES[kind]}" for kind in formats}
+    check_outputs(places.values(), [Path(source)])
+    for place in places.values():
+        if place.exists() and not overwrite:
+            raise OutputError(f"{place} is there already: --overwrite replaces it; or use another --save-dir")
+    return places
+
+
+def run_stream(
+    model: VISModel,
+    reader: StreamReader,
+    places: dict[str, Path],
+    window: int,
+    overlap: int,
+    options: RunOptions,
+    stop: Callable[[], bool],
+) -> StreamSummary:
+    """Segment a stream until it ends, breaks off (see ``problem`` of the summary) or ``stop`` says so.
+
+    Args:
+        reader: in its ``with`` block.
+        places: from :func:`stream_places`.
+        window, overlap, stop: see :func:`segment_stream`.
+        options: how it is segmented and drawn.
+
+    Raises:
+        OutputError: a result cannot be written.
+    """
+    summary = StreamSummary()
+    results = segment_stream(
+        model,
+        reader,
+        window,
+        overlap,
+        score_thr=options.score_thr,
+        stop=stop,
+        key_num=options.key_num,
+        mem_step=options.mem_step,
+        mem_max=options.mem_max,
+        use_cate_reduce=options.use_cate_reduce,
+        feature_memory=options.feature_memory,
+        profile=options.profile,
+    )
+    start = time.perf_counter()
+    with ExitStack() as stack:
+        bar = stack.enter_context(_progress())
+        task = bar.add_task(reader.name, total=None, frames=0, dropped="")
+        writer = _Writer(stack, places, reader.fps, options)
+        try:
+            for result in results:
+                writer.write(result)
+                _count(summary, result)
+                summary.seconds = time.perf_counter() - start
+                dropped = f", {reader.dropped} dropped" if reader.dropped else ""
+                bar.update(task, frames=summary.frames, dropped=dropped)
+        except SourceError as error:
+            summary.problem = error
+    summary.dropped = reader.dropped
+    return summary
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}: {task.fields[frames]} frames{task.fields[dropped]}"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty())
+
+
+def _count(summary: StreamSummary, result: FrameResult) -> None:
+    summary.frames += 1
+    summary.objects = max([summary.objects, *(found.track_id for found in result.objects)])
+    summary.category_frames.update({found.category for found in result.objects})
+
+
+class _Writer:
+    """All files of a stream; the video is opened with the first frame, whose size it has."""
+
+    def __init__(self, stack: ExitStack, places: dict[str, Path], fps: float | None, options: RunOptions) -> None:
+        self._stack = stack
+        self._video_place = places.get("video")
+        self._fps = fps
+        self._show_thr = options.show_thr
+        self._style: Style = "blend" if options.use_img else "overlay"
+        self._video: FragmentedVideoWriter | None = None
+        self._lines = stack.enter_context(JsonLinesWriter(places["json"])) if "json" in places else None
+
+    def write(self, result: FrameResult) -> None:
+        """Write a frame to all of them."""
+        if self._lines is not None:
+            self._lines.write(result)
+        if self._video_place is None:
+            return
+        if self._video is None:
+            height, width = result.image.shape[:2]
+            video = FragmentedVideoWriter(self._video_place, self._fps, (height, width))
+            self._video = self._stack.enter_context(video)
+        shown = [found for found in result.objects if found.score >= self._show_thr]
+        tags = [tag_text(found.category, found.score, found.track_id) for found in shown]
+        masks, ids = [found.mask for found in shown], [found.track_id for found in shown]
+        self._video.write(draw_overlay(result.image, masks, tags, ids, self._style), result.time)
+
+
+def describe_stream(summary: StreamSummary, name: str, places: dict[str, Path]) -> str:
+    """The closing lines of a run, for people."""
+    speed = summary.frames / summary.seconds if summary.seconds else 0.0
+    seen = ", ".join(f"{category} on {count} frames" for category, count in summary.category_frames.most_common())
+    lines = [
+        f"{name}: {summary.frames} frames, {speed:.2f} frames/s, {summary.objects} objects" + (f": {seen}" * bool(seen))
+    ]
+    if summary.dropped:
+        lines.append(f"dropped: {summary.dropped} frames that came while others were segmented")
+    lines.append(f"results: {', '.join(str(place.resolve()) for place in places.values())}")
+    return "\n".join(lines)

@@ -1,0 +1,159 @@
+"""A stream of any length, segmented window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.data.sources import ArraySource
+from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
+from mmdet_vis.streaming.linker import Identity, IdentityLinker
+from mmdet_vis.structures import InstanceSequence, areas
+
+WINDOW = 40
+OVERLAP = 8
+
+
+class _StoppedError(Exception):
+    """The caller wants no more results."""
+
+
+def segment_stream(
+    model: VISModel,
+    frames: Iterable[StreamFrame | NDArray[np.uint8]],
+    window: int = WINDOW,
+    overlap: int = OVERLAP,
+    score_thr: float = 0.0,
+    stop: Callable[[], bool] | None = None,
+    **options: Any,
+) -> Iterator[FrameResult]:
+    """Find every object of a stream, in bounded memory and for as long as it lasts.
+
+    :func:`mmdet_vis.api.segment_video` segments one window of frames after the other; neighbouring windows share
+    ``overlap`` frames, on which :class:`~mmdet_vis.streaming.linker.IdentityLinker` recognises the objects of the
+    window before. The result of a frame is that of the first window that holds it and comes as soon as this window is
+    done. A stream that fits one window gives exactly what ``segment_video`` gives.
+
+    Args:
+        model: from :func:`mmdet_vis.api.load_model`.
+        frames: from :class:`mmdet_vis.streaming.StreamReader`, or any iterable of frames ``[H, W, 3]`` uint8 BGR of one
+            size; at most ``window`` of them are held at any time.
+        window: frames that are segmented at once, at least 2. Longer windows find more and follow better, but the
+            results come later and the memory grows in proportion.
+        overlap: frames that neighbouring windows share, 1 to ``window - 1``.
+        score_thr: sequences of a window with a lower score are left out.
+        stop: asked again and again; once it is true the results end, without those of the window in work.
+        options: those of ``segment_video``: ``key_num``, ``mem_step``, ``mem_max``, ``use_cate_reduce``,
+            ``feature_memory``, ``profile``.
+
+    Returns:
+        results frame by frame, in order.
+
+    Raises:
+        ConfigError: an option cannot be used.
+        SourceError: the frames broke off. This comes after the results of the frames before.
+        ValueError: frames of different sizes, or no frames of uint8.
+    """
+    check_window(window, overlap)
+    stopped = stop or _never
+    return _windows(model, _numbered(frames), window, IdentityLinker(overlap), score_thr, stopped, options)
+
+
+def check_window(window: int, overlap: int) -> None:
+    """Check the two numbers of :func:`segment_stream`.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    if window < 2:
+        raise ConfigError(f"--window must be at least 2, got {window}")
+    if not 1 <= overlap < window:
+        raise ConfigError(f"--overlap must be from 1 to {window - 1} (--window less 1), got {overlap}")
+
+
+def _never() -> bool:
+    return False
+
+
+def _numbered(frames: Iterable[StreamFrame | NDArray[np.uint8]]) -> Iterator[StreamFrame]:
+    for index, frame in enumerate(frames):
+        yield frame if isinstance(frame, StreamFrame) else StreamFrame(index, None, frame)
+
+
+def _windows(
+    model: VISModel,
+    frames: Iterator[StreamFrame],
+    window: int,
+    linker: IdentityLinker,
+    score_thr: float,
+    stopped: Callable[[], bool],
+    options: dict[str, Any],
+) -> Iterator[FrameResult]:
+    held: list[StreamFrame] = []
+    shared = 0
+    while True:
+        broken = _fill(held, frames, window)
+        if stopped():
+            return
+        if len(held) > shared:
+            try:
+                yield from _window(model, held, shared, linker, score_thr, stopped, options)
+            except _StoppedError:
+                return
+        if broken is not None:
+            raise broken
+        if len(held) < window:
+            return
+        shared = linker.overlap
+        del held[:-shared]
+
+
+def _fill(held: list[StreamFrame], frames: Iterator[StreamFrame], window: int) -> SourceError | None:
+    """Read frames until there are ``window`` of them or no more; returns the error that ended them, if one did."""
+    try:
+        while len(held) < window:
+            frame = next(frames, None)
+            if frame is None:
+                break
+            held.append(frame)
+    except SourceError as error:
+        return error
+    return None
+
+
+def _window(
+    model: VISModel,
+    held: list[StreamFrame],
+    shared: int,
+    linker: IdentityLinker,
+    score_thr: float,
+    stopped: Callable[[], bool],
+    options: dict[str, Any],
+) -> Iterator[FrameResult]:
+    """Segment one window and give the results of its new frames."""
+
+    def check(done: int, total: int) -> None:
+        if stopped():
+            raise _StoppedError
+
+    result = segment_video(model, ArraySource([frame.image for frame in held]), progress=check, **options)
+    sequences = [sequence for sequence in result.sequences if sequence.score >= score_thr]
+    pairs = list(zip(linker.link(sequences, shared), sequences, strict=True))
+    for position in range(shared, len(held)):
+        objects = [
+            _object(identity, sequence, position, result.categories)
+            for identity, sequence in pairs
+            if identity is not None and areas([sequence.masks[position]])[0]
+        ]
+        frame = held[position]
+        yield FrameResult(frame.index, frame.time, frame.image, objects)
+
+
+def _object(identity: Identity, sequence: InstanceSequence, position: int, categories: tuple[str, ...]) -> StreamObject:
+    label = identity.label
+    return StreamObject(identity.track_id, label, categories[label], identity.score, sequence.masks[position])

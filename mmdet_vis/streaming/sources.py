@@ -1,0 +1,143 @@
+"""Where the frames of a stream come from: cameras, addresses, standard input, files and folders."""
+
+from __future__ import annotations
+
+import re
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mmdet_vis.data.sources import ImageFilesSource, unique_names
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.errors import SourceError
+from mmdet_vis.streaming.frames import StreamFrame
+
+STDIN = "-"
+SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
+_CAMERA = re.compile(r"(?:/dev/video)?(\d{1,4})")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class Stream(ABC):
+    """Frames in order, once.
+
+    Attributes:
+        fps: frames per second, where they are known.
+        live: frames come when they come: those that nobody takes in time are lost, not delayed.
+    """
+
+    fps: float | None = None
+    live: bool = False
+
+    @abstractmethod
+    def frames(self) -> Iterator[StreamFrame]:
+        """The frames, all of one size; each image is new.
+
+        Raises:
+            SourceError: they broke off.
+        """
+
+    def close(self) -> None:  # noqa: B027  (a stream without open files has nothing to close)
+        """Release the source, from the thread that reads it."""
+
+
+class FolderStream(Stream):
+    """Images of a folder in natural order; one is read at a time, so opening a long folder costs nothing but its list.
+
+    Raises:
+        SourceError: no images.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files, _ = list_images(folder)
+        if not self._files:
+            raise SourceError(f"{folder}: holds no images; give a folder of frames or one video")
+
+    def frames(self) -> Iterator[StreamFrame]:
+        """See :meth:`Stream.frames`."""
+        shape = None
+        for index, file in enumerate(self._files):
+            image = ImageFilesSource([file], file.stem).read(0, 1)[0]
+            shape = shape or image.shape
+            if image.shape != shape:
+                raise SourceError(
+                    f"{file}: is {image.shape[1]}x{image.shape[0]} but the frames before are {shape[1]}x{shape[0]}; "
+                    "all frames must have one size: resize this file or move it away"
+                )
+            yield StreamFrame(index, None, image)
+
+
+def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
+    """Open a source and wait for it.
+
+    Args:
+        source: the number of a camera (``0``; also ``/dev/video0``), an address (``rtsp://…``, ``http://…``), ``-``
+            for a video on standard input, a video file, or a folder of frames.
+        timeout: seconds after which a silent address is given up.
+        stopped: lets reads of standard input end.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    # OpenCV and FFmpeg take a while to load; what can be wrong with the words should show before.
+    camera = _CAMERA.fullmatch(source)
+    if camera:
+        from mmdet_vis.streaming.camera import CameraStream
+
+        return CameraStream(int(camera[1]))
+    from mmdet_vis.streaming import container
+
+    if source == STDIN:
+        return container.StdinStream(stopped)
+    if _SCHEME.match(source):
+        return container.AddressStream(source, describe(source), timeout)
+    path = Path(source)
+    return FolderStream(path) if path.is_dir() else container.FileStream(path)
+
+
+def check_source(source: str) -> None:
+    """Find what is wrong with a source without opening it.
+
+    Raises:
+        SourceError: nothing of that name, or an address of a kind that is not read.
+    """
+    scheme = _SCHEME.match(source)
+    if scheme:
+        if scheme[1].lower() not in SCHEMES or not urlsplit(source).netloc:
+            raise SourceError(f"{describe(source)}: is no address to read from; use {', '.join(SCHEMES)}://HOST/…")
+    elif source != STDIN and not _CAMERA.fullmatch(source):
+        path = Path(source)
+        if not source or not path.exists():
+            raise SourceError(
+                f"{source or '(empty)'}: no such file or folder; give a file, a folder of frames, the number of a "
+                "camera, an address, or - for standard input"
+            )
+        if not path.is_dir() and not path.is_file():
+            raise SourceError(f"{source}: is neither a file nor a folder; a pipe is read with --stream - < {source}")
+
+
+def describe(source: str) -> str:
+    """The source for people: without the password of an address."""
+    if source == STDIN:
+        return "standard input"
+    camera = _CAMERA.fullmatch(source)
+    if camera:
+        return f"camera {camera[1]}"
+    # The user part ends at the last @ before the path.
+    return re.sub(r"(?<=://)[^/?#]*@", "", source)
+
+
+def stream_name(source: str) -> str:
+    """What the results are called; usable as a file name."""
+    camera = _CAMERA.fullmatch(source)
+    if camera:
+        return f"camera{int(camera[1])}"
+    if source == STDIN:
+        return "stdin"
+    if _SCHEME.match(source):
+        parts = urlsplit(describe(source))
+        text = Path(parts.path).stem or parts.netloc
+        return re.sub(r"[^\w.-]+", "_", text).strip("._")[:100] or "stream"
+    return unique_names([source])[0]

@@ -1,0 +1,148 @@
+"""Results of a stream as they come: what has been written stays readable if the program is killed the next moment."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.streaming.frames import FrameResult
+from mmdet_vis.visualization.video_writer import DEFAULT_FPS, _find_encoder
+
+_TICKS = 60_000  # A second; it divides by all usual frame rates, and MPEG-4 takes no more than 65,535.
+_BT709 = 1
+_LIMITED_RANGE = 1
+_KEY_FRAME_EVERY = 50
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system and of FFmpeg into one line about ``path``."""
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; what came before is kept") from error
+
+
+class JsonLinesWriter:
+    """One line of JSON for each frame, on its way to the disk as soon as it is written.
+
+    A line is ``{"frame": 12, "time": 0.48, "objects": [{"id": 1, "category_id": 2, "category": "dog", "score": 0.93,
+    "segmentation": {"size": [H, W], "counts": "…"}}, …]}``: the frame's number (dropped frames count), its seconds
+    since the first frame (null without a clock), and the visible objects; ``category_id`` is 1-based.
+
+    Args:
+        path: file to write; an older one is replaced.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _named(path):
+            # Without a buffer each line is one write: a reader sees whole lines.
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115  (closed by __exit__)
+
+    def __enter__(self) -> JsonLinesWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def write(self, result: FrameResult) -> None:
+        """Append the line of a frame."""
+        objects = [
+            {
+                "id": found.track_id,
+                "category_id": found.label + 1,
+                "category": found.category,
+                "score": round(found.score, 6),
+                "segmentation": found.mask,
+            }
+            for found in result.objects
+        ]
+        time = None if result.time is None else round(result.time, 6)
+        line = json.dumps({"frame": result.index, "time": time, "objects": objects}, separators=(",", ":"))
+        with _named(self._path):
+            self._file.write(line.encode() + b"\n")
+
+
+class FragmentedVideoWriter:
+    """An mp4 that grows frame by frame and can be played at any time: each frame is a fragment of its own.
+
+    Frames are shown at their times, so that dropped frames do not make the video faster. An odd width or height is
+    made even by repeating the last column or row.
+
+    Args:
+        path: file to write; an older one is replaced.
+        fps: frames per second of the source; None means 6. Used for frames without a time, and to plan the encoding.
+        size: (height, width) of the frames.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float | None, size: tuple[int, int]) -> None:
+        rate = fps if fps and math.isfinite(fps) else DEFAULT_FPS
+        self._path = path
+        self._size = size
+        self._step = max(round(_TICKS / rate), 1)
+        self._next = 0
+        encoder, options = _find_encoder()
+        if encoder == "libx264":
+            options = {**options, "tune": "zerolatency"}  # The encoder holds no frame back.
+        with _named(path):
+            path.write_bytes(b"")  # FFmpeg opens it with the first frame only; a bad path should show now.
+            # An empty index at the front, then fragments; flush_packets hands each to the operating system.
+            options_of_file = {"movflags": "+frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
+            self._container: Any = av.open(str(path), "w", format="mp4", options=options_of_file)
+            self._stream = self._container.add_stream(
+                encoder, rate=Fraction(rate).limit_denominator(1001), options={**options, "g": str(_KEY_FRAME_EVERY)}
+            )
+            height, width = size
+            self._stream.width, self._stream.height = width + width % 2, height + height % 2
+            self._stream.pix_fmt = "yuv420p"
+            context = self._stream.codec_context
+            context.time_base = Fraction(1, _TICKS)
+            context.color_primaries = context.color_trc = context.colorspace = _BT709
+            context.color_range = _LIMITED_RANGE
+
+    def __enter__(self) -> FragmentedVideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            with _named(self._path):
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+        except OutputError:
+            if kind is None:  # Otherwise what went wrong first is what the user should read.
+                raise
+
+    def write(self, image: NDArray[np.uint8], time: float | None) -> None:
+        """Append a frame, ``[H, W, 3]`` uint8, BGR, shown ``time`` seconds after the first one."""
+        height, width = self._size
+        even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        picture = av.VideoFrame.from_ndarray(even, format="bgr24").reformat(format="yuv420p", dst_colorspace="ITU709")
+        picture.time_base = Fraction(1, _TICKS)
+        picture.pts = self._next if time is None else max(round(time * _TICKS), self._next_possible())
+        self._next = picture.pts + self._step
+        with _named(self._path):
+            for packet in self._stream.encode(picture):
+                packet.duration = packet.duration or self._step
+                self._container.mux(packet)
+
+    def _next_possible(self) -> int:
+        """The earliest tick after that of the frame before."""
+        return max(self._next - self._step + 1, 0)
