@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.data.sources import Frame, FrameSource
 from mmdet_vis.models.seq_mask_rcnn import Detections
+from mmdet_vis.structures.masks import RLE
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +69,18 @@ def fix_objects(model: VISModel, number: int) -> None:
         return [Detections(*empty, masks=masks) for _ in range(len(levels[0]))]
 
     model.network.detect = detect  # type: ignore[method-assign, assignment]
+
+
+class KeepAll:
+    """Stands in for the reduction, and notes every proposed sequence."""
+
+    masks: list[list[RLE]]
+    scores: NDArray[np.float32]
+
+    def __call__(self, masks: list[list[RLE]], scores: NDArray[np.float32]) -> tuple[list[int], NDArray[np.float32]]:
+        """Note what is proposed; keep nothing."""
+        self.masks, self.scores = masks, scores
+        return [], scores[:0]
 
 
 class StageClock:
@@ -121,6 +134,13 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory_mb(device: torch.device) -> float:
+    """Memory that this process (CPU) holds now, or that its tensors hold on the device, in MB."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / 2**20
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 def machine(device: torch.device) -> str:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """How equal results are: the float32 engine against the plain statement; other precisions, `fast` against float32.
 
-For each pair: mean and worst mask IoU per frame of the matched sequences, and the largest score difference. Sequences
-of float32 with a score of at least --score-thr are matched to the best overlapping one of the other run.
+For each pair: mean and worst mask IoU per frame of the matched sequences, and the mean and worst score difference.
+Sequences of the first run with a score of at least --score-thr are matched to the best overlapping one of the other;
+frames count in which either mask has more than 100 pixels.
 """
 
 from __future__ import annotations
@@ -10,54 +11,41 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import R50, build, machine, read_clip
-from mmdet_vis.api import VISModel, segment_video
+from benchmarks.common import R50, KeepAll, build, machine, read_clip
+from mmdet_vis.api import VISModel, engine_settings
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.propose_reduce import key_frames
+from mmdet_vis.engine.settings import build_settings
+from mmdet_vis.errors import ConfigError, run_command
+from mmdet_vis.ops.tf32 import tf32_products
+from mmdet_vis.propose_reduce import ProposeReduceSettings, key_frames, propose_reduce
 from mmdet_vis.propose_reduce.sequence_iou import sequence_iou
-from mmdet_vis.structures.masks import RLE
+from mmdet_vis.structures.masks import RLE, areas
+
+FEATURE_BYTES = 2 * 2**30
+SMALL = 100
+"""Pixels up to which a mask is not compared."""
 
 Sequences = tuple[list[list[RLE]], NDArray[np.float32]]
 
 
-class KeepAll:
-    """Stands in for the reduction and keeps every proposed sequence."""
-
-    masks: list[list[RLE]]
-    scores: NDArray[np.float32]
-
-    def __call__(self, masks: list[list[RLE]], scores: NDArray[np.float32]) -> tuple[list[int], NDArray[np.float32]]:
-        """Note what is proposed; keep nothing."""
-        self.masks, self.scores = masks, scores
-        return [], scores[:0]
-
-
 def proposed(model: VISModel, frames: list[NDArray[np.uint8]], key_num: int, profile: str = "exact") -> Sequences:
-    """All sequences of the engine before the reduction."""
-    import mmdet_vis.api as api
-
+    """All sequences of the engine before the reduction, at the network's resolution."""
+    settings = build_settings(model.config, key_num, profile=profile)
+    if not isinstance(settings, ProposeReduceSettings):
+        raise ConfigError(f"{model.config.filename}: propose_reduce.method is not Propose-Reduce: leave it out")
     keep = KeepAll()
-    original = api.build_settings
-
-    def with_keep(*args: Any, **kwargs: Any) -> Any:
-        settings = original(*args, **kwargs)
-        settings.reduction = keep  # type: ignore[assignment]
-        return settings
-
-    api.build_settings = with_keep
-    try:
-        segment_video(model, ArraySource(frames), key_num=key_num, profile=profile)
-    finally:
-        api.build_settings = original
+    settings.reduction = keep  # type: ignore[assignment]
+    size = model.preprocess.geometry(*frames[0].shape[:2]).resized
+    with tf32_products(model.precision.tf32):
+        engine = engine_settings(model, FEATURE_BYTES)
+        propose_reduce(model.network, ArraySource(frames), model.preprocess, size, settings, engine)
     return keep.masks, keep.scores
 
 
@@ -65,21 +53,24 @@ def compare(name: str, reference: Sequences, other: Sequences, score_thr: float)
     """Print how well the sequences of two runs agree."""
     best = reference[1][:, 1:].max(axis=1)
     chosen = [i for i in range(len(best)) if best[i] >= score_thr]
+    found = f"{name:28} {len(chosen):3d} of {len(best)} sequences, the other run has {len(other[0])}"
+    if not chosen or not other[0]:
+        print(f"{found}: nothing to compare above score {score_thr}")
+        return
     ious, differences = [], []
     for i in chosen:
         overlap = sequence_iou([reference[0][i], *other[0]])[0, 1:]
         match = int(overlap.argmax())
         for a, b in zip(reference[0][i], other[0][match], strict=True):
-            if coco_mask.area(a) > 100:
+            # A few pixels in both say nothing; where only one is that small, the two differ.
+            if max(areas([a, b])) > SMALL:
                 ious.append(float(coco_mask.iou([a], [b], [0])[0, 0]))
         differences.append(abs(float(other[1][match, 1:].max()) - float(best[i])))
+    score = f"score difference mean {np.mean(differences):.5f}, worst {np.max(differences):.5f}"
     if not ious:
-        print(f"{name:28} no visible sequence reaches score {score_thr}")
+        print(f"{found}; no mask above {SMALL} pixels; {score}")
         return
-    print(
-        f"{name:28} {len(chosen):3d} of {len(best)} sequences; per-frame mask IoU mean {np.mean(ious):.4f}, "
-        f"worst {np.min(ious):.4f}; score difference mean {np.mean(differences):.5f}, worst {np.max(differences):.5f}"
-    )
+    print(f"{found}; per-frame mask IoU mean {np.mean(ious):.4f}, worst {np.min(ious):.4f}; {score}")
 
 
 def main() -> None:
@@ -102,8 +93,8 @@ def main() -> None:
     if not args.no_plain:
         from tests.plain import plain_propose
 
-        with torch.device(exact.device):
-            keys = key_frames(len(frames), args.key_num)
+        keys = key_frames(len(frames), args.key_num)
+        with tf32_products(False):
             plain = plain_propose(exact.network, frames, exact.preprocess, keys)
         compare("engine float32 / plain", plain, reference, args.score_thr)
     compare("fast / float32", reference, proposed(exact, frames, args.key_num, "fast"), args.score_thr)
@@ -113,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

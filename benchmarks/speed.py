@@ -15,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import R50, DriftingClip, StageClock, best_of, build, fix_objects, machine, peak_memory_mb, size
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.ops.tf32 import tf32_products
+from mmdet_vis.propose_reduce import key_frames
 
 PLAIN = "plain float32"
 
@@ -28,13 +31,13 @@ def engine_seconds(model: VISModel, clip: DriftingClip, key_num: int, profile: s
 
 def plain_seconds(model: VISModel, clip: DriftingClip, key_num: int) -> float:
     """Time of one whole run of the plain statement, features and sequences included."""
-    from mmdet_vis.propose_reduce import key_frames
     from tests.plain import plain_propose
 
     model.network.to(memory_format=torch.contiguous_format)
     frames = clip.read(0, len(clip))
     start = time.perf_counter()
-    plain_propose(model.network, frames, model.preprocess, key_frames(len(clip), key_num))
+    with tf32_products(False):
+        plain_propose(model.network, frames, model.preprocess, key_frames(len(clip), key_num))
     return time.perf_counter() - start
 
 
@@ -42,42 +45,93 @@ def watch(model: VISModel, clock: StageClock) -> None:
     """Attribute the time of a run to its stages."""
     network, head = model.network, model.network.prop_head
     clock.wrap(network, "extract", "backbone + FPN")
+    clock.wrap(network, "extract_for_detection", "the same of key frames, float32")
     clock.wrap(head, "encode_frame", "frame terms (query, skips)")
-    clock.wrap(network, "detect", "detection")
     clock.wrap(head, "memorize", "memorize")
     clock.wrap(head, "read", "memory read")
     clock.wrap(head, "decode", "decode")
     clock.wrap(network, "classify", "scoring")
 
 
+def detection_seconds(model: VISModel, clip: DriftingClip, key_num: int) -> float:
+    """Time of detecting on all key frames at once, which the fixed objects of the other runs leave out."""
+    network = model.network
+    frames = [clip.read(t, t + 1)[0] for t in key_frames(len(clip), key_num)]
+    images = model.preprocess(frames).to(model.device).contiguous(memory_format=torch.channels_last)
+    image_size = model.preprocess.geometry(clip.height, clip.width).resized
+    with torch.no_grad():
+        levels = network.extract_for_detection(images).levels
+        return best_of(lambda: network.detect(levels, image_size), 2, model.device)
+
+
 class ConvRate:
-    """Rate of one convolution inside the engine, and alone on the same input."""
+    """Rate of one convolution inside the engine, and alone on an input of the same size."""
 
     def __init__(self, conv: nn.Conv2d, device: torch.device) -> None:
         self.conv, self.clock = conv, StageClock(device)
         self.flops = 0.0
-        self.input: Tensor | None = None
-        original = conv.forward
+        self.shape = torch.Size()
+        self._original = conv.forward
+        object.__setattr__(conv, "forward", self._timed)
 
-        def timed(x: Tensor) -> Tensor:
-            with self.clock.measure("conv"):
-                out = original(x)
-            self.flops += 2 * out.numel() * x.shape[1] * 9
-            if self.input is None or x.shape[0] >= self.input.shape[0]:
-                self.input = x.clone(memory_format=torch.preserve_format)
-            return out
+    def _timed(self, x: Tensor) -> Tensor:
+        with self.clock.measure("conv"):
+            out = self._original(x)
+        self.flops += self._flops(x.shape)
+        self.shape = max(self.shape, x.shape)
+        return out
 
-        self._original = original
-        object.__setattr__(conv, "forward", timed)
+    def _flops(self, shape: torch.Size) -> float:
+        return 2.0 * shape.numel() * self.conv.out_channels * 9
 
     @torch.no_grad()
     def report(self) -> tuple[float, float]:
         """GFLOP/s in the engine, and alone."""
-        assert self.input is not None
-        x = self.input
+        x = torch.randn(self.shape, device=self.clock.device).to(self.conv.weight.dtype)
+        x = x.contiguous(memory_format=torch.channels_last)
         alone = best_of(lambda: self._original(x), 5, self.clock.device)
-        rate = 2 * x.shape[0] * self.conv.out_channels * x.shape[2] * x.shape[3] * x.shape[1] * 9 / alone
-        return self.flops / self.clock.seconds["conv"] / 1e9, rate / 1e9
+        return self.flops / self.clock.seconds["conv"] / 1e9, self._flops(x.shape) / alone / 1e9
+
+
+class ReadRate:
+    """Rate of the memory read inside the engine, and of its two products alone, without softmax or padding."""
+
+    def __init__(self, head: SeqPropHead, clock: StageClock, stage: str) -> None:
+        self.clock, self.stage = clock, stage
+        self.flops = 0.0
+        self.largest = (0, 0, 0, 0, 0)
+        self.dtype = torch.float32
+        original = head.read
+
+        def counted(query_key: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            sizes = *keys.shape, values.shape[2], query_key[0].numel()
+            self.flops += self._flops(*sizes)
+            self.largest, self.dtype = max(self.largest, sizes, key=lambda s: self._flops(*s)), keys.dtype
+            return original(query_key, keys, values)
+
+        object.__setattr__(head, "read", counted)
+
+    @staticmethod
+    def _flops(objects: int, remembered: int, key_width: int, value_width: int, asked: int) -> float:
+        return 2.0 * objects * remembered * asked * (key_width + value_width)
+
+    @torch.no_grad()
+    def report(self) -> tuple[float, float]:
+        """GFLOP/s in the engine, and of the products alone, one object after the other."""
+        _, remembered, key_width, value_width, asked = self.largest
+        device = self.clock.device
+        query = torch.randn((asked, key_width), device=device).to(self.dtype)
+        keys = torch.randn((remembered, key_width), device=device).to(self.dtype)
+        values = torch.randn((remembered, value_width), device=device).to(self.dtype)
+        weights = query @ keys.t()
+
+        def products() -> None:
+            torch.mm(query, keys.t(), out=weights)
+            torch.mm(weights, values)
+
+        alone = best_of(products, 5, device)
+        one = self._flops(1, remembered, key_width, value_width, asked)
+        return self.flops / self.clock.seconds[self.stage] / 1e9, one / alone / 1e9
 
 
 def main() -> None:
@@ -98,6 +152,7 @@ def main() -> None:
     rows: list[tuple[str, float]] = []
     for index, precision in enumerate(args.precision):
         model = build(args.config, args.checkpoint, precision, args.device, {})
+        detection = detection_seconds(model, clip, args.key_num)
         fix_objects(model, args.objects)
         engine_seconds(model, DriftingClip(3, *args.size), 2, "exact")  # warm up: kernels are chosen at first use
         rows.append((f"engine {precision}", engine_seconds(model, clip, args.key_num, "exact")))
@@ -105,17 +160,20 @@ def main() -> None:
             rows.append((f"engine {precision} fast", engine_seconds(model, clip, args.key_num, "fast")))
         clock = StageClock(model.device)
         watch(model, clock)
-        rate = ConvRate(model.network.prop_head.RF2.ResMM.conv1, model.device)
+        conv = ConvRate(model.network.prop_head.RF2.ResMM.conv1, model.device)
+        read = ReadRate(model.network.prop_head, clock, "memory read")
         total = engine_seconds(model, clip, args.key_num, "exact")
         print(f"\n{precision}, {machine(model.device)}\n{'stage':30}{'seconds':>9}{'share':>8}{'calls':>8}")
         for stage, seconds in sorted(clock.seconds.items(), key=lambda item: -item[1]):
             print(f"{stage:30}{seconds:9.2f}{seconds / total:8.1%}{clock.calls[stage]:8d}")
         print(f"{'everything else':30}{total - sum(clock.seconds.values()):9.2f}")
-        inside, alone = rate.report()
-        print(f"decoder convolution: {inside:.0f} GFLOP/s in the engine, {alone:.0f} alone: {inside / alone:.0%}")
+        print(f"{'not in the sum: detection':30}{detection:9.2f}  (here the objects are given)")
+        for name, rate in (("decoder convolution", conv), ("products of the memory read", read)):
+            inside, alone = rate.report()
+            print(f"{name}: {inside:.0f} GFLOP/s in the engine, {alone:.0f} alone: {inside / alone:.0%}")
         print(f"peak memory {peak_memory_mb(model.device):.0f} MB")
     if not args.no_plain:
-        model = build(args.config, args.checkpoint, "float32", "cpu" if args.device == "auto" else args.device, {})
+        model = build(args.config, args.checkpoint, "float32", args.device, {})
         fix_objects(model, args.objects)
         rows.append((PLAIN, plain_seconds(model, clip, args.key_num)))
     reference = dict(rows).get(PLAIN)

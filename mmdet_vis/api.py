@@ -30,7 +30,6 @@ from mmdet_vis.engine.checkpoint import load_checkpoint
 from mmdet_vis.engine.config import apply_options, build_model, load_config
 from mmdet_vis.engine.device import (
     Precision,
-    apply_tf32,
     compile_parts,
     parse_bytes,
     place,
@@ -40,6 +39,7 @@ from mmdet_vis.engine.device import (
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
 from mmdet_vis.structures import InstanceSequence, VideoResult
 from mmdet_vis.structures.resize import rles_to_original
@@ -158,26 +158,31 @@ def segment_video(
     """
     settings = build_settings(model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
     budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
-    apply_tf32(model.precision)
-    engine = EngineSettings(
-        device=model.device,
-        dtype=model.precision.dtype,
-        feature_bytes=budget,
-        chunk_bytes=CHUNK_BYTES[model.device.type],
-        batch_size=BATCH_SIZE[model.device.type],
-    )
+    engine = engine_settings(model, budget)
     video = _as_source(source)
     try:
         geometry = model.preprocess.geometry(video.height, video.width)
         common = model.network, video, model.preprocess, geometry.resized
-        if isinstance(settings, ProposeReduceSettings):
-            found = propose_reduce(*common, settings, engine, progress)
-        else:
-            found = settings(*common, engine, progress)
+        with tf32_products(model.precision.tf32):
+            if isinstance(settings, ProposeReduceSettings):
+                found = propose_reduce(*common, settings, engine, progress)
+            else:
+                found = settings(*common, engine, progress)
         return _result(model, video, found, geometry.resized)
     finally:
         if video is not source:
             video.close()
+
+
+def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
+    """How the engine uses the model's device, with a budget for features in bytes."""
+    return EngineSettings(
+        device=model.device,
+        dtype=model.precision.dtype,
+        feature_bytes=feature_bytes,
+        chunk_bytes=CHUNK_BYTES[model.device.type],
+        batch_size=BATCH_SIZE[model.device.type],
+    )
 
 
 def _as_source(source: Source) -> FrameSource:

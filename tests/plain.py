@@ -88,9 +88,13 @@ def plain_propose(
     keys: Sequence[int],
     step: int = 1,
 ) -> tuple[list[list[RLE]], NDArray[np.float32]]:
-    """All sequences of a clip before the reduction: N lists of T RLEs, and class scores ``[N, C + 1]``."""
+    """All sequences of a clip before the reduction: N lists of T RLEs, and class scores ``[N, C + 1]``.
+
+    Runs where the network is.
+    """
+    device = next(network.parameters()).device
     size = preprocess.geometry(*frames[0].shape[:2]).resized
-    features = [network.extract(preprocess([f])) for f in frames]
+    features = [network.extract(preprocess([f]).to(device)) for f in frames]
     head, sequences, scores = network.prop_head, [], []
     for key in keys:
         detected = network.detect(features[key].levels, size)[0].masks
@@ -100,7 +104,7 @@ def plain_propose(
                 kept.append(mask)
         if not kept:
             continue
-        start = memorize(head, features[key].levels[0], torch.from_numpy(np.stack(kept)).float())
+        start = memorize(head, features[key].levels[0], torch.from_numpy(np.stack(kept)).float().to(device))
         soft = [Tensor()] * len(frames)
         for order in (range(key, len(frames)), range(key - 1, -1, -1)):
             memory_k, memory_v = [start[0]], [start[1]]
@@ -111,12 +115,12 @@ def plain_propose(
                     memory_k.append(k)
                     memory_v.append(v)
         for i in range(len(kept)):
-            masks = [(s[i] >= 0.5).numpy() for s in soft]
+            masks = [(s[i] >= 0.5).cpu().numpy() for s in soft]
             rows = [
-                network.classify(f.levels, rois_of(torch.tensor([box_of(m)]).float(), 0))[0].numpy()
+                network.classify(f.levels, rois_of(torch.tensor([box_of(m)]).float().to(device), 0))[0].cpu().numpy()
                 for f, m in zip(features, masks, strict=True)
                 if m.any()
             ]
             scores.append(np.mean(rows, axis=0) if rows else np.eye(network.bbox_head.num_classes)[0])
             sequences.append(encode_masks(np.stack(masks)))
-    return sequences, np.asarray(scores, np.float32)
+    return sequences, np.asarray(scores, np.float32).reshape(len(sequences), network.bbox_head.num_classes)

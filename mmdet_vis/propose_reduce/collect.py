@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -39,9 +40,9 @@ class SequenceCollector:
         self.num_frames = num_frames
         self.num_classes = num_classes
         self.rles: list[list[RLE | None]] = []
-        self._sums: list[Tensor] = []
-        self._visible: list[Tensor] = []
-        self._rows: list[tuple[int, int]] = []
+        self._sums = torch.zeros((0, num_classes))
+        self._visible = torch.zeros(0)
+        self._check = torch.zeros(())
         self._pending: deque[Future[None]] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="mask-encoder")
 
@@ -55,8 +56,9 @@ class SequenceCollector:
         """Make room for a group of sequences; returns their indices."""
         first = len(self.rles)
         self.rles += [[None] * self.num_frames for _ in range(number)]
-        self._sums += list(torch.zeros((number, self.num_classes), device=device))
-        self._visible += list(torch.zeros(number, device=device))
+        self._sums = torch.cat((self._sums.to(device), torch.zeros((number, self.num_classes), device=device)))
+        self._visible = torch.cat((self._visible.to(device), torch.zeros(number, device=device)))
+        self._check = self._check.to(device)
         return list(range(first, first + number))
 
     def add_frame(self, frame: int, sequences: list[int], soft: Tensor, features: FrameFeatures) -> None:
@@ -65,9 +67,11 @@ class SequenceCollector:
         boxes, visible = mask_boxes(binary)
         rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
         probabilities = self.model.classify(features.levels, rois)
-        for row, index in enumerate(sequences):
-            self._sums[index] += probabilities[row] * visible[row]
-            self._visible[index] += visible[row]
+        for rows, indices in consecutive(sequences):
+            self._sums[indices] += probabilities[rows] * visible[rows, None]
+            self._visible[indices] += visible[rows]
+        # A mask that is not a number would pass as an invisible one.
+        self._check += soft.sum()
         # Column-major, as run-length codes are: transposed here, where it is cheap.
         packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
         while len(self._pending) >= MAX_PENDING:
@@ -85,6 +89,9 @@ class SequenceCollector:
         Returns:
             N sequences of T RLEs at the padded size, and their class scores ``[N, C + 1]`` float32; a sequence that is
             never visible is background.
+
+        Raises:
+            FloatingPointError: a mask or a score is not a finite number.
         """
         while self._pending:
             self._pending.popleft().result()
@@ -93,9 +100,19 @@ class SequenceCollector:
             raise RuntimeError("a sequence lacks the mask of a frame: the sweeps did not cover the video")
         if not sequences:
             return [], np.zeros((0, self.num_classes), np.float32)
-        sums = torch.stack(self._sums).cpu().numpy()
-        visible = torch.stack(self._visible).cpu().numpy()
+        sums, visible = self._sums.cpu().numpy(), self._visible.cpu().numpy()
+        if not (np.isfinite(sums).all() and torch.isfinite(self._check)):
+            raise FloatingPointError("masks or scores are not finite")
         scores = sums / np.maximum(visible, 1)[:, None]
         scores[visible == 0] = 0
         scores[visible == 0, 0] = 1
         return sequences, scores.astype(np.float32)
+
+
+def consecutive(indices: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Runs of consecutive indices: the places of each run in the list, and the indices, both as slices."""
+    start = 0
+    for end in range(1, len(indices) + 1):
+        if end == len(indices) or indices[end] != indices[end - 1] + 1:
+            yield slice(start, end), slice(indices[start], indices[end - 1] + 1)
+            start = end

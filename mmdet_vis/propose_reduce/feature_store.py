@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -53,20 +53,29 @@ class Preprocess(Protocol):
         ...
 
 
+Batch = tuple[int, ...]
+"""Indices of the frames that go through the network together."""
+
+
 class FeatureStore:
     """Features by frame index, for sweeps that visit the frames in order.
 
-    Frames are computed in batches on a fixed grid of the video, so that a frame that has to be recomputed gives the
-    same numbers. One batch is read ahead of the sweep in a background thread. When the budget is full, the frame that
-    is needed last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
+    A frame is always computed in the same batch, so that one that has to be computed again gives the same numbers: key
+    frames in the batch in which objects were detected on them, in float32; all others in batches on a fixed grid of the
+    video. The batch that comes next is read in a background thread. When the budget is full, the frame that is needed
+    last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
 
     Args:
         model: the network.
-        source: the video.
+        source: the video; read in one background thread only.
         preprocess: frames to network input.
         device, dtype: where and in which precision the features are computed.
-        budget: bytes of features kept; at least one batch is held whatever the budget.
+        budget: bytes of features kept; one batch is held whatever the budget, or its frames would be computed one by
+            one.
         batch_size: frames per batch.
+
+    Attributes:
+        computed: frames that went through the backbone so far, those computed again included.
     """
 
     def __init__(
@@ -87,11 +96,11 @@ class FeatureStore:
         self.budget = budget
         self.batch_size = max(1, batch_size)
         self.computed = 0
-        self._exact: set[int] = set()
+        self._key_batches: dict[int, Batch] = {}
         self._frames: dict[int, FrameFeatures] = {}
         self._bytes = 0
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="frame-reader")
-        self._ahead: dict[int, Future[Tensor]] = {}
+        self._ahead: dict[Batch, Future[Tensor]] = {}
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -106,10 +115,10 @@ class FeatureStore:
 
     def compute(self, indices: Sequence[int]) -> Features:
         """Exact features of key frames in one batch, all levels; their propagation terms are stored on the way."""
-        self._exact.update(indices)
-        images = torch.cat([self._load(t, t + 1) for t in indices])
-        features = self._extract(images, torch.float32)
-        self._keep(indices, features.to(self.dtype), direction=1, now=indices[0])
+        batch = tuple(indices)
+        self._key_batches.update(dict.fromkeys(batch, batch))
+        features = self._extract(self._read(batch), exact=True)
+        self._keep(batch, features.to(self.dtype), batch, direction=1, now=batch[0])
         return features
 
     def get(self, index: int, direction: int) -> FrameFeatures:
@@ -126,55 +135,79 @@ class FeatureStore:
             self._compute_batch(index, direction)
         return self._frames[index]
 
-    def _batch(self, index: int) -> tuple[int, int]:
+    def bound_growth(self, room: int | None) -> None:
+        """Keep at most ``room`` more bytes than now, however large the budget; None changes nothing."""
+        if room is not None:
+            self.budget = min(self.budget, self._bytes + room)
+
+    def _room(self, frame_bytes: int) -> int:
+        return max(self.budget, self.batch_size * frame_bytes)
+
+    def _batch(self, index: int) -> Batch:
+        """The frames that this frame is computed with."""
         start = index - index % self.batch_size
-        return start, min(start + self.batch_size, len(self.source))
+        grid = tuple(range(start, min(start + self.batch_size, len(self.source))))
+        return self._key_batches.get(index, grid)
 
     def _compute_batch(self, index: int, direction: int) -> None:
-        if index in self._exact:  # a key frame that the budget had no room for: as exact as the first time
-            self.compute([index])
-            return
-        start, stop = self._batch(index)
-        future = self._ahead.pop(start, None)
-        images = self._load(start, stop) if future is None else future.result()
-        self._ahead.clear()
-        follow = stop if direction > 0 else start - 1
-        if 0 <= follow < len(self.source) and follow not in self._frames:
-            first, last = self._batch(follow)
-            self._ahead[first] = self._reader.submit(self._load, first, last)
-        features = self._extract(images)
-        if direction > 0:  # frames of the batch that the sweep has passed are not needed
-            self._keep(range(index, stop), features[index - start :], direction, index, self._exact)
-        else:
-            self._keep(range(start, index + 1), features[: index + 1 - start], direction, index, self._exact)
+        batch = self._batch(index)
+        images = self._read(batch)
+        if index in self._key_batches:  # one that there was no room for; the others of its batch are far away
+            features, wanted = self._extract(images, exact=True).to(self.dtype), [index]
+        else:  # frames of the batch that the sweep has passed are not needed
+            features = self._extract(images)
+            wanted = [t for t in batch if (t - index) * direction >= 0 and t not in self._key_batches]
+        self._keep(batch, features, wanted, direction, index)
+        self._read_ahead(index, direction)
 
-    def _load(self, start: int, stop: int) -> Tensor:
-        return self.preprocess(self.source.read(start, stop))
+    def _read(self, batch: Batch) -> Tensor:
+        future = self._ahead.pop(batch, None) or self._reader.submit(self._load, batch)
+        for other in self._ahead.values():
+            other.cancel()
+        self._ahead.clear()
+        return future.result()
+
+    def _read_ahead(self, index: int, direction: int) -> None:
+        """Start to read the batch of the next frame that the sweep will miss."""
+        following = range(index + direction, len(self.source) if direction > 0 else -1, direction)
+        missing = next((t for t in following if t not in self._frames), None)
+        if missing is not None:
+            batch = self._batch(missing)
+            self._ahead[batch] = self._reader.submit(self._load, batch)
+
+    def _load(self, batch: Batch) -> Tensor:
+        """Read and preprocess frames, in the reader thread."""
+        if batch == tuple(range(batch[0], batch[-1] + 1)):
+            images = self.preprocess(self.source.read(batch[0], batch[-1] + 1))
+        else:
+            images = torch.cat([self.preprocess(self.source.read(t, t + 1)) for t in batch])
+        # Only from pinned memory does a copy to the device not hold up the host.
+        return images.pin_memory() if self.device.type == "cuda" else images
 
     @torch.no_grad()
-    def _extract(self, images: Tensor, dtype: torch.dtype | None = None) -> Features:
-        images = images.to(self.device, dtype or self.dtype, non_blocking=True)
+    def _extract(self, images: Tensor, exact: bool = False) -> Features:
+        # The number format changes on the device: before the copy, it would make an unpinned copy.
+        images = images.to(self.device, non_blocking=True).to(torch.float32 if exact else self.dtype)
         images = images.contiguous(memory_format=torch.channels_last)
         self.computed += len(images)
-        return self.model.extract(images) if dtype is None else self.model.extract_for_detection(images)
+        return self.model.extract_for_detection(images) if exact else self.model.extract(images)
 
     @torch.no_grad()
-    def _keep(
-        self, indices: Sequence[int], features: Features, direction: int, now: int, skip: Collection[int] = ()
-    ) -> None:
-        """Store a batch but for some frames; the one asked for (``now``) comes last and stays, whatever the budget."""
+    def _keep(self, batch: Batch, features: Features, wanted: Sequence[int], direction: int, now: int) -> None:
+        """Store some frames of a batch; the one asked for (``now``) comes last and stays, whatever the budget."""
         terms = self.model.encode_frame(features)
-        for position in sorted(range(len(indices)), key=lambda i: -abs(indices[i] - now)):
-            if indices[position] in skip or indices[position] in self._frames:
+        for index in sorted(wanted, key=lambda t: -abs(t - now)):
+            if index in self._frames:
                 continue
+            position = batch.index(index)
             one = slice(position, position + 1)
             # Copies: a view would hold the memory of the whole batch.
             levels = tuple(x[one].clone() for x in features.levels[:-1])
             own = FrameTerms(levels[0], *(x[one].clone() for x in terms.tensors()[1:]))
-            self._put(indices[position], FrameFeatures(levels, own), direction, now)
+            self._put(index, FrameFeatures(levels, own), direction, now)
 
     def _put(self, index: int, entry: FrameFeatures, direction: int, now: int) -> None:
-        while self._frames and self._bytes + entry.nbytes > self.budget:
+        while self._frames and self._bytes + entry.nbytes > self._room(entry.nbytes):
             self._drop(self._last_needed(direction, now))
         self._frames[index] = entry
         self._bytes += entry.nbytes

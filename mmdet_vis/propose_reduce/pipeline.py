@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.data.sources import FrameSource
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.covered import uncovered
@@ -111,10 +112,15 @@ def propose_reduce(
         preprocess: frames to network input.
         image_size: (height, width) of the resized, unpadded frames.
         settings, engine: see their classes.
-        progress: called with (frames swept, frames to sweep) as the work goes on.
+        progress: called with (frames swept, frames to sweep) as the work goes on; with ``skip_covered_iou`` the
+            frames to sweep may become fewer.
 
     Returns:
         The kept sequences; none if nothing is detected on any key frame.
+
+    Raises:
+        SourceError: the video cannot be read, or does not fit into the memory.
+        ConfigError: the network gives numbers that are not finite.
     """
     num_frames = len(source)
     keys = key_frames(num_frames, settings.key_num)
@@ -129,15 +135,16 @@ def propose_reduce(
         positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
         channels = model.prop_head.key_channels + model.prop_head.channels
         frame_bytes = positions * channels * engine.dtype.itemsize
-        check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device)
-        total = num_frames - groups[0].key + groups[-1].key if groups else 0
+        store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device))
         swept = 0
 
         def on_frame() -> None:
             nonlocal swept
             swept += 1
             if progress is not None:
-                progress(swept, total)
+                # The backward sweep starts at the last group that is propagated; the fast profile skips some.
+                backward = max((g.key for g in groups if g.size), default=0)
+                progress(swept, num_frames - groups[0].key + backward)
 
         skip = settings.skip_covered_iou
         Propagator(
@@ -150,6 +157,17 @@ def propose_reduce(
             admit=None if skip is None else partial(uncovered, iou_thr=skip),
             on_frame=on_frame,
         ).run(groups)
-        masks, scores = collector.finish()
+        try:
+            masks, scores = collector.finish()
+        except FloatingPointError as error:
+            raise ConfigError(_not_finite(engine.dtype)) from error
     kept, kept_scores = settings.reduction(masks, scores)
     return Sequences([masks[i] for i in kept], kept_scores, proposed=len(masks))
+
+
+def _not_finite(dtype: torch.dtype) -> str:
+    name = str(dtype).removeprefix("torch.")
+    fix = "the weights are damaged" if dtype == torch.float32 else "use --precision float32"
+    if dtype == torch.float16:
+        fix = "its range is too small for these weights, use --precision bfloat16 or float32"
+    return f"--precision {name}: the network's masks or scores are not finite numbers: {fix}"

@@ -74,7 +74,6 @@ class Propagator:
 
     def _sweep(self, groups: Sequence[Group], frames: range) -> None:
         for t in frames:
-            features = self.store.get(t, frames.step)
             if frames.step > 0:
                 under_way = [g for g in groups if g.key < t and g.size]
                 arriving = [g for g in groups if g.key == t]
@@ -88,7 +87,6 @@ class Propagator:
                 self._step(t, [g for g in arriving if g.size], frames.step, last)
             else:
                 self._step(t, under_way + arriving, frames.step, last)
-            del features
             if self.on_frame is not None:
                 self.on_frame()
         for group in groups:

@@ -23,7 +23,8 @@ def box_sizes(boxes: Tensor) -> tuple[Tensor, Tensor]:
 
 def to_half_open(boxes: Tensor) -> Tensor:
     """``[..., 4]`` inclusive boxes as ``(x1, y1, x2 + 1, y2 + 1)``, the convention of torchvision's kernels."""
-    return boxes + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])
+    # Not the sum with a tensor of ones: it would be made on the host, and a GPU would wait for it.
+    return torch.cat((boxes[..., :2], boxes[..., 2:] + 1), dim=-1)
 
 
 def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from mmdet_vis.engine.config import build_model, load_config
-from mmdet_vis.engine.device import Precision, cpu_has_fast_bfloat16, parse_bytes, place, resolve_precision
+from mmdet_vis.engine.device import (
+    Precision,
+    compile_parts,
+    cpu_has_fast_bfloat16,
+    parse_bytes,
+    place,
+    resolve_precision,
+)
 from mmdet_vis.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -35,6 +46,34 @@ def test_precisions_of_the_cpu():
             resolve_precision(name, CPU)
 
 
+@pytest.mark.parametrize(("capability", "expected"), [((9, 0), "bfloat16"), ((7, 5), "float16"), ((6, 1), "float32")])
+def test_auto_precision_of_gpus(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_precision("auto", torch.device("cuda")).name == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "triton", "programs", "message"),
+    [
+        ("cpu", True, {"gcc"}, "on the CPU needs a C\\+\\+ compiler"),
+        ("cuda", False, {"gcc", "g++"}, "on a GPU needs Triton"),
+        ("cuda", True, {"g++"}, "on a GPU needs a C compiler"),
+    ],
+)
+def test_compiling_needs_compilers(monkeypatch, kind, triton, programs, message):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in programs else None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if triton else None)
+
+    class OnDevice:
+        def parameters(self):
+            yield SimpleNamespace(device=torch.device(kind))
+
+    with pytest.raises(ConfigError, match=rf"--compile {message}.*: install .* or leave it out"):
+        compile_parts(OnDevice())
+
+
 def test_placing_keeps_detection_in_float32(tiny):
     model = build_model(load_config(tiny[0]))
     keys = {k for k in model.state_dict() if not k.startswith("backbone.")}
@@ -50,8 +89,6 @@ def test_placing_keeps_detection_in_float32(tiny):
 
 @pytest.mark.slow
 def test_compiled_model_gives_the_same(tiny):
-    import shutil
-
     from mmdet_vis.api import load_model, segment_video
     from tests.tiny import moving_frames
 

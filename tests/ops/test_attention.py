@@ -41,3 +41,37 @@ def test_gradients_flow(memory):
     query, keys, values = (x.clone().requires_grad_() for x in memory)
     read_memory(query, keys, values).sum().backward()
     assert all(x.grad is not None and x.grad.abs().sum() > 0 for x in (query, keys))
+
+
+@pytest.mark.parametrize("limit", [1, 4 * 24 * 5 * 7, 4 * 24 * 5 * 24, 4 * 24 * 5 * 24 * 2])
+def test_plain_products_in_parts(memory, limit):
+    """One query, some queries, one object, two objects at a time."""
+    assert memory[1].shape[1] == 24 * 5
+    assert torch.allclose(read_plain(*memory, limit=limit), read_plain(*memory), atol=1e-6)
+
+
+def test_parts_stay_below_the_limit(memory, monkeypatch):
+    sizes, matmul = [], torch.matmul
+
+    def spy(a, b):
+        result = matmul(a, b)
+        sizes.append(result.nbytes if b.shape[1] == a.shape[-1] == 16 else 0)  # the affinities, not the values read
+        return result
+
+    monkeypatch.setattr(torch, "matmul", spy)
+    limit = 4 * 120 * 24 + 100  # one object and a little
+    read_plain(*memory, limit=limit)
+    assert limit / 2 < max(sizes) <= limit
+    assert sum(sizes) == 4 * 120 * 24 * 3
+
+
+def test_one_object_is_padded_at_a_time(memory, monkeypatch):
+    sizes, pad = [], torch.nn.functional.pad
+
+    def spy(x, widths):
+        sizes.append(x.shape.numel())
+        return pad(x, widths)
+
+    monkeypatch.setattr(torch.nn.functional, "pad", spy)
+    read_fused_padded(*memory)
+    assert max(sizes) == memory[1][0].numel()

@@ -7,19 +7,20 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
+from benchmarks.common import KeepAll
 from mmdet_vis.api import load_model
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.propose_reduce import EngineSettings, MemoryEveryNth, ProposeReduceSettings, key_frames, propose_reduce
+from mmdet_vis.propose_reduce import (
+    EngineSettings,
+    MemoryEveryNth,
+    ProposeReduceSettings,
+    key_frames,
+    pipeline,
+    propose_reduce,
+)
+from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from tests.plain import plain_propose
 from tests.tiny import moving_frames
-
-
-class KeepAll:
-    """A reduction that shows what it is given."""
-
-    def __call__(self, masks, scores):
-        self.masks, self.scores = masks, scores
-        return [], scores[:0]
 
 
 def run_engine(model, frames, key_num=3, step=1, budget=1 << 30, chunk=1 << 24, batch=1):
@@ -29,6 +30,20 @@ def run_engine(model, frames, key_num=3, step=1, budget=1 << 30, chunk=1 << 24, 
     size = model.preprocess.geometry(*frames[0].shape[:2]).resized
     propose_reduce(model.network, ArraySource(frames), model.preprocess, size, settings, engine)
     return keep.masks, keep.scores
+
+
+@pytest.fixture
+def stores(monkeypatch):
+    """The feature stores of the runs of a test."""
+    made = []
+
+    class Recorded(FeatureStore):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(pipeline, "FeatureStore", Recorded)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +68,27 @@ def test_engine_equals_the_plain_statement(model, frames, step):
                 assert coco_mask.iou([a], [b], [0])[0, 0] >= 0.99
 
 
-@pytest.mark.parametrize("options", [{"budget": 1}, {"budget": 2_000_000}, {"chunk": 1}, {"batch": 4}])
-def test_budget_chunks_and_batches_change_nothing(model, frames, options):
+@pytest.mark.parametrize(
+    "options", [{"budget": 1}, {"budget": 200_000}, {"budget": 200_000, "batch": 4}, {"chunk": 1}, {"batch": 4}]
+)
+def test_budget_chunks_and_batches_change_nothing(model, frames, stores, options):
     expected = run_engine(model, frames)
     found = run_engine(model, frames, **options)
     assert found[0] == expected[0]
     np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
+    assert stores[0].computed == len(frames)
+    if "budget" in options:
+        assert stores[1].computed > len(frames)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_small_budget_gives_the_same_bits(tiny, stores, precision):
+    """Every frame is computed again in the batch that it was first computed in, so nothing at all may differ."""
+    model, frames = load_model(*tiny, device="cpu", precision=precision), moving_frames(11)
+    expected, found = (run_engine(model, frames, budget=budget, batch=4) for budget in (1 << 30, 0))
+    assert found[0] == expected[0]
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert stores[1].computed > stores[0].computed
 
 
 def test_detection_stays_exact_in_bfloat16(tiny, model, frames):
@@ -68,36 +98,3 @@ def test_detection_stays_exact_in_bfloat16(tiny, model, frames):
     assert len(first[0]) == len(run_engine(model, frames)[0])
     assert first[0] == small[0]
     np.testing.assert_allclose(first[1], small[1], atol=1e-6)
-
-
-def test_fast_profile_skips_what_is_covered(model, frames):
-    from functools import partial
-
-    from mmdet_vis.propose_reduce.covered import uncovered
-    from mmdet_vis.propose_reduce.propose import Group
-    from mmdet_vis.structures import encode_masks
-
-    masks = np.zeros((3, 8, 12), np.uint8)
-    masks[0, :4, :4] = masks[1, 4:, 4:8] = masks[2, :2, 8:] = 1
-    group = Group(0, encode_masks(masks))
-    soft = torch.zeros(2, 10, 12)
-    soft[0, :4, :5] = 0.9  # covers the first by 16 / 20
-    soft[1, 4:10, 4:8] = 0.9  # reaches into the padding, which does not count
-    rule = partial(uncovered, iou_thr=0.75)
-    assert rule(group, soft) == [2]
-    assert rule(group, soft[:0]) == [0, 1, 2]
-
-
-def test_a_video_whose_memory_cannot_fit_is_refused(model, frames, monkeypatch):
-    from mmdet_vis.errors import SourceError
-    from mmdet_vis.propose_reduce import memory_need
-
-    monkeypatch.setattr(memory_need, "free_bytes", lambda device: 10_000)
-    with pytest.raises(SourceError, match=r"9 frames with \d+ proposed objects needs .*--mem-max"):
-        run_engine(model, frames)
-
-
-def test_free_memory_is_known_on_linux():
-    from mmdet_vis.propose_reduce.memory_need import free_bytes
-
-    assert free_bytes(torch.device("cpu")) > 2**20
