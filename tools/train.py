@@ -42,7 +42,7 @@ def main() -> int:
 
     from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.training import Interrupted, build_runner
-    from mmdet_vis.engine.training.places import choose_state, prepare_work_dir
+    from mmdet_vis.engine.training.places import choose_state, locked_work_dir
     from mmdet_vis.engine.workers import Workers
 
     if args.threads is not None:
@@ -55,18 +55,18 @@ def main() -> int:
             raise ConfigError(f"{args.config}: has no optim_wrapper, so it cannot be trained")
         config.optim_wrapper.precision = args.precision
     work_dir = args.work_dir or Path("work_dirs", args.config.stem)
-    workers = Workers.from_environment()
-    state = workers.on_first(lambda: choose_state(prepare_work_dir(work_dir), args.resume))
-    runner = build_runner(config, work_dir, args.device, args.seed)
-    if state is not None:
-        runner._load_from, runner._resume = str(state), True
-    try:
-        runner.train()
-    except Interrupted:
-        print(f"interrupted after iteration {runner.iter}; continue with --resume")
-        return 130
-    finally:
-        workers.disconnect()
+    workers = Workers.from_environment(training=True)
+    with locked_work_dir(work_dir, workers):
+        state = workers.on_first(lambda: choose_state(work_dir, args.resume))
+        runner = build_runner(config, work_dir, args.device, args.seed, resumes=state is not None)
+        if state is not None:
+            runner._load_from, runner._resume = str(state), True
+        try:
+            runner.train()
+        except Interrupted:
+            print(f"interrupted after iteration {runner.iter}; continue with --resume")
+            return 130
+    workers.disconnect()
     print(f"trained {runner.iter} iterations; checkpoints are in {work_dir}")
     return 0
 

@@ -91,7 +91,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     check_categories(config)
     check_model(config)
     if "data_preprocessor" in config:
-        _check_block(config, "data_preprocessor", config["data_preprocessor"], DATA_PREPROCESSOR)
+        check_block(config, "data_preprocessor", config["data_preprocessor"], DATA_PREPROCESSOR)
     if "propose_reduce" in config:
         check_propose_reduce(config)
 
@@ -126,9 +126,9 @@ def check_model(config: Mapping[str, Any]) -> None:
         return
     if "test_cfg" in model:
         where = "model.test_cfg"
-        _check_block(config, where, model["test_cfg"], TEST_CFG, TEST_CFG)
-        _check_block(config, f"{where}.rpn", model["test_cfg"]["rpn"], RPN)
-        _check_block(config, f"{where}.rcnn", model["test_cfg"]["rcnn"], RCNN, RCNN)
+        check_block(config, where, model["test_cfg"], TEST_CFG, TEST_CFG)
+        check_block(config, f"{where}.rpn", model["test_cfg"]["rpn"], RPN)
+        check_block(config, f"{where}.rcnn", model["test_cfg"]["rcnn"], RCNN, RCNN)
     found = {}
     for name in ("bbox_head", "mask_head"):
         head = model.get(name)
@@ -174,18 +174,23 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"{file_of(config)}: propose_reduce is missing; it takes {', '.join(PROPOSE_REDUCE)}")
     options = config["propose_reduce"]
     required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
-    _check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
+    check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
     for key in ("memory", "reduce", "cate_reduce", "method"):
         part = options.get(key)
         rules = PARTS.get(_own_type(part)) if part is not None else None
         if rules is not None:
             arguments = {name: value for name, value in part.items() if name != "type"}
-            _check_block(config, f"propose_reduce.{key}", arguments, rules)
+            check_block(config, f"propose_reduce.{key}", arguments, rules)
 
 
-def _check_block(
+def check_block(
     config: Mapping[str, Any], where: str, block: Any, rules: Rules, required: Collection[str] = ()
 ) -> None:
+    """Check one block: that it is a dict, has the required keys, no unknown ones, and values that the rules accept.
+
+    Raises:
+        ConfigError: one line with the file, the key, its value, and what it must be.
+    """
     file = file_of(config)
     if not isinstance(block, Mapping):
         raise ConfigError(f"{file}: {where}={block!r} must be a dict with {', '.join(rules)}")

@@ -253,13 +253,20 @@ def _run_video(
             ensure_writable_dir(places["video"].parent)
         write_pictures(result, source, places, options.show_thr, options.use_img, progress.bar)
     # Last, since this file says that the video is done.
-    store.save(video.id, _entries(result, dataset.category_ids, video.id, options.score_thr))
+    store.save(video.id, dataset_entries(result, dataset.category_ids, video.id, options.score_thr))
 
 
-def _entries(
-    result: VideoResult, category_ids: Sequence[int | None], video_id: int, score_thr: float
+def dataset_entries(
+    result: VideoResult, category_ids: Sequence[int | None], video_id: int, score_thr: float = 0.05
 ) -> list[dict[str, Any]]:
-    """Entries of the results file, without those of categories that the dataset's file lacks (whose id is None)."""
+    """Entries of a video in the results file, see :func:`~mmdet_vis.evaluation.writers.sequence_annotations`.
+
+    Args:
+        result: with the network's C categories.
+        category_ids: their ids in the dataset; None for those that it lacks, of which there are no entries.
+        video_id: id of the video in the dataset.
+        score_thr: lowest score that is written, in [0, 1].
+    """
     absent = min((number for number in category_ids if number is not None), default=0) - 1
     result = replace(result, category_ids=tuple(absent if number is None else number for number in category_ids))
     entries = sequence_annotations(result, video_id, score_thr)

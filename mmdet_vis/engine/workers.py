@@ -20,6 +20,8 @@ _T = TypeVar("_T")
 
 # A process that is done early waits for the slowest one, which may have hours of video left.
 PATIENCE = timedelta(days=30)
+# A training step waits for the slowest process, at most as long as that validates a share of the videos.
+STEP_PATIENCE = timedelta(hours=2)
 # These keep the group of the time of their import as the default of arguments. Parts of the network import them: if
 # that were after the processes are connected, disconnect() would leave threads of the group behind, and now and then
 # they abort the process ("terminate called") while it ends.
@@ -62,17 +64,24 @@ class Workers:
     local_rank: int = 0
 
     @classmethod
-    def from_environment(cls) -> Workers:
+    def from_environment(cls, training: bool = False) -> Workers:
         """Read what ``torchrun`` says in RANK, WORLD_SIZE and LOCAL_RANK, and connect the processes.
 
-        They talk only at the beginning and the end of a run, over the CPU.
+        Args:
+            training: they talk at every step, over NCCL between GPUs; otherwise only at the beginning and the end of a
+                run, over the CPU.
         """
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
             return cls()
         for module in KEEP_THE_GROUP:
             importlib.import_module(module)
-        dist.init_process_group("gloo", timeout=PATIENCE)
+        if training:
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=STEP_PATIENCE
+            )
+        else:
+            dist.init_process_group("gloo", timeout=PATIENCE)
         return cls(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
 
     def device(self, name: str) -> str:

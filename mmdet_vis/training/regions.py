@@ -25,7 +25,6 @@ class RegionSettings:
         num: regions sampled per image.
         pos_fraction: share of them that may stand for objects.
         beta: of the smooth L1 loss.
-        mask_size: side of the mask targets in cells.
     """
 
     pos_iou_thr: float = 0.5
@@ -34,7 +33,6 @@ class RegionSettings:
     num: int = 128
     pos_fraction: float = 0.25
     beta: float = 1.0
-    mask_size: int = 28
 
     @property
     def assigner(self) -> MaxIoUAssigner:
@@ -65,7 +63,12 @@ class Regions:
 
 
 def choose_regions(
-    proposals: Tensor, target: FrameTargets, exhaustive: bool, choose: Choose, settings: RegionSettings
+    proposals: Tensor,
+    target: FrameTargets,
+    exhaustive: bool,
+    choose: Choose,
+    settings: RegionSettings,
+    mask_size: int = 28,
 ) -> Regions:
     """Choose regions of an image from its proposals and its true boxes.
 
@@ -75,6 +78,7 @@ def choose_regions(
         exhaustive: False: there are objects without annotation, so no region is taken for background.
         choose: how to pick some of many.
         settings: thresholds and numbers.
+        mask_size: side of what the mask head draws, in cells.
     """
     truth = target.boxes
     assigned = settings.assigner(proposals, truth, target.ignored)
@@ -88,7 +92,7 @@ def choose_regions(
         boxes=torch.cat((positive, boxes[chosen.negative])),
         labels=labels,
         deltas=encode_boxes(positive, truth[index], SharedFCBBoxHead.stds),
-        masks=crop_masks(target.masks, index, positive, settings.mask_size),
+        masks=crop_masks(target.masks, index, positive, mask_size),
     )
 
 

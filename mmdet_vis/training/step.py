@@ -141,11 +141,12 @@ class TrainingStep(nn.Module):
         targets = anchor_targets(grids, truth, sizes, full, choosers, self.settings.rpn)
         loss = rpn_loss(logits, deltas, targets, self.settings.rpn.beta)
         regions = []
+        mask_size = 2 * self.model.mask_roi_extractor.output_size  # the head doubles it
         with torch.no_grad():
             for b, (target, size, choose) in enumerate(zip(truth, sizes, choosers, strict=True)):
                 one = [x[b : b + 1] for x in logits], [x[b : b + 1] for x in deltas]
                 proposals = head.propose(*one, size, **self.model.test_cfg["rpn"])[0][:, :4]
-                regions.append(choose_regions(proposals, target, full[b], choose, self.settings.rcnn))
+                regions.append(choose_regions(proposals, target, full[b], choose, self.settings.rcnn, mask_size))
         return loss, regions
 
     def _boxes(self, current: Features, regions: Sequence[Regions]) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,7 @@ from mmdet_vis.training.regions import RegionSettings, choose_regions, crop_mask
 from tests.step_cases import Box, first, frame_targets
 
 SIZE = (40, 60)
-SETTINGS = RegionSettings(num=6, pos_fraction=0.5, mask_size=4)
+SETTINGS = RegionSettings(num=6, pos_fraction=0.5)
 FIRST, SECOND = (0, 0, 9, 9), (20, 0, 39, 9)
 TARGET = frame_targets([FIRST, SECOND], SIZE, labels=[3, 1])
 PROPOSALS = torch.tensor(
@@ -31,7 +31,7 @@ PROPOSALS = torch.tensor(
 
 def test_objects_first_then_background() -> None:
     """Three of six places for objects: the true boxes come before proposals. Background in the order given."""
-    found = choose_regions(PROPOSALS, TARGET, True, first, SETTINGS)
+    found = choose_regions(PROPOSALS, TARGET, True, first, SETTINGS, 4)
     assert found.num_positive == 3
     assert found.boxes.tolist() == [[*FIRST], [*SECOND], *PROPOSALS[[1, 0, 3, 4]].tolist()]
     assert found.labels.tolist() == [3, 1, 1, 0, 0, 0]
@@ -41,7 +41,7 @@ def test_objects_first_then_background() -> None:
 
 def test_deltas_are_in_units_of_their_standard_deviations() -> None:
     """True boxes need no change. The proposals' centres are 2.5 of both sides off, of 15 and of 5 pixels."""
-    found = choose_regions(PROPOSALS, TARGET, True, first, replace(SETTINGS, num=64))
+    found = choose_regions(PROPOSALS, TARGET, True, first, replace(SETTINGS, num=64), 4)
     expected = [
         [0, 0, 0, 0],
         [0, 0, 0, 0],
@@ -53,13 +53,13 @@ def test_deltas_are_in_units_of_their_standard_deviations() -> None:
 
 def test_true_boxes_exceed_the_share() -> None:
     """Places for a single object: both true boxes are taken, no proposal."""
-    found = choose_regions(PROPOSALS, TARGET, True, first, replace(SETTINGS, pos_fraction=0.25))
+    found = choose_regions(PROPOSALS, TARGET, True, first, replace(SETTINGS, pos_fraction=0.25), 4)
     assert found.num_positive == 2
     assert found.labels.tolist() == [3, 1, 0, 0, 0, 0]
 
 
 def test_no_background_where_objects_lack_an_annotation() -> None:
-    found = choose_regions(PROPOSALS, TARGET, False, first, replace(SETTINGS, num=64))
+    found = choose_regions(PROPOSALS, TARGET, False, first, replace(SETTINGS, num=64), 4)
     assert found.boxes.tolist() == [[*FIRST], [*SECOND], *PROPOSALS[[1, 2]].tolist()]
     assert found.labels.tolist() == [3, 1, 1, 3]
 
@@ -67,13 +67,13 @@ def test_no_background_where_objects_lack_an_annotation() -> None:
 def test_ignored_regions_are_no_background() -> None:
     """The region holds the fifth proposal wholly and half of the sixth."""
     target = frame_targets([FIRST, SECOND], SIZE, labels=[3, 1], ignored=[(0, 20, 14, 39)])
-    found = choose_regions(PROPOSALS, target, True, first, replace(SETTINGS, num=64))
+    found = choose_regions(PROPOSALS, target, True, first, replace(SETTINGS, num=64), 4)
     assert found.boxes[found.num_positive :].tolist() == PROPOSALS[[0, 3, 5]].tolist()
 
 
 @pytest.mark.parametrize(("exhaustive", "regions"), [(True, 6), (False, 0)])
 def test_no_objects(exhaustive: bool, regions: int) -> None:
-    found = choose_regions(PROPOSALS, frame_targets([], SIZE), exhaustive, first, SETTINGS)
+    found = choose_regions(PROPOSALS, frame_targets([], SIZE), exhaustive, first, SETTINGS, 4)
     assert found.boxes.shape == (regions, 4)
     assert found.labels.tolist() == [0] * regions
     assert found.num_positive == 0
@@ -82,7 +82,7 @@ def test_no_objects(exhaustive: bool, regions: int) -> None:
 
 def test_no_proposals() -> None:
     """The true boxes are learnt from all the same."""
-    found = choose_regions(PROPOSALS[:0], TARGET, True, first, SETTINGS)
+    found = choose_regions(PROPOSALS[:0], TARGET, True, first, SETTINGS, 4)
     assert found.boxes.tolist() == [[*FIRST], [*SECOND]]
     assert found.masks.all()
 
@@ -91,7 +91,7 @@ def test_each_region_has_the_mask_of_its_own_object() -> None:
     """Of the second object the right half is missing; only its regions show it."""
     target = frame_targets([FIRST, SECOND], SIZE, labels=[3, 1])
     target.masks[1, 0:10, 30:40] = 0
-    found = choose_regions(PROPOSALS, target, True, first, replace(SETTINGS, num=64))
+    found = choose_regions(PROPOSALS, target, True, first, replace(SETTINGS, num=64), 4)
     half = torch.tensor([1.0, 1, 0, 0]).expand(4, 4)
     assert found.masks[0].all()
     assert torch.equal(found.masks[1], half)

@@ -1,6 +1,6 @@
 # Finetuning stage of the published rows. train.base_batch_size is the batch that the learning rate is meant for: the
-# original's 4 GPUs times its images per GPU. Fewer or more processes scale it linearly; train.accumulate=4 on one GPU
-# makes the batch of four.
+# original's 4 GPUs times its images per GPU. Fewer or more processes scale it linearly; with train.accumulate=4 one GPU
+# works through four batches per step, which makes the batch of four.
 train_cfg = dict(max_epochs=4)
 val_cfg = None  # the annotations of the validation sets are not public
 optim_wrapper = dict(

@@ -17,7 +17,7 @@ from mmdet_vis.data.training.copy_paste import LEAST_SHARE, Cutout, PasteOptions
 from mmdet_vis.data.training.errors import BrokenSampleError
 from mmdet_vis.data.training.raw import RawClip, RawFrame, mask_boxes
 from mmdet_vis.data.training.reading import read_image
-from mmdet_vis.data.training.stills import StillObject, decode_objects, map_categories, read_stills
+from mmdet_vis.data.training.stills import Still, StillObject, decode_objects, map_categories, read_stills
 from mmdet_vis.data.training.view_warp import WarpOptions, view_maps
 from mmdet_vis.data.training.visibility import drop_remains, has_common_object
 from mmdet_vis.errors import ConfigError, DatasetError
@@ -51,6 +51,8 @@ class StillClips(ClipDataset):
             the views are made at that size at once. None: the size of the image.
         warp: arguments of :class:`~mmdet_vis.data.training.view_warp.WarpOptions`.
         copy_paste: arguments of :class:`~mmdet_vis.data.training.copy_paste.PasteOptions`; None: nothing is pasted.
+        exhaustive: whether every object of the classes is annotated, instead of what the file says of its images: False
+            for a file that lacks some of the classes.
         min_pixels: where fewer pixels of an object are left, its region is ignored; the same for objects of the file.
         pipeline: configs of transforms.
 
@@ -71,6 +73,7 @@ class StillClips(ClipDataset):
         warp: Mapping[str, Any] | None = None,
         copy_paste: Mapping[str, Any] | None = None,
         min_pixels: int = 16,
+        exhaustive: bool | None = None,
         pipeline: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(pipeline)
@@ -79,6 +82,7 @@ class StillClips(ClipDataset):
                 f"StillClips: num_frames={num_frames} must be 2 or more, min_pixels={min_pixels} 1 or more"
             )
         self.num_frames, self.min_pixels = num_frames, min_pixels
+        self.exhaustive = exhaustive
         self.scales = None if scales is None else [(int(a), int(b)) for a, b in scales]
         self.warp = WarpOptions(**(warp or {}))
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
@@ -91,6 +95,9 @@ class StillClips(ClipDataset):
         self.stills = read_stills(content, labels, folder, min_pixels, file)
         self.landscape = np.array([still.size[1] > still.size[0] for still in self.stills], bool)
 
+    def _is_exhaustive(self, still: Still) -> bool:
+        return still.exhaustive if self.exhaustive is None else self.exhaustive
+
     def load(self, index: int, rng: np.random.Generator) -> RawClip:
         """See :meth:`ClipDataset.load`."""
         still = self.stills[index]
@@ -102,7 +109,7 @@ class StillClips(ClipDataset):
         for attempt in range(_ATTEMPTS + 1):
             maps = view_maps(still.size, size, self.num_frames, self.warp if attempt < _ATTEMPTS else _NO_WARP, rng)
             views = [_view(image, masks, objects, grid) for grid in maps]
-            clip = RawClip(views, still.exhaustive, str(still.file))
+            clip = RawClip(views, self._is_exhaustive(still), str(still.file))
             drop_remains(clip, self.min_pixels)
             if has_common_object(clip):
                 break

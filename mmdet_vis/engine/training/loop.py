@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank
+from mmengine.dist import all_reduce, get_rank, is_distributed
 from mmengine.runner import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.registry import LOOPS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -55,6 +56,7 @@ class ClipTrainLoop(BaseLoop):
         self.val_interval = val_interval
         self.val_begin = val_begin
         self.stop_training = False
+        self.signals: list[int] = []
         self._iter = 0
         self._epoch = 0  # set by the Runner when it resumes; the iteration says it all
 
@@ -81,13 +83,12 @@ class ClipTrainLoop(BaseLoop):
         runner.model.train()
         batches = iter(self.dataloader)
         try:
-            with stop_on_signals() as stopped:
+            with stop_on_signals() as self.signals:
+                self._validate_if_due()  # a run that was killed before or in its last validation
                 while self._iter < self.max_iters and not self.stop_training:
-                    self.run_iter(next(batches))
-                    if runner.val_loop is not None and self._validates():
-                        runner.val_loop.run()
-                        runner.model.train()
-                    if stopped:
+                    self.run_iter(_next(batches))
+                    self._validate_if_due()
+                    if self.interrupted():
                         runner.save_state()
                         raise Interrupted
         finally:
@@ -107,9 +108,34 @@ class ClipTrainLoop(BaseLoop):
         runner.call_hook("after_train_iter", batch_idx=self._iter, data_batch=clips, outputs=outputs)
         self._iter += 1
 
-    def _validates(self) -> bool:
+    def interrupted(self) -> bool:
+        """Whether any process was told to stop; all processes must ask at the same time."""
+        told = bool(self.signals)
+        if not is_distributed():
+            return told
+        flag = torch.tensor([float(told)], device=next(self.runner.model.parameters()).device)
+        all_reduce(flag, "max")
+        return bool(flag.item())
+
+    def _validate_if_due(self) -> None:
+        runner, info = self.runner, self.runner.message_hub.runtime_info
         due = self._iter % self.val_interval == 0 or self._iter >= self.max_iters
-        return due and self._iter >= self.val_begin
+        if runner.val_loop is None or not due or self._iter < max(self.val_begin, 1):
+            return
+        if info.get("validated_iter") == self._iter:
+            return
+        if runner.val_loop.run() is not None:
+            runner.message_hub.update_info("validated_iter", self._iter)
+        runner.model.train()
+
+
+def _next(batches: Iterator[Any]) -> Any:
+    """The next batch; what a loading process reports of bad data becomes the one line that it said."""
+    try:
+        return next(batches)
+    except UserError as error:
+        lines = str(error).strip().splitlines()
+        raise type(error)(lines[-1].split("Error: ", 1)[-1]) from None
 
 
 @contextmanager
@@ -121,6 +147,7 @@ def stop_on_signals() -> Iterator[list[int]]:
         if received and number == signal.SIGINT:
             raise KeyboardInterrupt
         received.append(number)
+        print("stopping after the step under way; Ctrl-C again stops at once", file=sys.stderr)
 
     old = {number: signal.signal(number, note) for number in SIGNALS}
     try:

@@ -21,7 +21,8 @@ class TrainingModel(nn.Module):
 
     Args:
         step: losses of clips.
-        accumulate: parts that a batch is cut into, one after the other, so that a large batch fits a small device.
+        accumulate: equal parts that a batch is worked through in, one after the other, so that a large batch fits a
+            small device. Each part's losses are divided by the part's own numbers, as those of a GPU of the original.
     """
 
     def __init__(self, step: TrainingStep, accumulate: int = 1) -> None:
@@ -56,7 +57,7 @@ def update(
     model: nn.Module, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper, accumulate: int
 ) -> dict[str, Tensor]:
     """One step of the optimiser on a batch that is cut into ``accumulate`` equal parts."""
-    size = -(-len(clips) // accumulate)
+    size = len(clips) // accumulate
     parts = [clips[at : at + size] for at in range(0, len(clips), size)]
     optim_wrapper.zero_grad()
     total: dict[str, Tensor] = {}

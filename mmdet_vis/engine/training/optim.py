@@ -74,7 +74,8 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         if self.skipped >= MAX_SKIPPED:
             raise ConfigError(
                 f"training diverged: {MAX_SKIPPED} steps in a row without a finite gradient; lower "
-                "optim_wrapper.optimizer.lr, clip gradients, or use precision='float32', and --resume"
+                "optim_wrapper.optimizer.lr, clip gradients, or use precision='float32', and start from an earlier "
+                "checkpoint with --load-from"
             )
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mmdet_vis.engine.run_lock import RunLock
 from mmdet_vis.engine.training.runner import latest_state
+from mmdet_vis.engine.workers import Workers
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 
 
-def prepare_work_dir(folder: Path) -> Path:
-    """Make the folder, and prove that it can be written to.
+@contextmanager
+def locked_work_dir(folder: Path, workers: Workers) -> Iterator[None]:
+    """Make the folder, prove that it can be written to, and keep other runs out of it.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: it cannot, or another run writes there.
     """
-    ensure_writable_dir(folder)
-    return folder
+    lock = RunLock(folder)
+
+    def take() -> None:
+        ensure_writable_dir(folder)
+        lock.acquire()
+        if workers.size > 1:
+            lock.share()
+
+    try:
+        workers.on_first(take)
+        if workers.rank > 0:
+            lock.join()
+        yield
+    finally:
+        lock.release()
 
 
 def choose_state(folder: Path, resume: bool) -> Path | None:

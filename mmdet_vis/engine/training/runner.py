@@ -17,9 +17,10 @@ from torch import nn
 from mmdet_vis.engine.checkpoint import read_torch
 from mmdet_vis.engine.training.average import cpu_state
 from mmdet_vis.engine.training.model import DistributedTrainingModel, TrainingModel, network_of
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, OutputError
 from mmdet_vis.evaluation.writers.files import temporary_path
 
+PLAIN = dict | list | tuple | str | int | float | bool | None | np.generic | torch.Tensor
 STATE_NAME = re.compile(r"iter_(\d+)\.pth")
 
 
@@ -77,7 +78,7 @@ class TrainingRunner(Runner):
             return
         meta = {"iter": self.iter + 1, **(meta or {})}
         checkpoint: dict[str, Any] = {
-            "meta": {**meta, "epoch": self.epoch, "seed": self.seed, "config": self.cfg.pretty_text},
+            "meta": {**meta, "seed": self.seed, "config": self.cfg.pretty_text, "run": self._identity()},
             "state_dict": cpu_state(network_of(self.model)),
             "runtime": plain(self.message_hub.runtime_info),
         }
@@ -86,8 +87,21 @@ class TrainingRunner(Runner):
         if save_param_scheduler:
             checkpoint["param_schedulers"] = [plain(s.state_dict()) for s in self.param_schedulers or []]
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
-        with temporary_path(Path(out_dir, filename)) as temporary:
-            torch.save(checkpoint, temporary)
+        path = Path(out_dir, filename)
+        with temporary_path(path) as temporary:
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # which hides the system's error
+                raise OutputError(f"cannot write {path}: {str(error)[:100]}; check the disk's free space") from error
+
+    def _identity(self) -> dict[str, Any]:
+        """What a resumed run must have in common with the interrupted one."""
+        return {
+            "clips per step": self.train_dataloader.batch_sampler.batch_size * self.world_size,
+            "steps per epoch": len(self.train_dataloader),
+            "optim_wrapper": plain(self.cfg.optim_wrapper.to_dict()),
+            "param_scheduler": plain([dict(s) for s in self.cfg.get("param_scheduler") or []]),
+        }
 
     def load_checkpoint(
         self, filename: str, map_location: Any = "cpu", strict: bool = True, revise_keys: Any = ()
@@ -121,24 +135,29 @@ class TrainingRunner(Runner):
         """Continue where a checkpoint was saved.
 
         Raises:
-            CheckpointError: see :meth:`load_checkpoint`; or it was made with another seed or schedule.
+            CheckpointError: see :meth:`load_checkpoint`; or it was made with another seed, batch or schedule.
         """
         checkpoint = self.load_checkpoint(filename)
         seed = checkpoint["meta"]["seed"]
         if seed != self.seed:
             raise CheckpointError(f"{filename} was made with seed {seed}, this run has {self.seed}: use --seed {seed}")
+        self._check_identity(filename, checkpoint["meta"]["run"])
         self.train_loop._iter = checkpoint["meta"]["iter"]
         for key, value in checkpoint["runtime"].items():
             self.message_hub.update_info(key, value)
         self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
-        states = checkpoint["param_schedulers"]
-        schedulers = self.param_schedulers or []
-        if len(states) != len(schedulers):
-            raise CheckpointError(f"{filename} has another number of param_scheduler: resume with its own config")
-        for scheduler, state in zip(schedulers, states, strict=True):
+        for scheduler, state in zip(self.param_schedulers or [], checkpoint["param_schedulers"], strict=True):
             scheduler.load_state_dict(state)
         self._has_loaded = True
         self.logger.info(f"resumed {filename} after iteration {self.iter}")
+
+    def _check_identity(self, filename: str, saved: dict[str, Any]) -> None:
+        for key, value in self._identity().items():
+            if saved.get(key) != value:
+                raise CheckpointError(
+                    f"{filename} was made with {key}={saved.get(key)!r}, this run has {value!r}: resume with the same "
+                    "settings, or start anew from its weights with --load-from and another --work-dir"
+                )
 
 
 def latest_state(folder: str | Path) -> Path | None:
@@ -148,13 +167,19 @@ def latest_state(folder: str | Path) -> Path | None:
 
 
 def plain(value: Any) -> Any:
-    """A copy made of dicts, lists, numbers, strings and CPU tensors; other values become None."""
+    """A copy made of dicts, lists, numbers, strings, None and CPU tensors; a dict loses its other values.
+
+    Raises:
+        TypeError: another value stands outside a dict.
+    """
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items() if isinstance(item, PLAIN)}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, torch.Tensor):
         return value.detach().cpu()
-    return value if isinstance(value, str | int | float | bool) else None
+    if not isinstance(value, PLAIN):
+        raise TypeError(f"{type(value).__name__} is no plain data")
+    return value

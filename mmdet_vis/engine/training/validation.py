@@ -15,10 +15,10 @@ from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.engine.device import place, resolve_precision
+from mmdet_vis.engine.run_dataset import dataset_entries
 from mmdet_vis.engine.workers import balance
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.evaluation import ytvis
-from mmdet_vis.evaluation.writers import sequence_annotations
 from mmdet_vis.registry import LOOPS
 
 
@@ -44,26 +44,27 @@ class VideoValLoop(BaseLoop):
             raise ConfigError(f"val_cfg: {dataset.ann_file} has no annotations to validate with: set val_cfg=None")
         number = min(num_videos or len(dataset), len(dataset))
         self.indices = [i * len(dataset) // number for i in range(number)]
-        self.precision = precision
+        self.device = next(runner.model.parameters()).device
+        self.precision = resolve_precision(precision, self.device)
 
-    def run(self) -> dict[str, float]:
-        """Validate; all processes share the work."""
+    def run(self) -> dict[str, float] | None:
+        """Validate; all processes share the work. None if a signal asks to stop."""
         runner = self.runner
         runner.call_hook("before_val")
         runner.call_hook("before_val_epoch")
-        metrics = self._evaluate(self._segment())
+        entries = self._segment()
+        if runner.train_loop.interrupted():
+            return None
+        metrics = self._evaluate(entries)
         runner.call_hook("after_val_epoch", metrics=metrics)
         runner.call_hook("after_val")
         return metrics
 
     def _model(self) -> VISModel:
         config, network = self.runner.cfg, copy.deepcopy(self.runner.network)
-        device = next(network.parameters()).device
-        precision = resolve_precision(self.precision, device)
-        network.exact_extractor = None
-        place(network, device, precision)
+        place(network, self.device, self.precision)
         preprocess = Preprocessor(**config.get("data_preprocessor", {}))
-        return VISModel(network, config, self.dataloader.categories, preprocess, device, precision)
+        return VISModel(network, config, self.dataloader.categories, preprocess, self.device, self.precision)
 
     def _segment(self) -> list[dict[str, Any]]:
         """Entries of this process's share of the videos."""
@@ -73,10 +74,15 @@ class VideoValLoop(BaseLoop):
         entries: list[dict[str, Any]] = []
         for place_ in tqdm(share, desc="validating", unit="video", leave=False, disable=get_rank() > 0):
             index = self.indices[place_]
-            with dataset.open(index) as source:
-                result = segment_video(model, source)
-            result.category_ids = dataset.category_ids
-            entries += sequence_annotations(result, dataset.videos[index].id)
+            if self.runner.train_loop.signals:
+                break
+            try:
+                with dataset.open(index) as source:
+                    result = segment_video(model, source)
+            except SourceError as error:
+                self.runner.logger.warning(f"left out of the validation: {error}")
+                continue
+            entries += dataset_entries(result, dataset.category_ids, dataset.videos[index].id)
         return entries
 
     def _evaluate(self, entries: list[dict[str, Any]]) -> dict[str, float]:

@@ -74,8 +74,13 @@ def test_plain_data_is_read_by_weights_only(tmp_path: Path) -> None:
     read = torch.load(tmp_path / "x.pth", weights_only=True)
     assert read["a"] == 1.5
     assert read["b"] == [1, "x", None]
-    assert read["d"] is None
+    assert "d" not in read
     assert read[3] == [True]
+
+
+def test_what_is_not_plain_is_never_lost_in_a_list() -> None:
+    with pytest.raises(TypeError, match="is no plain data"):
+        plain([object()])
 
 
 def test_what_fits_is_taken(tmp_path: Path) -> None:

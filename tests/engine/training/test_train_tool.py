@@ -100,6 +100,14 @@ def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
         (["--precision", "float16"], "needs a GPU"),
         (["--load-from", "nothing.pth"], "nothing.pth does not exist"),
         (["--cfg-options", "train_cfg.max_epochs=2"], "either max_iters or max_epochs"),
+        (["--cfg-options", "train_cfg.val_intervall=2"], "did you mean 'val_interval'?"),
+        (["--cfg-options", "train_cfg.val_interval=0"], "train_cfg.val_interval=0 must be a whole number"),
+        (["--cfg-options", "val_cfg.precision=int8"], "val_cfg.precision='int8' must be one of"),
+        (["--cfg-options", "optim_wrapper.optimizer.lr=fast"], "a learning rate 'lr' above 0"),
+        (["--cfg-options", "model.train_cfg.prop.true_mask_share=5"], "must be a number from 0 to 1"),
+        (["--cfg-options", "default_hooks.checkpoint.save_best=APP"], "save_best='APP' must be one of AP"),
+        (["--cfg-options", "default_hooks.checkpoint.by_epoch=True"], "set by_epoch=False"),
+        (["--cfg-options", "param_scheduler.0.type=LinearRL"], "LinearRL"),
     ],
 )
 def test_bad_input_is_one_line(whole: Path, repository: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
