@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import OPTIMIZERS
 
 from mmdet_vis.engine.config_check import DECAY, FRACTION, WHOLE, Rule, Rules, check_block, did_you_mean, file_of
 from mmdet_vis.engine.device import PRECISIONS
@@ -72,6 +73,12 @@ def check_training(config: Config) -> None:
         if not config.get(key):
             raise ConfigError(f"{file_of(config)}: cannot train: {key} is missing (see configs/_base_/schedules)")
         check_block(config, key, config[key], rules, required)
+    name = config.optim_wrapper.optimizer.type
+    if isinstance(name, str) and OPTIMIZERS.get(name) is None:
+        raise ConfigError(
+            f"{file_of(config)}: optim_wrapper.optimizer.type={name!r} is not known"
+            f"{did_you_mean(name, OPTIMIZERS.module_dict)}"
+        )
     if ("max_iters" in config.train_cfg) == ("max_epochs" in config.train_cfg):
         raise ConfigError(f"{file_of(config)}: train_cfg: say how long to train by either max_iters or max_epochs")
     if config.get("val_cfg"):
