@@ -30,7 +30,8 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
                 entry = json.loads(line)
             except ValueError:  # the last line of a run that was killed
                 continue
-            step = entry.get("iter", entry.get("step", step))
+            # A validation belongs to the last iteration before it, whatever its own line counts by.
+            step = entry.get("iter", step)
             for name in (*LOSSES, *METRICS, "lr"):
                 if isinstance(entry.get(name), int | float):
                     found[name][step] = entry[name]

@@ -94,6 +94,7 @@ def _scale_learning_rate(config: Config, batch_size: int, base: int | None) -> N
 def _runner(config: Config, model: TrainingModel, loader: Any, work_dir: Path, seed: int) -> TrainingRunner:
     schedulers = [_by_iteration(s, len(loader)) for s in config.get("param_scheduler") or []]
     hooks = {"sampler_seed": None, "checkpoint": {"type": "CheckpointHook"}, **(config.get("default_hooks") or {})}
+    hooks["logger"] = {"type": "LoggerHook", **(hooks.get("logger") or {}), "log_metric_by_epoch": False}
     hooks["checkpoint"] = {"interval": 1000, **hooks["checkpoint"], "by_epoch": False} if hooks["checkpoint"] else None
     try:
         runner = TrainingRunner(

@@ -20,7 +20,7 @@ def write_log(folder: Path, run: str, entries: list[dict[str, float]], rest: str
 
 def test_resumed_runs_are_one_curve(tmp_path: Path) -> None:
     write_log(tmp_path, "20260101_000000", [{"loss": 3.0, "iter": 20}, {"loss": 2.5, "iter": 40}], '{"loss": 2')
-    write_log(tmp_path, "20260102_000000", [{"loss": 2.4, "iter": 40}, {"AP": 12.5, "step": 40}])
+    write_log(tmp_path, "20260102_000000", [{"loss": 2.4, "iter": 40}, {"AP": 12.5, "step": 1}])
     assert read_scalars(tmp_path) == {"loss": {20: 3.0, 40: 2.4}, "AP": {40: 12.5}}
     plot_training(tmp_path, tmp_path / "curve.png")
     assert cv2.imread(str(tmp_path / "curve.png")).shape[1] > 900  # two plots
