@@ -30,8 +30,9 @@ class FPN(nn.Module):
         super().__init__()
         self.lateral_convs = nn.ModuleList(ConvModule(c, out_channels, 1) for c in in_channels)
         self.fpn_convs = nn.ModuleList(ConvModule(out_channels, out_channels, 3) for _ in in_channels)
-        for module in self.lateral_convs:
-            nn.init.xavier_uniform_(module.get_parameter("conv.weight"), gain=lateral_gain)
+        if lateral_gain != 1.0:
+            for module in self.lateral_convs:
+                nn.init.xavier_uniform_(module.get_parameter("conv.weight"), gain=lateral_gain)
         self.out_channels = out_channels
         self.num_outs = num_outs
 
