@@ -20,7 +20,7 @@ DEFAULT_FPS = 6.0
 """Frames per second for sources without a rate: YouTube-VIS holds every fifth frame of 30 fps video."""
 
 # In order of preference, with their options. All but the last make H.264; crf 20 is visually near lossless; with one
-# thread the same frames give the same bytes, however busy the machine is.
+# thread what is encoded does not depend on how busy the machine is.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"crf": "20", "preset": "veryfast", "threads": "1"}),
     ("libopenh264", {"b": "6M"}),
