@@ -1,0 +1,102 @@
+"""Command line of ``python -m mmdet_vis.webui``."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.engine.cli import PRECISIONS, positive, seconds
+from mmdet_vis.errors import UserError
+
+
+def port_number(text: str) -> int:
+    """Parse ``--port``."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 to 65535")
+    return int(text)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mmdet_vis.webui",
+        description="Serve a web page that segments videos: drop one, and get it back with its objects coloured, a "
+        "table and a timeline of them, and the results as files.",
+        epilog="Ctrl-C ends the server and deletes all uploads and results; those of a page are deleted when it is "
+        "closed, and after an hour. Videos are segmented one at a time, others wait. Nothing is sent to or loaded "
+        "from other machines.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="config file, which is run as code; needs --checkpoint (default: the model that comes with the program)",
+    )
+    model.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="weights, .pth or .safetensors; needs --config",
+    )
+    model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    model.add_argument(
+        "--precision",
+        default="auto",
+        choices=PRECISIONS,
+        help="what the page starts with; auto is the fastest that the device does well, float32 is exact",
+    )
+    server = parser.add_argument_group("server")
+    server.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 127.0.0.1 is this machine only. There are no passwords: with another address, "
+        "everyone who can reach the machine can use it",
+    )
+    server.add_argument("--port", type=port_number, default=7860, help="port to listen on; 0 takes a free one")
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload")
+    limits.add_argument("--max-seconds", type=seconds, default=60.0, metavar="SECONDS", help="longest video")
+    parser.add_argument(
+        "--examples",
+        type=Path,
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help="videos that the page offers, beside a synthetic one (default: demo/inputs of the repository)",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until Ctrl-C or a signal to end; returns the exit status."""
+    parser = build_parser()
+    args = parser.parse_args(arguments)
+    own: dict[str, Any] = {"config": getattr(args, "config", None), "weights": getattr(args, "checkpoint", None)}
+    if (own["config"] is None) != (own["weights"] is None):
+        parser.error("--config and --checkpoint belong together: give both, or neither for the default model")
+    if not _has_gradio():
+        raise UserError("the web page needs gradio: pip install 'mmdet_vis[web]'")
+    # From here on it takes seconds: torch and gradio are imported.
+    from mmdet_vis.webui.examples import find_examples
+    from mmdet_vis.webui.limits import Limits
+    from mmdet_vis.webui.models import ModelStore
+    from mmdet_vis.webui.server import check_address, serve
+
+    examples = find_examples(getattr(args, "examples", None))
+    port = check_address(args.host, args.port)
+    given = {name: value for name, value in own.items() if value is not None}
+    models = ModelStore({**given, "device": args.device}, args.precision)
+    serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples)
+    return 0
+
+
+def _has_gradio() -> bool:
+    try:
+        return find_spec("gradio") is not None
+    except ValueError:  # a module that was blocked
+        return False

@@ -1,0 +1,93 @@
+"""Starting and ending the server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.errors import UserError
+from mmdet_vis.webui.examples import make_example
+from mmdet_vis.webui.limits import Limits
+from mmdet_vis.webui.models import ModelStore
+from mmdet_vis.webui.runner import Runner
+from mmdet_vis.webui.workspace import Workspace
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def check_address(host: str, port: int) -> int:
+    """Make sure that the server can listen, before time goes into anything else; returns the port, a free one for 0.
+
+    Raises:
+        UserError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a port of one that has just ended counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another --port or --host"
+        ) from error
+
+
+def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Sequence[Path]) -> None:
+    """Serve the page until SIGINT or SIGTERM, then delete all its files.
+
+    Args:
+        models: with the model loaded.
+        limits: what videos are taken.
+        host, port: where to listen; the port is free.
+        examples: videos that the page offers, beside a synthetic one.
+
+    Raises:
+        UserError: the server cannot start.
+    """
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    workspace = Workspace()
+    try:
+        _set_environment(workspace.root)
+        from mmdet_vis.webui.app import build_page, launch
+
+        runner = Runner(models, workspace, limits)
+        page = build_page(runner, [*examples, make_example(workspace.root)])
+        workspace.keep_all()
+        try:
+            launch(page, host, port, limits)
+            workspace.start_sweeping()
+            shown = f"[{host}]" if ":" in host else host
+            print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)
+            if host not in LOCAL:
+                print("warning: everyone who can reach this address can use the page", flush=True)
+            ended.wait()
+        finally:
+            runner.close()
+            page.close(verbose=False)
+    finally:
+        workspace.close()
+
+
+def _set_environment(root: Path) -> None:
+    """What gradio and its libraries read when they are imported: no reports, no network, files in one place."""
+    os.environ.update(
+        GRADIO_TEMP_DIR=str(root),
+        GRADIO_ANALYTICS_ENABLED="False",
+        GRADIO_RUN_HISTORY="False",
+        HF_HUB_OFFLINE="1",
+        HF_HUB_DISABLE_TELEMETRY="1",
+    )
+    # gradio asks itself whether it has started: a proxy could not.
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), *LOCAL)))
+    # Uploads are written there first; those that are cut short must go too.
+    tempfile.tempdir = str(root)

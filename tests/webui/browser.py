@@ -1,0 +1,119 @@
+"""A server of the page in a process of its own, and a real Chromium that visits it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START_SECONDS = 120
+
+
+def lacking() -> str | None:
+    """What has to be installed for the browser tests; None if all is there."""
+    try:
+        import gradio  # noqa: F401
+        import playwright  # noqa: F401
+    except ImportError as error:
+        return f"needs {error.name}: pip install -e '.[dev]'"
+    if not any(map(shutil.which, CHROMIUMS)):
+        return "needs Chromium: apt install chromium"
+    return None
+
+
+class Server:
+    """``python -m mmdet_vis.webui`` on a free port; its temporary files are in ``temporary``."""
+
+    def __init__(self, temporary: Path, *options: str) -> None:
+        self.temporary = temporary
+        self.lines: list[str] = []
+        self._printed: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # Whatever asks the internet fails, as it would without one.
+        dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mmdet_vis.webui", "--port", "0", "--device", "cpu", *options],
+            env={**os.environ, **dead, "TMPDIR": str(temporary), "OMP_WAIT_POLICY": "PASSIVE"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.address = self._wait_for_address()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            self._printed.put(line)
+        self._printed.put(None)
+
+    def _wait_for_address(self) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            line = self._printed.get(timeout=max(deadline - time.monotonic(), 0.01))
+            assert line is not None, "".join(self.lines)
+            if match := re.search(r"http://\S+", line):
+                return match.group()
+
+    def workspace(self) -> Path:
+        """The folder of its temporary files."""
+        (folder,) = self.temporary.glob("mmdet_vis_web_*")
+        return folder
+
+    def end(self, how: int = signal.SIGTERM) -> int:
+        """Send a signal and wait; returns the exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, CHROMIUMS)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def upload(page: Any, video: Path) -> None:
+    """Give the page a video, as a user who picks a file, and wait until it has it."""
+    page.locator("#input input[type=file]").first.set_input_files(str(video))
+    page.locator("#input video").wait_for(timeout=30_000)
+
+
+def segment(page: Any, timeout: float = 120) -> str:
+    """Press the button and wait for the end; returns the line that the page then shows."""
+    page.evaluate("document.querySelectorAll('#status [role=status]').forEach(line => line.classList.add('old'))")
+    page.locator("#start").click()
+    line = page.locator("#status [role=status]:not(.old):not(.busy)")
+    line.wait_for(timeout=timeout * 1000)
+    return line.inner_text()
