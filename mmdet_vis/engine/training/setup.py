@@ -26,6 +26,7 @@ from mmdet_vis.engine.training.runner import TrainingRunner
 from mmdet_vis.engine.training.validation import VideoValLoop
 from mmdet_vis.engine.workers import Workers
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
 from mmdet_vis.registry import DATASETS
 from mmdet_vis.training.step import TrainingStep
 
@@ -64,6 +65,7 @@ def build_runner(
     if config.get("load_from") and not resumes:
         initialise(network, config.load_from)
     network.to(device=where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    depthwise_in_float32(network)
     train = config.train
     dataset = build(DATASETS, Config({"dataset": train.dataset}, filename=config.filename), "dataset")
     if dataset.categories != categories:
