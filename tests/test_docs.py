@@ -1,0 +1,264 @@
+"""The documentation against the program: its snippets run, its commands exist, its messages and keys are the code's."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.engine import config_check
+from mmdet_vis.engine.checkpoint import read_state_dict
+from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.training import check as training_check
+from mmdet_vis.visualization.video_writer import VideoWriter
+from scripts.check_links import default_pages
+from scripts.site_pages import LATER, OUTSIDE, site_links
+from tests.documents import commands, inline_code, named_block, python_blocks, table_cells
+from tests.tiny import moving_frames
+from tests.tiny_dataset import write_ytvis
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PLACEHOLDER = "\0"
+
+
+# Snippets.
+
+
+def _working_folder(tiny: tuple[Path, Path], folder: Path) -> None:
+    """The files that the snippets name, with the tiny network in place of the published one."""
+    config = folder / "configs" / "SeqMaskRCNN" / "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+    config.parent.mkdir(parents=True)
+    config.write_text(tiny[0].read_text())
+    (folder / "pretrained").mkdir()
+    torch.save(read_state_dict(tiny[1]), folder / "pretrained" / "seq_mask_rcnn_r50_ytv19.pth")
+    frames = moving_frames(10)
+    with VideoWriter(folder / "clip.mp4", 25, frames[0].shape[:2]) as video:
+        for frame in frames:
+            video.write(frame)
+    write_ytvis(folder, "annotations.json", "frames", {1: 10})
+    annotations = json.loads((folder / "annotations.json").read_text())
+    annotations["categories"] = [{"id": n, "name": name} for n, name in enumerate(("cat", "dog", "bird"), 1)]
+    annotations["annotations"][0]["category_id"] = 1
+    (folder / "annotations.json").write_text(json.dumps(annotations))
+
+
+def test_snippets_of_the_python_interface(tiny, tmp_path, monkeypatch, capsys):
+    """All blocks of the page, in order, as one program; then those of docs/analysis.md on its results."""
+    _working_folder(tiny, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    blocks = python_blocks(DOCS / "python-api.md")
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"python-api.md, block {number}", "exec"), names)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[0] == "1"
+    assert any("tracks" in line for line in lines)
+    assert any("'AP'" in line for line in lines)
+    assert lines[-1] == "missing.mp4: no such file or folder; check the path"
+    assert (tmp_path / "drawn.mp4").stat().st_size > 0
+    assert len(list((tmp_path / "png" / "clip").glob("*.png"))) == 10
+    (tmp_path / "annotations.json").rename("valid.json")
+    for block in python_blocks(DOCS / "analysis.md"):
+        exec(compile(block, "analysis.md", "exec"), {})
+    assert (tmp_path / "report.html").is_file()
+
+
+# Configs.
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """A folder ``configs`` with the repository's, to which those of a page can be added."""
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    for name in ("_base_", "SeqMaskRCNN", "SynthVIS"):
+        (folder / name).symlink_to(ROOT / "configs" / name)
+    return folder
+
+
+def _write(page: str, folder: Path, name: str) -> Path:
+    path = folder / name.split("/")[-1]
+    path.write_text(named_block(DOCS / page, f"# {name}"))
+    return path
+
+
+def test_backbone_example_segments_a_video(configs):
+    path = _write("backbones.md", configs, "configs/convnext_tiny.py")
+    options = {"data_preprocessor.img_scale": (96, 64), "model.test_cfg.rcnn.score_thr": 0.0}
+    model = load_model(path, device="cpu", cfg_options=options)
+    assert model.network.backbone.out_channels == (96, 192, 384, 768)
+    result = segment_video(model, moving_frames(2), key_num=1)
+    assert result.num_frames == 2
+
+
+def test_own_backbone_is_built(configs, monkeypatch):
+    _write("backbones.md", configs, "my_backbone.py")
+    monkeypatch.syspath_prepend(str(configs))
+    path = _write("backbones.md", configs, "configs/my_backbone_config.py")
+    network = build_model(load_config(path))
+    with torch.no_grad():
+        levels = network.extract(torch.zeros(1, 3, 64, 96)).levels
+    assert [tuple(level.shape[2:]) for level in levels] == [(16, 24), (8, 12), (4, 6), (2, 3), (1, 2)]
+
+
+def test_one_line_backbones_are_built(configs):
+    lines = python_blocks(DOCS / "backbones.md")[0].splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        path = configs / "one.py"
+        base = "./SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+        path.write_text(f"_base_ = {base!r}\n{line}\n")
+        with torch.device("meta"):
+            assert len(build_model(load_config(path)).backbone.out_channels) == 4
+
+
+def test_configs_for_own_data_can_be_trained(configs):
+    first = _write("own-data.md", configs, "configs/my_videos.py")
+    second = _write("own-data.md", configs, "configs/my_mixture.py")
+    for path in (first, second):
+        config = load_config(path)
+        training_check.check_training(config)
+        training_check.train_settings(config)
+        with torch.device("meta"):
+            assert build_model(config).bbox_head.num_classes == 1 + len(config.categories)
+
+
+def test_the_config_in_configs_md_is_the_file():
+    name = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+    block = named_block(DOCS / "configs.md", f"# {name}")
+    assert ast.dump(ast.parse(block)) == ast.dump(ast.parse((ROOT / name).read_text()))
+
+
+def test_every_key_is_in_configs_md():
+    text = " ".join(inline_code(DOCS / "configs.md"))
+    words = set(re.findall(r"\w+", text))
+    keys = {*config_check.PROPOSE_REDUCE, *config_check.RPN, *config_check.RCNN, *config_check.DATA_PREPROCESSOR}
+    keys |= {*config_check.PARTS, *(key for rules in config_check.PARTS.values() for key in rules)}
+    keys |= {*training_check.TRAIN, *training_check.TRAIN_CFG, *training_check.VAL_CFG, *training_check.SETTINGS}
+    keys |= {*training_check.OPTIM_WRAPPER} - {"constructor"}
+    assert sorted(keys - words) == []
+
+
+def test_defaults_of_track_by_iou_are_the_documented_ones():
+    from mmdet_vis.baselines import TrackByIoU
+
+    documented = {row[0]: row[1] for row in _rows("configs.md", 5) if row[0] in config_check.PARTS["TrackByIoU"]}
+    built = vars(TrackByIoU())
+    assert {key: ast.literal_eval(value) for key, value in documented.items()} == built
+
+
+def _rows(page: str, least: int) -> Iterator[tuple[str, str]]:
+    """(key, default) of the table with a column "default" of a page, which has so many rows."""
+    section = (DOCS / page).read_text().split("| argument | default | what |")[1].split("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines()[2:]]
+    assert len(rows) == least
+    for key, value in rows:
+        yield key.strip(" `"), value.strip(" `")
+
+
+# Commands.
+
+
+@cache
+def _help(script: str) -> str:
+    if script.startswith("benchmarks/"):  # they load torch before they look at their options
+        return (ROOT / script).read_text() + (ROOT / "benchmarks" / "common.py").read_text()
+    arguments = [script] if script.endswith(".py") else ["-m", script]
+    done = subprocess.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, f"{script}: {done.stderr}"
+    return done.stdout
+
+
+def test_every_command_exists_with_its_options():
+    """Of all pages; scripts pass options on to the tool that they run."""
+    runs = {"demo.sh": "tools/test_vis.py", "eval": "tools/test_vis.py", "run": "tools/train.py"}
+    seen: defaultdict[str, set[str]] = defaultdict(set)
+    for page in default_pages(ROOT):
+        for command in commands(page):
+            script = command.script
+            if script.endswith((".py", ".sh")):
+                assert (ROOT / script).is_file(), f"{command.page}: {script} does not exist"
+            if script.endswith(".sh"):
+                script = runs.get(Path(script).name.split("_")[0], "")
+            if script:
+                seen[script] |= {f"{command.page} {option}" for option in command.options}
+    assert {"tools/test_vis.py", "tools/train.py", "tools/convert_cvat.py"} <= set(seen)
+    for script, options in seen.items():
+        known = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", _help(script)))
+        wrong = sorted(option for option in options if option.split()[1] not in known)
+        assert not wrong, f"{script} has no such options: {wrong}"
+
+
+def test_options_of_the_tables_exist():
+    """Options that stand alone in getting-started.md, evaluate.md and configs.md are those of the tools."""
+    known = set(re.findall(r"--[a-z][\w-]*", " ".join(map(_help, ("tools/test_vis.py", "tools/eval_vis.py")))))
+    for page in ("getting-started.md", "evaluate.md", "configs.md"):
+        for code in inline_code(DOCS / page):
+            if code.startswith("--"):
+                assert set(re.findall(r"--[a-z][\w-]*", code)) <= known, f"{page}: {code}"
+
+
+# Messages.
+
+
+@cache
+def _messages() -> str:
+    """All text of the program, with a placeholder for what is filled in."""
+    texts: list[str] = []
+    for folder in ("mmdet_vis", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (v.value if isinstance(v, ast.Constant) else PLACEHOLDER for v in node.values)
+                    texts.append("".join(map(str, parts)))
+                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    texts.append(node.value)
+    return "\n".join(texts)
+
+
+def test_messages_of_troubleshooting_are_the_programs():
+    """Each piece of a message between two … is a piece of a text in the code."""
+    cells = table_cells(DOCS / "troubleshooting.md", 0)
+    assert len(cells) > 45
+    for message in (code for cell in cells for code in cell):
+        if message.startswith("demo.sh"):
+            continue
+        for piece in re.split(r"…|\(…\)", message):
+            # What a message is built from may stand in several places.
+            for part in re.split(r" \((?=it looks like)", piece):
+                assert part.strip(" (),:=") in _messages(), f"troubleshooting.md: {message!r}: {part!r}"
+
+
+# The site.
+
+
+def test_links_between_the_site_and_the_repository():
+    text = (
+        "[a](../INSTALL.md#by-hand) [b](../data/README.md) ![c](images/x.png) [d](../configs/x.py) [e](#f) `[g](../h)`"
+    )
+    assert site_links(text, "training.md") == (
+        "[a](install.md#by-hand) [b](data.md) ![c](images/x.png) d [e](#f) `[g](h)`"
+    )
+    assert site_links("[a](../docs/training.md) [b](https://x.org)", "data.md") == "[a](training.md) [b](https://x.org)"
+    assert site_links("[a](docs/training.md)", "install.md") == "[a](training.md)"
+    assert site_links("```\n[a](../INSTALL.md)\n```\n", "index.md") == "```\n[a](../INSTALL.md)\n```\n"
+
+
+def test_every_page_is_in_the_navigation():
+    text = (ROOT / "mkdocs.yml").read_text()
+    listed = set(re.findall(r": ([\w-]+\.md)$", text, re.MULTILINE))
+    there = {path.name for path in DOCS.glob("*.md")} | set(OUTSIDE.values())
+    assert there <= listed
+    assert listed - there <= set(LATER)
