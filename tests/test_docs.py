@@ -245,9 +245,7 @@ def test_messages_of_troubleshooting_are_the_programs():
 
 
 def test_links_between_the_site_and_the_repository():
-    text = (
-        "[a](../INSTALL.md#by-hand) [b](../data/README.md) ![c](images/x.png) [d](../configs/x.py) [e](#f) `[g](../h)`"
-    )
+    text = "[a](../INSTALL.md#by-hand) [b](../data/README.md) ![c](images/x.png) [d](../configs/x.py) [e](#f) `[g](h)`"
     assert site_links(text, "training.md") == (
         "[a](install.md#by-hand) [b](data.md) ![c](images/x.png) d [e](#f) `[g](h)`"
     )
