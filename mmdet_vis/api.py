@@ -4,7 +4,7 @@ Example::
 
     from mmdet_vis.api import load_model, segment_video
 
-    model = load_model("configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py", "r50.pth")
+    model = load_model()  # the default model; or load_model("config.py", "weights.pth")
     result = segment_video(model, "clip.mp4")
     for sequence in result.sequences:
         print(sequence.track_id, result.category_of(sequence), round(sequence.score, 2), len(sequence.masks))
@@ -36,6 +36,7 @@ from mmdet_vis.engine.device import (
     resolve_device,
     resolve_precision,
 )
+from mmdet_vis.engine.model_file import default_weights, embedded_config
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -75,7 +76,7 @@ class VISModel:
 
 
 def load_model(
-    config: str | Path | Config,
+    config: str | Path | Config | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     precision: str = "float32",
@@ -84,9 +85,14 @@ def load_model(
 ) -> VISModel:
     """Build a model and load its weights.
 
+    With neither config nor weights it is the default model, which comes with the program and knows persons, animals,
+    vehicles and other objects.
+
     Args:
-        config: a config file (it is executed: use only files that you trust), or a loaded config.
-        weights: a ``.pth`` or ``.safetensors`` checkpoint; None leaves the weights as initialised, at random.
+        config: a config file (it is executed: use only files that you trust), or a loaded config. None: the one that
+            the weights carry, see ``tools/export_model.py``.
+        weights: a ``.pth`` or ``.safetensors`` checkpoint; None beside a config leaves the weights as initialised, at
+            random.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
             fastest that the device does well.
@@ -99,7 +105,10 @@ def load_model(
     """
     where = resolve_device(device)
     how = resolve_precision(precision, where)
-    if not isinstance(config, Config):
+    if config is None:
+        weights = default_weights() if weights is None else weights
+        config = embedded_config(weights, cfg_options)
+    elif not isinstance(config, Config):
         config = load_config(config, cfg_options)
     elif cfg_options:
         config = apply_options(copy.deepcopy(config), cfg_options)
