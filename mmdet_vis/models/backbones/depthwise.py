@@ -11,8 +11,8 @@ from torch import Tensor, nn
 def depthwise_in_float32(network: nn.Module) -> int:
     """Let the depthwise convolutions of a network train in float32 where the CPU's autocast would use bfloat16.
 
-    The weight gradient of a 5x5 depthwise convolution takes four times as long in bfloat16 as in float32 there, which is
-    a third of a training step of an EfficientNet. Other devices, and runs without autocast, are as before.
+    The weight gradient of a 5x5 depthwise convolution takes four times as long in bfloat16 as in float32 there, which
+    is a third of a training step of an EfficientNet. Other devices, and runs without autocast, are as before.
 
     Args:
         network: changed in place; parameters keep their names.
