@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 import subprocess
@@ -17,9 +18,11 @@ import pytest
 import torch
 
 from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.data.training import ClipSampler, build_training_dataset
 from mmdet_vis.engine import config_check
 from mmdet_vis.engine.checkpoint import read_state_dict
 from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.run_dataset import build_dataset
 from mmdet_vis.engine.training import check as training_check
 from mmdet_vis.visualization.video_writer import VideoWriter
 from scripts.check_links import default_pages
@@ -124,7 +127,29 @@ def test_one_line_backbones_are_built(configs):
             assert len(build_model(load_config(path)).backbone.out_channels) == 4
 
 
-def test_configs_for_own_data_can_be_trained(configs):
+def _own_data(folder: Path) -> None:
+    """The files that own-data.md names: videos of a ball, and one image of it in the COCO format."""
+    write_ytvis(folder, "my_videos.json", "my_frames")
+    content = json.loads((folder / "my_videos.json").read_text())
+    content["categories"] = [{"id": 12, "name": "Ball"}]
+    for name in ("my_videos.json", "my_validation.json"):
+        (folder / name).write_text(json.dumps(content))
+    (folder / "my_images").symlink_to(folder / "my_frames" / "video0")
+    found = content["annotations"][0]
+    box = {"segmentation": found["segmentations"][0], "bbox": found["bboxes"][0], "area": found["areas"][0]}
+    stills = {
+        "images": [{"id": 1, "file_name": "00000.png", "height": 64, "width": 96}],
+        "categories": [{"id": 12, "name": "ball"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 12, "iscrowd": 0, **box}],
+    }
+    (folder / "my_images.json").write_text(json.dumps(stills))
+
+
+def test_configs_for_own_data_can_be_trained(configs, tmp_path, monkeypatch):
+    """Config, network, and both datasets with data as the page has them."""
+    (tmp_path / "data").mkdir()
+    _own_data(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
     first = _write("own-data.md", configs, "configs/my_videos.py")
     second = _write("own-data.md", configs, "configs/my_mixture.py")
     for path in (first, second):
@@ -133,6 +158,12 @@ def test_configs_for_own_data_can_be_trained(configs):
         training_check.train_settings(config)
         with torch.device("meta"):
             assert build_model(config).bbox_head.num_classes == 1 + len(config.categories)
+        clips = build_training_dataset(config)
+        assert clips.categories == ("ball", "player")
+        for batch in itertools.islice(ClipSampler(clips, 1, 0), 6):
+            assert len(clips[batch[0]].images) == 2
+        videos = build_dataset(config)
+        assert (videos.categories, len(videos)) == (("ball", "player"), 5)
 
 
 def test_the_config_in_configs_md_is_the_file():
