@@ -1,0 +1,156 @@
+"""How well a model segments real clips with one annotated object: J of the best-matching sequence, per clip.
+
+The folder is laid out like DAVIS: JPEGImages/CLIP/*.jpg and Annotations/CLIP/*.png, where any value but 0 is the
+object. All sequences of a clip are compared with the annotation; the one with the largest mean IoU over the
+clip counts (the first frame included). That says whether the object was found and followed, not whether the score ranks
+it first, so the rank and the score are in the table too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.data.sources import open_source
+from mmdet_vis.engine.cli import PRECISIONS, OptionAction, positive
+from mmdet_vis.errors import DatasetError, run_command
+from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
+from mmdet_vis.visualization.overlay import render_frames
+
+
+class ClipScore(NamedTuple):
+    """A clip's result: the best sequence's mean IoU, its lowest IoU of a frame, its category, score and rank."""
+
+    clip: str
+    j: float
+    worst: float
+    category: str
+    score: float
+    rank: int
+    sequences: int
+    frames_per_second: float
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path, help="folder with JPEGImages and Annotations")
+    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
+    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
+    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
+    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--key-num", type=positive, help="key frames (default: the config's)")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
+    parser.add_argument("--sheet", type=Path, help="also write a picture: frames of each clip with what was found")
+    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
+    return parser.parse_args()
+
+
+def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
+    """Annotations ``[T, H, W]`` uint8, 0 or 1, of the frames with these names.
+
+    Raises:
+        DatasetError: one of them is missing or cannot be read.
+    """
+    masks = []
+    for name in names:
+        mask = cv2.imread(str(folder / f"{Path(name).stem}.png"), cv2.IMREAD_GRAYSCALE)
+        if mask is None:
+            raise DatasetError(
+                f"{folder / Path(name).stem}.png is missing or damaged: every frame needs its annotation"
+            )
+        masks.append((mask > 0).astype(np.uint8))
+    return np.stack(masks)
+
+
+def frame_ious(sequence: InstanceSequence, truth: list[dict[str, object]]) -> NDArray[np.float64]:
+    """IoU of a sequence with the annotation in each frame: ``[T]`` in [0, 1]; 1 where both are empty."""
+    values = []
+    for found, true in zip(sequence.masks, truth, strict=True):
+        union = coco_mask.area(coco_mask.merge([found, true]))
+        values.append(coco_mask.area(coco_mask.merge([found, true], intersect=True)) / union if union else 1.0)
+    return np.array(values)
+
+
+def score_clip(result: VideoResult, masks: NDArray[np.uint8], seconds: float) -> ClipScore:
+    """Compare every sequence with the annotation and keep the best."""
+    truth = encode_masks(masks)
+    speed = result.num_frames / seconds
+    if not result.sequences:
+        return ClipScore(result.name, 0.0, 0.0, "-", 0.0, 0, 0, speed)
+    ious = [frame_ious(sequence, truth) for sequence in result.sequences]
+    best = int(np.argmax([values.mean() for values in ious]))
+    sequence = result.sequences[best]
+    return ClipScore(
+        result.name, float(ious[best].mean()), float(ious[best].min()), result.category_of(sequence), sequence.score,
+        best + 1, len(result.sequences), speed,
+    )  # fmt: skip
+
+
+def contact_row(frames: list[NDArray[np.uint8]], result: VideoResult, columns: int = 6) -> NDArray[np.uint8]:
+    """Frames spread over the clip with the sequences above score 0.2 drawn: ``[h, columns * w, 3]`` uint8 BGR."""
+    chosen = set(np.linspace(0, len(frames) - 1, columns).round().astype(int).tolist())
+    height = round(320 * result.height / result.width)
+    return np.hstack(
+        [
+            cv2.resize(picture, (320, height), interpolation=cv2.INTER_AREA)
+            for index, picture in enumerate(render_frames(result, frames))
+            if index in chosen
+        ]
+    )
+
+
+def run_clip(model: VISModel, root: Path, clip: str, args: argparse.Namespace) -> tuple[ClipScore, NDArray[np.uint8]]:
+    """Segment a clip; its score and its row of the contact sheet."""
+    with open_source(root / "JPEGImages" / clip) as source:
+        frames = source.read(0, len(source))[:: args.every]
+        names = list(source.frame_names)[:: args.every]
+    masks = read_masks(root / "Annotations" / clip, names)
+    start = time.perf_counter()
+    result = segment_video(model, frames, key_num=args.key_num)
+    seconds = time.perf_counter() - start
+    result.name = clip
+    return score_clip(result, masks, seconds), contact_row(frames, result)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    args = parse_args()
+    clips = args.clips or sorted(p.name for p in (args.root / "JPEGImages").glob("*") if p.is_dir())
+    if not clips:
+        raise DatasetError(f"{args.root / 'JPEGImages'} holds no clips: give a folder laid out like DAVIS")
+    model = load_model(args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options)
+    scores, rows = [], []
+    print(
+        "| clip | J | worst frame | category | score | rank | sequences | frames/s |\n|---|---|---|---|---|---|---|---|"
+    )
+    for clip in clips:
+        score, row = run_clip(model, args.root, clip, args)
+        scores.append(score)
+        rows.append(row)
+        print(
+            f"| {clip} | {100 * score.j:.1f} | {100 * score.worst:.1f} | {score.category} | {score.score:.2f} "
+            f"| {score.rank} | {score.sequences} | {score.frames_per_second:.2f} |",
+            flush=True,
+        )
+    print(f"| mean | {100 * np.mean([s.j for s in scores]):.1f} | | | | | | |")
+    if args.sheet is not None:
+        width = max(row.shape[1] for row in rows)
+        padded = [
+            cv2.copyMakeBorder(r, 0, 4, 0, width - r.shape[1], cv2.BORDER_CONSTANT, value=(255,) * 3) for r in rows
+        ]
+        if not cv2.imwrite(str(args.sheet), np.vstack(padded)):
+            print(f"cannot write {args.sheet}: its name must end in .jpg or .png", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run_command(main)
