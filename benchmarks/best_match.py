@@ -23,7 +23,7 @@ from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.engine.cli import PRECISIONS, OptionAction, positive
 from mmdet_vis.errors import DatasetError, run_command
-from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
+from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, encode_masks
 from mmdet_vis.visualization.overlay import render_frames
 
 
@@ -72,7 +72,7 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     return np.stack(masks)
 
 
-def frame_ious(sequence: InstanceSequence, truth: list[dict[str, object]]) -> NDArray[np.float64]:
+def frame_ious(sequence: InstanceSequence, truth: list[RLE]) -> NDArray[np.float64]:
     """IoU of a sequence with the annotation in each frame: ``[T]`` in [0, 1]; 1 where both are empty."""
     values = []
     for found, true in zip(sequence.masks, truth, strict=True):

@@ -105,19 +105,15 @@ def load_model(
     """
     where = resolve_device(device)
     how = resolve_precision(precision, where)
-    if config is None:
-        weights = default_weights() if weights is None else weights
-        config = embedded_config(weights, cfg_options)
-    elif not isinstance(config, Config):
-        config = load_config(config, cfg_options)
-    elif cfg_options:
-        config = apply_options(copy.deepcopy(config), cfg_options)
-    network = build_model(config)
-    categories = resolve_categories(config.get("categories") or ())
+    if config is None and weights is None:
+        weights = default_weights()
+    chosen = _resolve_config(config, weights, cfg_options)
+    network = build_model(chosen)
+    categories = resolve_categories(chosen.get("categories") or ())
     expected = network.bbox_head.num_classes - 1
     if len(categories) != expected:
         raise ConfigError(
-            f"{config.filename}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is {expected}"
+            f"{chosen.filename}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is {expected}"
         )
     if weights is not None:
         load_checkpoint(network, weights)
@@ -125,10 +121,22 @@ def load_model(
     if compile:
         compile_parts(network)
     try:
-        preprocess = Preprocessor(**config.get("data_preprocessor", {}))
+        preprocess = Preprocessor(**chosen.get("data_preprocessor", {}))
     except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"{config.filename}: data_preprocessor: {error}") from error
-    return VISModel(network, config, categories, preprocess, where, how)
+        raise ConfigError(f"{chosen.filename}: data_preprocessor: {error}") from error
+    return VISModel(network, chosen, categories, preprocess, where, how)
+
+
+def _resolve_config(
+    config: str | Path | Config | None, weights: str | Path | None, options: Mapping[str, Any] | None
+) -> Config:
+    """The config that is named, given, or carried by the weights, with options applied."""
+    if isinstance(config, Config):
+        return apply_options(copy.deepcopy(config), options) if options else config
+    if config is not None:
+        return load_config(config, options)
+    assert weights is not None  # load_model has put the default ones in
+    return embedded_config(weights, options)
 
 
 def segment_video(
