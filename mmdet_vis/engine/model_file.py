@@ -57,7 +57,7 @@ def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) 
     if file_format(path) != "safetensors":
         raise ConfigError(missing)
     try:
-        with safetensors.safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+        with safetensors.safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get(CONFIG_KEY)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error

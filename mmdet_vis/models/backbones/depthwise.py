@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +28,6 @@ def depthwise_in_float32(network: nn.Module) -> int:
     return count
 
 
-@cache
 def _float32_class(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
     """``kind`` with a forward pass in float32 under the CPU's autocast."""
     if issubclass(kind, _Float32Convolution):
