@@ -6,9 +6,9 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 . "$root/scripts/setup_env.sh"
 
-default_checkpoint=$root/pretrained/seq_mask_rcnn_r101_ytv19.pth
+default_checkpoint=$root/pretrained/seq_mask_rcnn_lite0_stills.safetensors
 : "${CHECKPOINT:=$default_checkpoint}"
-: "${CONFIG:=$root/configs/SeqMaskRCNN/seq_mask_rcnn_r101_fpn_1x_youtubevis19_ftstage.py}"
+: "${CONFIG:=$root/configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py}"
 : "${INPUT_DIR:=$root/demo/inputs}"
 : "${SAVE_DIR:=$root/demo/outputs}"
 
@@ -16,7 +16,8 @@ usage() {
   cat <<END
 usage: [CONFIG=FILE] [CHECKPOINT=FILE] [INPUT_DIR=DIR] [SAVE_DIR=DIR] [PYTHON=FILE] sh demo.sh [OPTION...]
 
-Segments every video and frame folder of a directory: Seq Mask R-CNN with Propose-Reduce, 5 key frames.
+Segments every video and frame folder of a directory: Seq Mask R-CNN with Propose-Reduce, 5 key frames. The model that
+comes with the repository finds persons, animals, vehicles and other objects; CONFIG and CHECKPOINT choose another.
 The first run makes a Python environment in $venv, unless an active one has the package.
 
   CONFIG      model configuration, now $CONFIG
@@ -36,12 +37,7 @@ done
 if [ ! -f "$CHECKPOINT" ]; then
   [ "$CHECKPOINT" = "$default_checkpoint" ] ||
     fail "no checkpoint at $CHECKPOINT; set CHECKPOINT to a .pth or .safetensors file"
-  printf '%s\n' "error: no checkpoint at $CHECKPOINT" \
-    'Get the ResNet-101 model for YouTube-VIS 2019 from the table "Results" in the README of the original project,' \
-    'https://github.com/dvlab-research/ProposeReduce#results (a file on Google Drive:' \
-    'https://drive.google.com/file/d/1SmcJsIqluzjuH-uKCNs1ybNqvQClIqai/view), and save it under the name above.' \
-    'To use other weights: CONFIG=its/config.py CHECKPOINT=its/weights.pth sh demo.sh' >&2
-  exit 2
+  fail "no checkpoint at $CHECKPOINT, which comes with the repository: clone it again, or set CONFIG and CHECKPOINT"
 fi
 [ -f "$CONFIG" ] || fail "no configuration at $CONFIG; set CONFIG to a file of configs/"
 [ -e "$INPUT_DIR" ] || fail "no input at $INPUT_DIR; set INPUT_DIR to a directory of videos and frame folders"
