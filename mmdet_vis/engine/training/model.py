@@ -22,7 +22,7 @@ class TrainingModel(nn.Module):
     Args:
         step: losses of clips.
         accumulate: equal parts that a batch is worked through in, one after the other, so that a large batch fits a
-            small device. Each part's losses are divided by the part's own numbers, as those of a GPU of the original.
+            small device. A part's losses are divided by the numbers of that part, over all processes.
     """
 
     def __init__(self, step: TrainingStep, accumulate: int = 1) -> None:
@@ -57,8 +57,9 @@ def update(
     model: nn.Module, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper, accumulate: int
 ) -> dict[str, Tensor]:
     """One step of the optimiser on a batch that is cut into ``accumulate`` equal parts."""
-    size = len(clips) // accumulate
-    parts = [clips[at : at + size] for at in range(0, len(clips), size)]
+    # A process holds a run of the whole batch's clips whose length is a multiple of accumulate. So a clip's place in the
+    # whole batch decides on its part, however many processes there are.
+    parts = [clips[part::accumulate] for part in range(accumulate)]
     optim_wrapper.zero_grad()
     total: dict[str, Tensor] = {}
     for index, part in enumerate(parts):

@@ -45,6 +45,21 @@ def test_accumulated_parts_give_the_gradient_of_the_batch() -> None:
     assert b["loss"].item() == pytest.approx(a["loss"].item())
 
 
+class Normalised(Line):
+    """Divides a part's loss by numbers of the part, as losses of regions are."""
+
+    def forward(self, batch: list[float]) -> dict[str, torch.Tensor]:
+        numbers = torch.tensor(batch)
+        return {"loss": (self.weight * numbers**2).sum() / numbers.sum()}
+
+
+def test_place_in_the_whole_batch_decides_on_the_part() -> None:
+    """Two processes that hold (1, 2) and (3, 6) work through (1, 3) and then (2, 6), and so must one that holds all."""
+    model = Normalised()
+    update(model, [1.0, 2.0, 3.0, 6.0], wrapper(model), 2)
+    assert model.weight.item() == pytest.approx(2.0 - 0.1 * (10 / 4 + 40 / 8) / 2)
+
+
 def test_gradients_are_clipped_to_the_norm() -> None:
     model = Line()
     update(model, [100.0], wrapper(model, clip_grad={"max_norm": 0.5}), 1)

@@ -87,6 +87,19 @@ def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
     assert same_weights(weights(folder, 6), weights(whole / "whole", 6), 1e-5)
 
 
+def test_accumulating_processes_follow_one_that_accumulates(whole: Path, repository: Path) -> None:
+    short = ["--cfg-options", "train.accumulate=2", "train_cfg.max_iters=2", "val_cfg=None"]
+    short.append("default_hooks.checkpoint.save_best=None")
+    for name, processes in (("parts", 1), ("parts_of_two", 2)):
+        options = [*short, f"train.batch_size={2 // processes}"]
+        done = train(repository, whole / "training.py", "--work-dir", whole / name, *options, processes=processes)
+        assert done.returncode == 0, done.stderr
+    ours, expected = curve(whole / "parts_of_two"), curve(whole / "parts")
+    assert sorted(expected) == [1, 2]
+    assert all(ours[i] == pytest.approx(expected[i], rel=1e-4) for i in expected)
+    assert same_weights(weights(whole / "parts_of_two", 2), weights(whole / "parts", 2), 1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
