@@ -42,6 +42,7 @@ from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
+from mmdet_vis.propose_reduce.less_memory import with_less_memory
 from mmdet_vis.structures import InstanceSequence, VideoResult
 from mmdet_vis.structures.resize import rles_to_original
 
@@ -170,7 +171,7 @@ def segment_video(
         the sequences, best first, with masks at the video's original size. No object gives no sequence.
 
     Raises:
-        SourceError: the video cannot be read.
+        SourceError: the video cannot be read, or needs too much memory, also with smaller batches than usual.
         ConfigError: an option cannot be used.
     """
     settings = build_settings(model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
@@ -180,11 +181,14 @@ def segment_video(
     try:
         geometry = model.preprocess.geometry(video.height, video.width)
         common = model.network, video, model.preprocess, geometry.resized
-        with tf32_products(model.precision.tf32):
-            if isinstance(settings, ProposeReduceSettings):
-                found = propose_reduce(*common, settings, engine, progress)
-            else:
-                found = settings(*common, engine, progress)
+
+        def search(engine: EngineSettings) -> Sequences:
+            with tf32_products(model.precision.tf32):
+                if isinstance(settings, ProposeReduceSettings):
+                    return propose_reduce(*common, settings, engine, progress)
+                return settings(*common, engine, progress)
+
+        found = with_less_memory(search, engine, video.name, len(video))
         return _result(model, video, found, geometry.resized)
     finally:
         if video is not source:

@@ -6,10 +6,26 @@ stderr and exit with :attr:`UserError.exit_code`; a traceback is kept for faults
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+EXIT_INTERRUPTED = 130
+"""Of commands that Ctrl-C, SIGTERM or a closed terminal ended."""
+
+# What the system answers for which the user's disk or permissions are to blame, not the program.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+# What the errors of allocators say, in lower case: of PyTorch on the CPU, OpenCV, FFmpeg, C++ and thread creation.
+_OUT_OF_MEMORY = (
+    "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "insufficient memory",
+    "bad_alloc", "alloc_failed", "can't start new thread", "unable to allocate",
+)  # fmt: skip
 
 
 class UserError(Exception):
@@ -38,26 +54,75 @@ class OutputError(UserError):
     """A result that cannot be written."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is used up; most libraries have no type of their own for it."""
+    text = str(error).lower()
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (
+        isinstance(error, Exception)
+        and not isinstance(error, UserError)
+        and any(words in text for words in _OUT_OF_MEMORY)
+    )
+
+
 def run_command(main: Callable[[], int | None]) -> None:
     """Run the ``main`` function of a command line tool and exit with its status.
 
-    A :class:`UserError` becomes one line on stderr and its exit code; Ctrl-C exits with 130 as shells expect; a
+    A :class:`UserError`, a full or read-only disk and memory that is used up become one line on stderr and an exit
+    code of 2; Ctrl-C, SIGTERM and SIGHUP end the work in the same way, without unfinished files, and exit with 130; a
     closed pipe (``... | head``) ends quietly.
     """
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    _end_on_signals()
     try:
         status = main()
     except UserError as error:
-        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
+        _second_signal_kills()
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # Python would complain again while it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+            where = f"{error.filename}: " if error.filename is not None else ""
+            _fail(f"{where}{error.strerror}; check its permissions and the free disk space", 2)
+        if is_out_of_memory(error):
+            reason = str(error)[:200] or type(error).__name__
+            _fail(f"not enough memory ({reason}); give the program more, or less to do", 2)
+        raise
     sys.exit(status or 0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    print(f"error: {' '.join(text.splitlines())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _end_on_signals() -> None:
+    """Let SIGTERM (``kill``, a scheduler, a container that stops) and a closed terminal end the work as Ctrl-C does."""
+    # Processes that wait for each other in compiled code would not hear a Python handler.
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if not alone or threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _second_signal_kills() -> None:
+    """From here on nothing is left to save, so a signal need not wait for threads that hang."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)

@@ -11,6 +11,7 @@ from mmdet_vis.engine.cli import (
     add_config_arguments,
     add_dataset_arguments,
     add_engine_arguments,
+    add_safe_config,
     add_stream_arguments,
     check_stream_arguments,
     formats,
@@ -32,9 +33,10 @@ def parse_args() -> argparse.Namespace:
         "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
         "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
         "exits with 1; `python -m mmdet_vis.engine.launch` in its place keeps the code); 2: bad input, or the results "
-        "cannot be evaluated; 130: interrupted.",
+        "cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
     )
     add_config_arguments(parser)
+    add_safe_config(parser)
     parser.add_argument(
         "--input-dir",
         type=Path,
@@ -64,11 +66,11 @@ def parse_args() -> argparse.Namespace:
     add_engine_arguments(parser)
     args = parser.parse_args()
     check_stream_arguments(parser, args)
-    for option in ("resume", "overwrite", "eval"):
-        if args.input_dir is not None and getattr(args, option):
-            parser.error(f"--{option} is for runs over a dataset: leave it out with --input-dir")
-        if args.stream is not None and option != "overwrite" and getattr(args, option):
-            parser.error(f"--{option} is for runs over a dataset: leave it out with --stream")
+    for source, unfit in (("input_dir", ("overwrite", "eval")), ("stream", ("resume", "eval"))):
+        for option in unfit:
+            if getattr(args, source) is not None and getattr(args, option):
+                shown = source.replace("_", "-")
+                parser.error(f"--{option} is for runs over a dataset: leave it out with --{shown}")
     return args
 
 
@@ -107,20 +109,33 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.data.sources import find_inputs
     from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.device import parse_bytes
-    from mmdet_vis.engine.run_inputs import DEFAULT_FORMATS, EXIT_SOME_FAILED, check_places, describe, run_inputs
+    from mmdet_vis.engine.inputs_store import InputsStore
+    from mmdet_vis.engine.run_inputs import (
+        DEFAULT_FORMATS,
+        EXIT_SOME_FAILED,
+        check_places,
+        describe,
+        find_places,
+        inputs_identity,
+        run_inputs,
+    )
     from mmdet_vis.engine.run_lock import RunLock
     from mmdet_vis.engine.settings import build_settings
 
     # What can be wrong with the arguments should show before the model is loaded.
     options.formats = options.formats or DEFAULT_FORMATS
-    inputs = find_inputs(args.input_dir)
-    check_places(inputs, args.save_dir, options.formats)
+    paths = find_inputs(args.input_dir)
+    check_places(paths, args.save_dir, options.formats)
+    inputs = find_places(paths, args.save_dir, options.formats)
     config = load_config(args.config, args.cfg_options)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
+    identity = inputs_identity(config, args.checkpoint, options, args.device, args.precision, args.compile)
     with RunLock(args.save_dir):
+        store = InputsStore(args.save_dir, inputs, "json" in options.formats)
         model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
-        summary = run_inputs(model, inputs, args.save_dir, options)
+        store.prepare(identity, args.resume)
+        summary = run_inputs(model, inputs, store, options)
     print(describe(summary, args.save_dir, options.formats))
     return EXIT_SOME_FAILED if summary.failures else 0
 
@@ -134,17 +149,19 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.engine.device import parse_bytes
     from mmdet_vis.engine.run_lock import RunLock
     from mmdet_vis.engine.settings import build_settings
+    from mmdet_vis.evaluation.writers.files import remove_unfinished
     from mmdet_vis.streaming import StreamReader
     from mmdet_vis.streaming.run import FORMATS, describe_stream, run_stream, stream_places
     from mmdet_vis.streaming.segment import check_window
     from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
 
     check_window(args.window, args.overlap)
-    config = load_config(args.config, args.cfg_options)
+    config = load_config(args.config, args.cfg_options, args.safe_config)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
     with StopSignals() as stop, RunLock(args.save_dir):
         source = StreamReader(args.stream, args.timeout, args.window - args.overlap, stop)
+        remove_unfinished([args.save_dir])
         places = stream_places(source.name, args.stream, args.save_dir, options.formats or FORMATS, args.overwrite)
         with source:
             model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
@@ -170,6 +187,7 @@ def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:
         device=args.device,
         precision=args.precision,
         cfg_options=args.cfg_options,
+        safe_config=args.safe_config,
         compile=args.compile,
         resume=args.resume,
         overwrite=args.overwrite,

@@ -58,6 +58,17 @@ def positive(text: str) -> int:
     return value
 
 
+def seed(text: str) -> int:
+    """Parse the seed of everything left to chance: a whole number of 32 bits, as NumPy's generators take."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number from 0 to {2**32 - 1}")
+    return value
+
+
 class OptionAction(argparse.Action):
     """Collects ``key=value`` pairs; values are Python literals, anything else is a string."""
 
@@ -104,6 +115,15 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar="KEY=VALUE",
         help="override values of the config, e.g. propose_reduce.key_num=3",
+    )
+
+
+def add_safe_config(parser: argparse.ArgumentParser) -> None:
+    """Add ``--safe-config``."""
+    parser.add_argument(
+        "--safe-config",
+        action="store_true",
+        help="read the config as data: literals, dict(...) and _base_ only, nothing in it is executed or imported",
     )
 
 
@@ -228,8 +248,8 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
     earlier.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the run in SAVE where it stopped; refused if it is of another model or other settings. "
-        "Without it and --overwrite, a SAVE that holds results is refused",
+        help="go on with the run in SAVE where it stopped, also with --input-dir; refused if it is of another model or "
+        "other settings. Without it and --overwrite, a SAVE that holds results of a dataset is refused",
     )
     earlier.add_argument(
         "--overwrite",

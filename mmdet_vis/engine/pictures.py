@@ -57,11 +57,11 @@ def write_pictures(
         style: Style = "blend" if use_img else "overlay"
         drawn = render_frames(result, _frames(source), show_thr, style=style)
         task = bar.add_task("drawing", total=result.num_frames)
+        stack.callback(bar.remove_task, task)
         for frame in drawn:
             for writer in writers:
                 writer.write(frame)
             bar.advance(task)
-        bar.remove_task(task)
 
 
 def _frames(source: FrameSource) -> Iterator[NDArray[np.uint8]]:

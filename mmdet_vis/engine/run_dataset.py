@@ -22,23 +22,18 @@ from mmdet_vis.engine.dataset_evaluation import check_can_evaluate
 from mmdet_vis.engine.dataset_progress import DatasetProgress
 from mmdet_vis.engine.dataset_report import Failure, ShardReport, finish
 from mmdet_vis.engine.pictures import write_pictures
-from mmdet_vis.engine.run_identity import compute_settings, run_identity
+from mmdet_vis.engine.run_identity import NOT_IN_IDENTITY, compute_settings, run_identity
 from mmdet_vis.engine.run_inputs import EXIT_SOME_FAILED, RunOptions
 from mmdet_vis.engine.run_lock import RunLock
 from mmdet_vis.engine.run_places import check_inputs, has_pictures, video_places
 from mmdet_vis.engine.run_store import RunStore
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.engine.workers import Workers, balance
-from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.errors import ConfigError, SourceError, is_out_of_memory
 from mmdet_vis.evaluation.writers import sequence_annotations
 from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 from mmdet_vis.registry import DATASETS
 from mmdet_vis.structures import VideoResult
-
-# They decide on how a run goes, not on what it finds.
-NOT_IN_IDENTITY = ("feature_memory",)
-# What the RuntimeErrors of allocators say, in lower case.
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 @dataclass
@@ -47,6 +42,7 @@ class DatasetRun:
 
     Attributes:
         config, checkpoint, device, precision, cfg_options, compile: see :func:`mmdet_vis.api.load_model`.
+        safe_config: read the config as data, see :func:`mmdet_vis.engine.config.load_config`.
         save_dir: where the results go.
         options: of segmenting and writing; no ``formats`` means those that the dataset's benchmark takes.
         resume, overwrite: what to do with an earlier run in ``save_dir``: see ``RunStore.prepare``.
@@ -61,6 +57,7 @@ class DatasetRun:
     precision: str = "float32"
     cfg_options: dict[str, Any] = field(default_factory=dict)
     compile: bool = False
+    safe_config: bool = False
     resume: bool = False
     overwrite: bool = False
     evaluate: bool = False
@@ -133,7 +130,7 @@ def _run_as(workers: Workers, run: DatasetRun, lock: RunLock) -> bool:
 
 def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:
     """The config, its dataset, and the options with their defaults filled in; all checked."""
-    config = load_config(run.config, run.cfg_options)
+    config = load_config(run.config, run.cfg_options, run.safe_config)
     dataset = build_dataset(config)
     options = replace(run.options, formats=run.options.formats or default_formats(dataset))
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
@@ -208,7 +205,7 @@ def run_share(
         except SourceError as error:
             failure = str(error)
         except Exception as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             failure = (
@@ -271,14 +268,6 @@ def dataset_entries(
     result = replace(result, category_ids=tuple(absent if number is None else number for number in category_ids))
     entries = sequence_annotations(result, video_id, score_thr)
     return [entry for entry in entries if entry["category_id"] != absent]
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory is used up; PyTorch's CPU allocator raises a plain RuntimeError."""
-    text = str(error).lower()
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and any(words in text for words in OUT_OF_MEMORY)
-    )
 
 
 def _peak_memory() -> int:

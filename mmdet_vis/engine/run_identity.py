@@ -17,6 +17,8 @@ from mmdet_vis.errors import CheckpointError
 from mmdet_vis.version import __version__
 
 DIFFERENCES_NAMED = 3
+# Options that decide on how a run goes, not on what it finds.
+NOT_IN_IDENTITY = ("feature_memory",)
 # Where the data lie does not change results; which videos they are is told by the dataset itself.
 IGNORED_CONFIG_KEYS = ("test",)
 
@@ -44,12 +46,25 @@ def compute_settings(device: str, precision: str, compile: bool) -> dict[str, An
 
 
 def run_identity(config: Config, checkpoint: Path, dataset: VideoDataset, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that results depend on, as a JSON object.
+    """Everything that the results of a run over a dataset depend on, as a JSON object.
+
+    Args:
+        config, checkpoint, options: see :func:`model_identity`.
+        dataset: its videos (ids, names, sizes, names of frames) and category ids count, not its place.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+    """
+    facts = {"category_ids": dataset.category_ids, "videos": len(dataset), "sha256": _digest_of_videos(dataset)}
+    return {**model_identity(config, checkpoint, options), "dataset": json.loads(json.dumps(facts))}
+
+
+def model_identity(config: Config, checkpoint: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What results depend on besides the videos, as a JSON object.
 
     Args:
         config: with the user's options applied.
         checkpoint: the weights; told apart by size and SHA-256, not by name.
-        dataset: its videos (ids, names, sizes, names of frames) and category ids count, not its place.
         options: names and values of other settings.
 
     Raises:
@@ -60,7 +75,6 @@ def run_identity(config: Config, checkpoint: Path, dataset: VideoDataset, option
         "version": __version__,
         "checkpoint": _digest_of_file(checkpoint),
         "options": dict(options),
-        "dataset": {"category_ids": dataset.category_ids, "videos": len(dataset), "sha256": _digest_of_videos(dataset)},
         "config": settings,
     }
     # As it comes back from a file: tuples are lists there.

@@ -7,17 +7,22 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from mmengine.config import Config
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.sources import FrameSource, open_source, unique_names
+from mmdet_vis.engine.inputs_store import Input, InputsStore
 from mmdet_vis.engine.pictures import write_pictures
-from mmdet_vis.errors import OutputError, SourceError
-from mmdet_vis.evaluation.writers import sequence_annotations, write_results
+from mmdet_vis.engine.run_identity import NOT_IN_IDENTITY, compute_settings, model_identity
+from mmdet_vis.errors import OutputError, SourceError, is_out_of_memory
+from mmdet_vis.evaluation.writers import sequence_annotations
 from mmdet_vis.structures import VideoResult
 
 FORMATS = ("json", "overlay", "video", "png")
@@ -67,11 +72,19 @@ class RunOptions:
 
 @dataclass
 class Summary:
-    """What a run did."""
+    """What a run did.
+
+    Attributes:
+        videos, frames, seconds: how many were segmented, and how long that took.
+        earlier: videos that a run before had finished.
+        sequences: how many of each category are drawn.
+        failures: why videos were left out.
+    """
 
     videos: int = 0
     frames: int = 0
     seconds: float = 0.0
+    earlier: int = 0
     sequences: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
@@ -96,48 +109,94 @@ def check_places(inputs: Sequence[Path], save_dir: Path, formats: Sequence[str])
             raise OutputError(f"inputs {name} and {name}.mp4 would write to the same place: rename one of them")
 
 
-def run_inputs(model: VISModel, inputs: Sequence[Path], save_dir: Path, options: RunOptions) -> Summary:
-    """Segment videos and write the results as each is done.
+def find_places(inputs: Sequence[Path], save_dir: Path, formats: Sequence[str]) -> list[Input]:
+    """The videos of a run with their names and the places of their results."""
+    named = zip(inputs, unique_names(inputs), strict=True)
+    return [Input(path, name, _places(save_dir, name, formats)) for path, name in named]
 
-    ``results.json`` is written anew after each video, so that an interrupted run keeps what it computed. A video that
-    cannot be read is reported and skipped; the others are done.
+
+def inputs_identity(
+    config: Config, checkpoint: Path, options: RunOptions, device: str, precision: str, compile: bool
+) -> dict[str, Any]:
+    """Everything that the results of a run depend on besides its videos, as a JSON object.
 
     Args:
-        inputs: frame folders and video files, from :func:`mmdet_vis.data.sources.find_inputs`.
-        save_dir: must exist.
+        config: with the user's options applied.
+        checkpoint: the weights.
+        options: of segmenting and writing.
+        device, precision, compile: see :func:`mmdet_vis.engine.run_identity.compute_settings`.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+        ConfigError: the device is not there, or cannot do that precision.
+    """
+    settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
+    return model_identity(config, checkpoint, settings | compute_settings(device, precision, compile))
+
+
+def run_inputs(model: VISModel, inputs: Sequence[Input], store: InputsStore, options: RunOptions) -> Summary:
+    """Segment videos and write the results as each is done.
+
+    ``results.json`` is written anew from time to time and whenever the run ends, also by an interruption, so what was
+    computed is kept. A video that cannot be read, or needs too much memory, is reported and skipped; the others are
+    done.
+
+    Args:
+        inputs: from :func:`find_places`.
+        store: of the same inputs, prepared; what is finished there is not done again.
+        options: how videos are segmented and what is written.
 
     Raises:
         SourceError: the only input cannot be read.
         OutputError: a result cannot be written.
     """
     summary = Summary()
-    entries: list[dict[str, object]] = []
-    with _progress() as bar:
-        overall = bar.add_task("videos", total=len(inputs))
-        for number, (path, name) in enumerate(zip(inputs, unique_names(inputs), strict=True), start=1):
-            task = bar.add_task(name, total=None)
-            try:
-                with open_source(path) as source:
-                    source.name = name
-                    for line in source.warnings:
-                        print(f"warning: {line}", file=sys.stderr)
-                    result = _segment(model, source, options, summary, bar, task)
-                    found = sequence_annotations(result, number, options.score_thr)
-                    entries += [{**entry, "video_name": name} for entry in found]
-                    if "json" in options.formats:
-                        write_results(save_dir / "results.json", entries)
-                    places = _places(save_dir, name, options.formats)
-                    write_pictures(result, source, places, options.show_thr, options.use_img, bar)
-            except SourceError as error:
-                if len(inputs) == 1:
-                    raise
-                summary.failures.append(str(error))
-                print(f"error: {error}", file=sys.stderr)
-            bar.remove_task(task)
-            bar.advance(overall)
-    if "json" in options.formats:
-        write_results(save_dir / "results.json", entries)
+    try:
+        with _progress() as bar:
+            overall = bar.add_task("videos", total=len(inputs))
+            for video in inputs:
+                if store.is_finished(video):
+                    summary.earlier += 1
+                else:
+                    failure = _run_video(model, video, store, options, summary, bar)
+                    if failure and len(inputs) == 1:
+                        raise SourceError(failure)
+                    if failure:
+                        summary.failures.append(failure)
+                        print(f"error: {failure}", file=sys.stderr)
+                bar.advance(overall)
+    except BaseException:
+        with suppress(OutputError):  # What went wrong first is what the user should read.
+            store.write_results()
+        raise
+    store.write_results()
     return summary
+
+
+def _run_video(
+    model: VISModel, video: Input, store: InputsStore, options: RunOptions, summary: Summary, bar: Progress
+) -> str:
+    """Segment a video and write all of its results; returns why it could not be done, empty if it was."""
+    task = bar.add_task(video.name, total=None)
+    failure = ""
+    try:
+        with open_source(video.path) as source:
+            source.name = video.name
+            for line in source.warnings:
+                print(f"warning: {line}", file=sys.stderr)
+            result = _segment(model, source, options, summary, bar, task)
+            write_pictures(result, source, video.places, options.show_thr, options.use_img, bar)
+        store.finish(video, result.num_frames, sequence_annotations(result, 0, options.score_thr))
+    except SourceError as error:
+        failure = str(error)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        failure = f"{video.path}: not enough memory ({reason}): try --mem-max 40, or a smaller --feature-memory"
+    finally:
+        bar.remove_task(task)
+    return failure
 
 
 def _progress() -> Progress:
@@ -146,13 +205,13 @@ def _progress() -> Progress:
 
 
 def _segment(
-    model: VISModel, source: FrameSource, options: RunOptions, summary: Summary, bar: Progress, task: object
+    model: VISModel, source: FrameSource, options: RunOptions, summary: Summary, bar: Progress, task: TaskID
 ) -> VideoResult:
     start = time.perf_counter()
     result = options.segment(
         model,
         source,
-        lambda done, total: bar.update(task, completed=done, total=total),  # type: ignore[arg-type]
+        lambda done, total: bar.update(task, completed=done, total=total),
     )
     seconds = time.perf_counter() - start
     summary.videos += 1
@@ -185,5 +244,7 @@ def describe(summary: Summary, save_dir: Path, formats: Iterable[str]) -> str:
         f"found: {found}",
         f"results ({', '.join(formats)}): {save_dir.resolve()}",
     ]
+    if summary.earlier:
+        lines.insert(0, f"{summary.earlier} videos were finished before")
     lines += [f"failed: {json.dumps(line)[1:-1]}" for line in summary.failures]
     return "\n".join(lines)

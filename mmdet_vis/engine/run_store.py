@@ -13,7 +13,7 @@ from typing import Any
 from mmdet_vis.engine.run_identity import differences, is_identity
 from mmdet_vis.errors import OutputError
 from mmdet_vis.evaluation.writers import write_results
-from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir, remove_unfinished
 
 # What a run writes beside run.json, relative to its folder; --overwrite removes these and nothing else.
 WRITTEN = (
@@ -22,8 +22,6 @@ WRITTEN = (
 )  # fmt: skip
 FOLDERS = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
 PLACES = ("videos", "png", "overlay", "video", "results.json", "submission.zip", "metrics.json", "summary.json")
-# Files that were being written when a run was killed.
-UNFINISHED = (".tmp-*", "videos/.tmp-*", "png/*/.tmp-*", "overlay/*/.tmp-*", "video/.tmp-*")
 _COMPLETE = b"]\n"
 
 
@@ -62,7 +60,8 @@ class RunStore:
                 self._clear()
             else:
                 self._check(before, identity, resume)
-            self._remove(UNFINISHED)
+        # A run may have been killed before it wrote run.json.
+        remove_unfinished([self.folder, *chain.from_iterable(map(self.folder.glob, FOLDERS))])
         # First of all, since it says that the other files are of a run.
         atomic_write(self.folder / "run.json", json.dumps(identity, indent=1) + "\n")
         ensure_writable_dir(self.folder / "videos")

@@ -151,7 +151,7 @@ def test_number_of_threads(tool: Tool, whole: Path) -> None:
 
 def test_options_of_the_wrong_mode(tool: Tool, tmp_path: Path) -> None:
     for options, words in (
-        (["--input-dir", ".", "--resume"], "--resume is for runs over a dataset"),
+        (["--input-dir", ".", "--overwrite"], "--overwrite is for runs over a dataset"),
         (["--resume", "--overwrite"], "not allowed with"),
         (["--threads", "0"], "'0': use a whole number"),
     ):

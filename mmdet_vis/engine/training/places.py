@@ -10,7 +10,7 @@ from mmdet_vis.engine.run_lock import RunLock
 from mmdet_vis.engine.training.runner import latest_state
 from mmdet_vis.engine.workers import Workers
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.evaluation.writers.files import ensure_writable_dir
+from mmdet_vis.evaluation.writers.files import ensure_writable_dir, remove_unfinished
 
 
 @contextmanager
@@ -25,6 +25,7 @@ def locked_work_dir(folder: Path, workers: Workers) -> Iterator[None]:
     def take() -> None:
         ensure_writable_dir(folder)
         lock.acquire()
+        remove_unfinished([folder])
         if workers.size > 1:
             lock.share()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from typing import BinaryIO
 from mmdet_vis.errors import OutputError
 
 _PROBE_BYTES = 4096
+_UNFINISHED = re.compile(r"\.tmp-[0-9a-f]+(\.\w+)?")
 # What file systems answer that cannot be told to write now.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES)
 
@@ -127,6 +129,29 @@ def ensure_writable_dir(path: str | Path) -> Path:
     except OSError as error:
         raise _output_error(path, error) from error
     return path
+
+
+def remove_unfinished(folders: Iterable[Path]) -> None:
+    """Remove the files that were being written when a program was killed; only for who has the folders to itself.
+
+    Args:
+        folders: looked into, not below; they need not exist.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    for folder in folders:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for path in (folder / name for name in sorted(names) if _UNFINISHED.fullmatch(name)):
+            if path.is_symlink() or not path.is_file():
+                continue
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot remove {path}: {error.strerror}; use another folder") from error
 
 
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
