@@ -210,7 +210,7 @@ def launch(page: gr.Blocks, host: str, port: int, limits: Limits) -> None:
             quiet=True,
             share=False,
             show_error=True,
-            max_file_size=f"{limits.max_megabytes}mb",
+            max_file_size=limits.max_bytes,
             enable_monitoring=False,
             ssr_mode=False,
             pwa=False,

@@ -19,12 +19,17 @@ class Limits:
     """What the server takes.
 
     Attributes:
-        max_megabytes: largest file, in units of 10^6 bytes.
+        max_megabytes: largest file, in units of 2^20 bytes.
         max_seconds: longest video.
     """
 
     max_megabytes: int = 200
     max_seconds: float = 60.0
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest file."""
+        return self.max_megabytes * 2**20
 
     @property
     def max_frames(self) -> int:
@@ -46,9 +51,9 @@ def check_video(path: Path, limits: Limits) -> None:
         size = path.stat().st_size
     except OSError as error:
         raise SourceError(f"{name} is no longer on the server: drop it again") from error
-    if size > limits.max_megabytes * 10**6:
+    if size > limits.max_bytes:
         raise SourceError(
-            f"{name} has {size / 10**6:.0f} MB, this server takes {limits.max_megabytes}: compress or cut it"
+            f"{name} has {size / 2**20:.1f} MB, this server takes {limits.max_megabytes}: compress or cut it"
         )
     _check_length(path, name, limits)
 

@@ -22,7 +22,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-START_SECONDS = 120
+PATIENCE = 300  # seconds: the machine may be busy with other things
 
 
 def lacking() -> str | None:
@@ -64,7 +64,7 @@ class Server:
         self._printed.put(None)
 
     def _wait_for_address(self) -> str:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             line = self._printed.get(timeout=max(deadline - time.monotonic(), 0.01))
             assert line is not None, "".join(self.lines)
@@ -79,7 +79,7 @@ class Server:
     def end(self, how: int = signal.SIGTERM) -> int:
         """Send a signal and wait; returns the exit status."""
         self.process.send_signal(how)
-        return self.process.wait(60)
+        return self.process.wait(PATIENCE)
 
     def __enter__(self) -> Server:
         return self
@@ -104,16 +104,26 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
+def visit(browser: Any, address: str) -> Any:
+    """Open the page in a browser, or in a context of one; returns it."""
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1400, "height": 1100})
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(address)
+    page.locator("#start").wait_for()
+    return page
+
+
 def upload(page: Any, video: Path) -> None:
     """Give the page a video, as a user who picks a file, and wait until it has it."""
     page.locator("#input input[type=file]").first.set_input_files(str(video))
-    page.locator("#input video").wait_for(timeout=30_000)
+    page.locator("#input video").wait_for()
 
 
-def segment(page: Any, timeout: float = 120) -> str:
+def segment(page: Any) -> str:
     """Press the button and wait for the end; returns the line that the page then shows."""
     page.evaluate("document.querySelectorAll('#status [role=status]').forEach(line => line.classList.add('old'))")
     page.locator("#start").click()
     line = page.locator("#status [role=status]:not(.old):not(.busy)")
-    line.wait_for(timeout=timeout * 1000)
+    line.wait_for()
     return line.inner_text()

@@ -21,9 +21,9 @@ def test_length_is_allowed_up_to_the_limit(tmp_path, ending):
 def test_size(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     with clip.open("ab") as file:
-        file.write(bytes(1_100_000))
+        file.write(bytes(1_150_000))
     check_video(clip, Limits(max_megabytes=2))
-    with pytest.raises(SourceError, match=r"^clip.mp4 has 1 MB, this server takes 1: "):
+    with pytest.raises(SourceError, match=r"^clip.mp4 has 1.1 MB, this server takes 1: "):
         check_video(clip, Limits(max_megabytes=1))
 
 
