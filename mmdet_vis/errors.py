@@ -80,10 +80,11 @@ def run_command(main: Callable[[], int | None]) -> None:
     _end_on_signals()
     try:
         status = main()
+        _let_signals_kill()
     except UserError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _second_signal_kills()
+        _let_signals_kill()
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -121,8 +122,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _second_signal_kills() -> None:
-    """From here on nothing is left to save, so a signal need not wait for threads that hang."""
+def _let_signals_kill() -> None:
+    """From here on nothing is left to save: a signal shows no traceback and does not wait for threads that hang."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
