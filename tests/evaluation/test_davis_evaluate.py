@@ -201,6 +201,16 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         evaluate(tmp_path / "missing", root)
 
 
+def test_a_set_without_objects_is_named(tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    first = root / "Annotations_unsupervised" / "480p" / "car" / "00000.png"
+    write_map(first, np.zeros((HEIGHT, WIDTH), np.uint8))
+    assert {each.sequence for each in evaluate(results, root).objects} == {"dog"}
+    write_map(first.parent.parent / "dog" / "00000.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
+    with pytest.raises(DatasetError, match=r"no object is annotated in the set of 2 videos: .*480p: J&F needs"):
+        evaluate(results, root)
+
+
 def test_a_bad_data_set_is_named(tmp_path: Path) -> None:
     root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
     with pytest.raises(DatasetError, match=r"ImageSets/2017/train\.txt cannot be read"):

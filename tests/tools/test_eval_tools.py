@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
-from tests.davis_cases import write_davis, write_results
+from tests.davis_cases import HEIGHT, WIDTH, write_davis, write_map, write_results
 from tests.ytvis_cases import example, perfect_predictions
 
 
@@ -124,6 +125,16 @@ def test_eval_davis(repository: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {results / 'dog' / '00002.png'} does not exist")
     assert done.stderr.count("\n") == 1
+
+
+def test_eval_davis_without_objects(repository: Path, tmp_path: Path) -> None:
+    root, results = write_davis(tmp_path / "DAVIS"), write_results(tmp_path / "results")
+    for path in (root / "Annotations_unsupervised").rglob("00000.png"):
+        write_map(path, np.zeros((HEIGHT, WIDTH), np.uint8))
+    done = run(repository, "eval_davis.py", results, root, "--out", tmp_path / "none.json")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no object is annotated in the set of 2 videos")
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_check_submission(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def evaluate(
         progress: show a progress bar on stderr.
 
     Raises:
-        DatasetError: if the set or its annotations are missing or damaged, or the PNG of a frame is.
+        DatasetError: if the set or its annotations are missing or damaged, or the PNG of a frame is; or if no object
+            is annotated.
         ResultsError: if a video or frame is missing, or has the wrong size or too many objects.
     """
     return evaluate_sequences(
@@ -74,6 +75,12 @@ def evaluate_sequences(
     objects: list[ObjectMetrics] = []
     for sequence in tqdm(sequences, desc="evaluating", unit="video", disable=not progress):
         objects += evaluate_sequence(results_dir / sequence.name, sequence)
+    if not objects:
+        where = f": {sequences[0].annotations[0].parent.parent}" if sequences else ""
+        raise DatasetError(
+            f"no object is annotated in the set of {len(sequences)} videos{where}: J&F needs index PNGs whose first "
+            "frames number the objects from 1, as in the archive DAVIS-2017-Unsupervised"
+        )
     return DavisMetrics(objects)
 
 
