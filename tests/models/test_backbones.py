@@ -64,6 +64,15 @@ def test_frozen_stages_of_timm(name, kind):
     assert all(p.requires_grad for p in TimmBackbone(name).body.parameters())
 
 
+@pytest.mark.parametrize("number", [9, 5, -2, "1", True])
+def test_stages_that_a_backbone_does_not_have(number):
+    for make in (lambda: TimmBackbone("resnet10t", frozen_stages=number), lambda: ResNet(frozen_stages=number)):
+        with pytest.raises(ConfigError, match=f"frozen_stages={number!r} must be a whole number from 0 to 4"):
+            make()
+    with torch.device("meta"):
+        assert not any(p.requires_grad for p in ResNet(frozen_stages=4).parameters())
+
+
 def test_config_with_a_timm_backbone_builds_and_runs(repository):
     model = load_model(repository / TIMM_CONFIG, device="cpu", cfg_options={"data_preprocessor.img_scale": (96, 64)})
     network = model.network

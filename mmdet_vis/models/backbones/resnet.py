@@ -7,6 +7,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from mmdet_vis.models.backbones.fold import block_pairs, fold
+from mmdet_vis.models.backbones.frozen import check_frozen_stages
 from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
 from mmdet_vis.registry import MODELS
 
@@ -38,6 +39,7 @@ class ResNet(NormEvalMixin, TorchvisionResNet):
     ) -> None:
         if depth not in BLOCKS:
             raise ValueError(f"ResNet depth must be one of {sorted(BLOCKS)}, got {depth}")
+        check_frozen_stages(frozen_stages)
         # A classifier of one class: the smallest that torchvision builds, and dropped at once.
         super().__init__(Bottleneck, list(BLOCKS[depth]), num_classes=1, groups=groups, width_per_group=base_width)
         del self.fc, self.avgpool

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.backbones.fold import block_pairs, fold
+from mmdet_vis.models.backbones.frozen import check_frozen_stages
 from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
 from mmdet_vis.registry import MODELS
 
 STRIDES = (4, 8, 16, 32)
+WEIGHTS = ("cache_dir", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay")
+"""Arguments of timm that name a file or an address to load: older versions of timm unpickle it."""
 
 
 @MODELS.register_module()
@@ -28,7 +31,8 @@ class TimmBackbone(NormEvalMixin, nn.Module):
         **options: passed to ``timm.create_model`` (``drop_path_rate`` and the like).
 
     Raises:
-        ConfigError: the name is unknown (the nearest ones are named), or the model has no such stages.
+        ConfigError: the name is unknown (the nearest ones are named), the model has no such stages, or
+            ``frozen_stages`` is not their number.
     """
 
     strides = STRIDES
@@ -42,6 +46,7 @@ class TimmBackbone(NormEvalMixin, nn.Module):
         **options: object,
     ) -> None:
         super().__init__()
+        check_frozen_stages(frozen_stages)
         if not timm.is_model(model_name.split(".")[0]):
             near = difflib.get_close_matches(model_name, timm.list_models(), n=3)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
