@@ -7,6 +7,7 @@ import fcntl
 import os
 import platform
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ from mmdet_vis.evaluation.writers.files import ensure_writable_dir
 NAME = ".lock"
 # What file systems answer that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+# Those that this process holds.
+_held: weakref.WeakSet[RunLock] = weakref.WeakSet()
 
 
 class RunLock:
@@ -24,7 +27,8 @@ class RunLock:
 
     The first process takes it alone (:meth:`acquire`) and lets the others in (:meth:`share`), which then take it, too
     (:meth:`join`): it is free again when the last of them has ended. The operating system does that, also after
-    SIGKILL. The file tells others who has it; it stays behind if all processes are killed, and means nothing then.
+    SIGKILL. Processes that one of them forks, such as those that load data, do not have it: they may outlive it for
+    some seconds. The file tells others who has it; it stays behind if all processes are killed, and means nothing then.
 
     Args:
         folder: made by :meth:`acquire` if need be.
@@ -74,8 +78,14 @@ class RunLock:
         with suppress(OSError):
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Fails while another has it.
             self.path.unlink()
-        os.close(self._descriptor)
-        self._descriptor = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Close this process's copy; those of others keep the lock."""
+        _held.discard(self)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> RunLock:
         self.acquire()
@@ -93,6 +103,7 @@ class RunLock:
             self._flock(descriptor, kind)
             if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
                 self._descriptor = descriptor
+                _held.add(self)
                 return True
         except FileNotFoundError:
             pass
@@ -116,3 +127,11 @@ class RunLock:
                 f"{self.path.parent} is in use by another run ({owner}): wait until it has ended, or use another "
                 "--save-dir"
             ) from None
+
+
+def _forget_all() -> None:
+    for lock in list(_held):
+        lock.forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

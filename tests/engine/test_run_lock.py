@@ -57,6 +57,26 @@ def test_it_is_held_until_the_last_process_of_a_run_gives_it_back(tmp_path: Path
     stranger.release()
 
 
+def test_a_fork_does_not_keep_it(tmp_path: Path) -> None:
+    first, second = RunLock(tmp_path), RunLock(tmp_path)
+    first.acquire()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        first.release()  # of what it does not have: nothing
+        os.read(reading, 1)
+        os._exit(0)
+    os.close(reading)
+    with pytest.raises(OutputError, match="in use"):
+        second.acquire()
+    first.release()
+    second.acquire()  # while the child still lives
+    second.release()
+    os.close(writing)
+    os.waitpid(child, 0)
+
+
 def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
