@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdet_vis.engine.cli import OptionAction, positive
+from mmdet_vis.engine.cli import OptionAction, positive, seed
 from mmdet_vis.errors import run_command
 
 # Clips per picture.
@@ -19,12 +19,13 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="Regions that are ignored in training are hatched. The samples are those of the first batches of a "
-        "training run with this seed.",
+        "training run with this seed and config (on several processes: with --cfg-options train.batch_size=the sum of "
+        "theirs).",
     )
     parser.add_argument("config", type=Path, help="config with train.dataset (it is run as code)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for samples_000.png, ...")
     parser.add_argument("--num", type=positive, default=12, metavar="N", help="number of samples (default 12)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sampler and of all random choices (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the sampler and of all random choices (default 0)")
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -33,10 +34,7 @@ def parse_args() -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="override values of the config, e.g. train.dataset.max_gap=3",
     )
-    args = parser.parse_args()
-    if args.seed < 0:
-        parser.error("--seed must be 0 or more")
-    return args
+    return parser.parse_args()
 
 
 def main() -> int:
@@ -47,14 +45,15 @@ def main() -> int:
     import cv2
     from tqdm import tqdm
 
-    from mmdet_vis.data.training import ClipSampler, build_training_dataset
+    from mmdet_vis.data.training import ClipSampler, build_training_dataset, clips_per_step
     from mmdet_vis.data.training.pictures import draw_clips
     from mmdet_vis.engine.config import load_config
     from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
 
-    dataset = build_training_dataset(load_config(args.config, args.cfg_options))
+    config = load_config(args.config, args.cfg_options)
+    dataset = build_training_dataset(config)
     out = ensure_writable_dir(args.out)
-    keys = islice(chain.from_iterable(ClipSampler(dataset, 1, args.seed)), args.num)
+    keys = islice(chain.from_iterable(ClipSampler(dataset, clips_per_step(config), args.seed)), args.num)
     progress = tqdm(keys, total=args.num, unit="sample", disable=not sys.stderr.isatty())
     number = 0
     while rows := [dataset[key] for key in islice(progress, ROWS)]:

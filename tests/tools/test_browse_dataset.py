@@ -6,12 +6,15 @@ import os
 import re
 import subprocess
 import sys
+from itertools import chain, islice
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
-from mmdet_vis.data.training import build_training_dataset
+from mmdet_vis.data.training import build_loader, build_training_dataset, clips_per_step
+from mmdet_vis.data.training.pictures import draw_clips
 from mmdet_vis.engine.config import load_config
 from mmdet_vis.errors import ConfigError
 from tests.clip_cases import moving, track, write_videos
@@ -68,10 +71,34 @@ def test_faults_of_the_config_are_named(tmp_path: Path, text: str, message: str)
 
 
 def test_a_dataset_of_another_kind_is_refused(config: Path) -> None:
-    options = {"train.dataset": {"_delete_": True, "type": "YTVISDataset", "ann_file": "train.json"}}
-    options["train.dataset"] |= {"img_prefix": "frames", "data_root": str(config.parent)}
-    with pytest.raises(ConfigError, match=r"config\.py: train\.dataset is a YTVISDataset; use YTVISClips"):
-        build_training_dataset(load_config(config, options))
+    words = r"config\.py: train\.dataset is a YTVISDataset, which is not for training; use YTVISClips"
+    with pytest.raises(ConfigError, match=words):
+        build_training_dataset(load_config(config, {"train.dataset.type": "YTVISDataset"}))
+
+
+def test_samples_are_those_of_training(repository: Path, config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "five"
+    write_videos(root, {v: [track(v, 3, moving(5 * v, 8, 20, 15, 4))] for v in range(1, 6)})
+    options = {"train.dataset.data_root": str(root), "train.batch_size": 2, "train.accumulate": 2}
+    line = [f"{key}={value}" for key, value in options.items()]
+    done = run(repository, config, "--out", tmp_path / "out", "--num", "6", "--seed", "3", "--cfg-options", *line)
+    assert done.returncode == 0, done.stderr
+    content = load_config(config, options)
+    dataset = build_training_dataset(content)
+    assert clips_per_step(content) == 4
+
+    def picture(batch_size: int) -> np.ndarray:
+        loader = build_loader(dataset, batch_size, num_workers=0, seed=3)
+        return draw_clips(list(islice(chain.from_iterable(loader), 6)), dataset.categories)
+
+    found = cv2.imread(str(tmp_path / "out" / "samples_000.png"))
+    assert np.array_equal(found, picture(4))
+    assert not np.array_equal(found, picture(1))  # single samples have another order
+
+
+def test_wrong_batch_size_is_named(config: Path) -> None:
+    with pytest.raises(ConfigError, match=r"config\.py: train\.batch_size=0 must be a whole number from 1 on"):
+        clips_per_step(load_config(config, {"train.batch_size": 0}))
 
 
 def test_errors_are_one_line(repository: Path, config: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from mmdet_vis.data.training.appearance import ClipBlur, ClipColor
 from mmdet_vis.data.training.base import ClipDataset, SampleKey
-from mmdet_vis.data.training.building import build_training_dataset
+from mmdet_vis.data.training.building import build_training_dataset, clips_per_step
 from mmdet_vis.data.training.errors import BrokenSampleError
 from mmdet_vis.data.training.loader import build_loader, collate
 from mmdet_vis.data.training.mixed import MixedClips
@@ -28,5 +28,6 @@ __all__ = [
     "YTVISClips",
     "build_loader",
     "build_training_dataset",
+    "clips_per_step",
     "collate",
 ]
