@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS
 
 OTHERS = (TRANSFORMS, DATASETS, TASK_UTILS)
+IN_PIPELINE = re.compile(r"\.pipeline\[\d+\]$")
+"""Ends the place of a transform."""
+
 BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
 """What a part raises for arguments of a wrong type, number or size."""
 
@@ -101,10 +105,11 @@ def build(registry: Registry, config: Mapping[str, Any], key: str, **defaults: A
         raise ConfigError(f"{file}: {key} must be a dict with a 'type'")
     for where, name in _types(part, key):
         # A part's own parts may be of another kind, such as a dataset's transforms.
-        registries = (registry,) if where == key else (registry, *OTHERS)
+        own = TRANSFORMS if IN_PIPELINE.search(where.removeprefix(key)) else registry
+        registries = (own,) if where == key or own is TRANSFORMS else (own, *OTHERS)
         if isinstance(name, str) and all(r.get(name) is None for r in registries):
-            hint = did_you_mean(name, registry.module_dict)
-            raise ConfigError(f"{file}: {where}.type={name!r} is not registered as a {registry.name}{hint}")
+            hint = did_you_mean(name, own.module_dict)
+            raise ConfigError(f"{file}: {where}.type={name!r} is not registered as a {own.name}{hint}")
     try:
         return registry.build({**defaults, **part})
     except BUILD_ERRORS as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from mmengine.config import Config
 
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.engine.config import build, build_model, load_config
 from mmdet_vis.engine.config_check import check_config
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import MemoryEveryNth, MemoryFraction, SeqNMS, SeqSoftNMS
+from mmdet_vis.registry import DATASETS
 
 ROWS = "configs/SeqMaskRCNN"
 
@@ -52,6 +55,16 @@ def test_files_that_are_not_configs(tmp_path, repository):
         build_model(Config({"x": 1}))
     with pytest.raises(ConfigError, match=r"^config: propose_reduce is missing"):
         build_settings(Config({"x": 1}))
+
+
+def test_unknown_part_of_a_pipeline_is_no_transform():
+    pipeline = [{"type": "ClipFlip"}, {"type": "ClipResiz"}]
+    inner = {"type": "YTVISClips", "pipeline": pipeline}
+    for dataset, place in ((inner, ""), ({"type": "MixedClips", "datasets": [inner]}, ".datasets[0]")):
+        config = Config({"train": {"dataset": dataset}})
+        message = f"train.dataset{place}.pipeline[1].type='ClipResiz' is not registered as a transform; "
+        with pytest.raises(ConfigError, match=re.escape(message + "did you mean 'ClipResize'")):
+            build(DATASETS, config, "train.dataset")
 
 
 def test_unknown_option_names_the_nearest(tiny):
