@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_options
+from mmdet_vis.engine.cli import add_config_options, add_safe_config, positive, seed
 from mmdet_vis.errors import ConfigError, run_command
 
 
@@ -29,9 +29,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--load-from", type=Path, help="start from these weights (overrides the config's load_from)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="overrides the config's")
-    parser.add_argument("--seed", type=int, default=0, help="of everything left to chance (default 0)")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
+    parser.add_argument("--seed", type=seed, default=0, help="of everything left to chance (default 0)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: PyTorch's choice)")
     add_config_options(parser)
+    add_safe_config(parser)
     return parser.parse_args()
 
 
@@ -47,7 +48,7 @@ def main() -> int:
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    config = load_config(args.config, args.cfg_options)
+    config = load_config(args.config, args.cfg_options, args.safe_config)
     if args.load_from is not None:
         config.load_from = str(args.load_from)
     if args.precision is not None:

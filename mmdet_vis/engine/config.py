@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from mmdet_vis.engine.config_check import check_categories, check_config, check_pyramid, did_you_mean, file_of
+from mmdet_vis.engine.safe_config import read_safe_config
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS
@@ -24,14 +25,15 @@ BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, Run
 """What a part raises for arguments of a wrong type, number or size."""
 
 
-def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe: bool = False) -> Config:
     """Read a config file and apply ``--cfg-options``.
 
-    A config is Python code and is executed: only use files that you trust.
+    A config is Python code and is executed: only use files that you trust, or ``safe``.
 
     Args:
         path: a ``.py``, ``.json`` or ``.yaml`` config.
         options: dotted keys and values that override the file's.
+        safe: read literals only and execute nothing, see :mod:`mmdet_vis.engine.safe_config`.
 
     Raises:
         ConfigError: the file is missing or broken; or see :func:`apply_options`.
@@ -39,6 +41,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"config {path} does not exist{_nearest_config(path)}")
+    if safe:
+        return apply_options(read_safe_config(path), options or {})
     try:
         config = Config.fromfile(str(path), import_custom_modules=True)
     except SystemExit as error:

@@ -14,10 +14,14 @@ from mmengine.config import Config
 from mmdet_vis.engine.checkpoint import load_checkpoint, write_state
 from mmdet_vis.engine.checkpoint_format import file_format
 from mmdet_vis.engine.config import apply_options, build_model
+from mmdet_vis.engine.safe_types import check_sizes, check_types
 from mmdet_vis.errors import CheckpointError, ConfigError
 
 CONFIG_KEY = "mmdet_vis.config"
 """Name of the config in the metadata."""
+
+MAX_CONFIG = 2**20
+"""Characters of such a config."""
 
 KEPT = ("categories", "data_preprocessor", "model", "propose_reduce")
 """What inference needs of a config."""
@@ -50,7 +54,8 @@ def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) 
 
     Raises:
         CheckpointError: the file cannot be read.
-        ConfigError: it carries no config, or a broken one; see :func:`mmdet_vis.engine.config.apply_options`.
+        ConfigError: it carries no config, a broken one, or one that names anything but the program's own parts; see
+            :func:`mmdet_vis.engine.config.apply_options`.
     """
     path = Path(path)
     missing = f"{path} carries no config: name the config that the weights were trained with"
@@ -64,7 +69,13 @@ def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) 
     if text is None:
         raise ConfigError(missing)
     try:
-        config = Config(json.loads(text), cfg_text=text, filename=str(path))
+        content = json.loads(text) if len(text) <= MAX_CONFIG else None
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path} carries a damaged config: download it again")
+        # mmengine imports what a type names, so that "os.system" would be a part like any other.
+        check_types(content, str(path), allow_training=False)
+        check_sizes(content, str(path))
+        config = Config(content, cfg_text=text, filename=str(path))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} carries a damaged config: download it again") from error
     return apply_options(config, options or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Still:
 
     def objects(self) -> list[StillObject]:
         """Its objects, those of a crowd last."""
-        return pickle.loads(self.packed)  # Only what this process has packed itself.
+        return [StillObject(label, tuple(box), area, mask) for label, box, area, mask in json.loads(self.packed)]
 
 
 def read_stills(
@@ -92,10 +92,15 @@ def read_stills(
         except (TypeError, KeyError, ValueError):
             raise DatasetError(f"{file}: image {position} has no id, file_name, height or width: correct it") from None
         if objects and objects[0].label:
-            stills.append(Still(folder / name, size, exhaustive, pickle.dumps(objects)))
+            stills.append(Still(folder / name, size, exhaustive, _pack(objects)))
     if not stills:
         raise DatasetError(f"{file} has no object of the model's categories: check 'categories' and 'category_map'")
     return stills
+
+
+def _pack(objects: Sequence[StillObject]) -> bytes:
+    """What :meth:`Still.objects` reads."""
+    return json.dumps([(item.label, item.box, item.area, item.segmentation) for item in objects]).encode()
 
 
 def decode_objects(still: Still, objects: Sequence[StillObject]) -> NDArray[np.uint8]:
