@@ -35,14 +35,14 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="config file, which is run as code; needs --checkpoint (default: the model that comes with the program)",
+        help="config file, which is run as code; needs --checkpoint (default: the config that the weights carry)",
     )
     model.add_argument(
         "--checkpoint",
         type=Path,
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="weights, .pth or .safetensors; needs --config",
+        help="weights, .pth or .safetensors (default: the model that comes with the program)",
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     model.add_argument(
@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = build_parser()
     args = parser.parse_args(arguments)
     own: dict[str, Any] = {"config": getattr(args, "config", None), "weights": getattr(args, "checkpoint", None)}
-    if (own["config"] is None) != (own["weights"] is None):
-        parser.error("--config and --checkpoint belong together: give both, or neither for the default model")
+    if own["config"] is not None and own["weights"] is None:
+        parser.error("--config needs --checkpoint: give both, or neither for the default model")
     if not _has_gradio():
         raise UserError("the web page needs gradio: pip install 'mmdet_vis[web]'")
     # From here on it takes seconds: torch and gradio are imported.

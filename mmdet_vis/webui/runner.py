@@ -7,9 +7,7 @@ import threading
 import traceback
 from pathlib import Path
 
-import torch
-
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import UserError, is_out_of_memory
 from mmdet_vis.webui.job import JobOptions, JobResult, JobStoppedError, Progress, run_job
 from mmdet_vis.webui.limits import Limits, check_video
 from mmdet_vis.webui.models import ModelStore
@@ -103,9 +101,10 @@ class Runner:
             raise
         except UserError as error:
             raise UserError(self._line(str(error), path)) from error
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise UserError("the memory is not enough for this video: use fewer frames or a smaller video") from error
         except Exception as error:
+            if is_out_of_memory(error):
+                line = "the memory is not enough for this video: use fewer frames or a smaller video"
+                raise UserError(line) from error
             traceback.print_exc(file=sys.stderr)
             raise UserError(f"the program failed ({type(error).__name__}): its terminal says where") from error
 

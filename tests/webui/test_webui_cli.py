@@ -60,8 +60,7 @@ def test_missing_gradio(run):
         (["--max-size", "0"], "'0'"),
         (["--max-seconds", "nan"], "'nan'"),
         (["--precision", "int4"], "int4"),
-        (["--config", "a.py"], "belong together"),
-        (["--checkpoint", "a.pth"], "belong together"),
+        (["--config", "a.py"], "--config needs --checkpoint"),
     ],
 )
 def test_mistakes(run, options, word):
@@ -81,6 +80,7 @@ def test_what_cannot_be_used(run, tiny, tmp_path):
         assert f"cannot listen on 127.0.0.1 port {port}" in one_line(run(*model, "--port", port))
     assert "192.0.2.1" in one_line(run(*model, "--host", "192.0.2.1"))
     assert "no.pth" in one_line(run("--config", tiny[0], "--checkpoint", tmp_path / "no.pth", "--port", "0"))
+    assert "no.pth" in one_line(run("--checkpoint", tmp_path / "no.pth", "--port", "0"))
     assert "--examples" in one_line(run(*model, "--examples", tmp_path))
     assert not list(tmp_path.glob("mmdet_vis_web_*"))
 
