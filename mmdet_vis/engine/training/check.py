@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from mmengine.config import Config
@@ -49,6 +50,21 @@ OPTIM_WRAPPER: Rules = {
     "paramwise_cfg": TABLE,
     "constructor": Rule(lambda v: isinstance(v, str), "a name"),
 }  # fmt: skip
+PARAMWISE: Rules = {
+    "custom_keys": Rule(lambda v: isinstance(v, Mapping) and all(map(TABLE.accepts, v.values())),
+                        "a dict of dicts with lr_mult and decay_mult, by parts of parameters' names"),
+    **dict.fromkeys(("bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult", "dwconv_decay_mult",
+                     "dcn_offset_lr_mult"), NOT_NEGATIVE),
+    "bypass_duplicate": Rule(lambda v: isinstance(v, bool), "True or False"),
+}  # fmt: skip
+"""What mmengine's constructor of optimisers reads; it passes over any other key."""
+
+CHECKPOINT_HOOK: Rules = {
+    "interval": Rule(lambda v: v == -1 or WHOLE.accepts(v), "a whole number from 1 on, or -1 for the last only"),
+    "max_keep_ckpts": Rule(lambda v: v == -1 or WHOLE.accepts(v), "a whole number from 1 on, or -1 for all"),
+}
+LOG_WRITERS = {"TensorboardVisBackend": "tensorboard", "WandbVisBackend": "wandb"}
+"""Packages that log writers need."""
 
 
 def _is_clip(value: Any) -> bool:
@@ -61,7 +77,7 @@ def _is_clip(value: Any) -> bool:
 
 
 def check_training(config: Config) -> None:
-    """Check ``train``, ``train_cfg``, ``val_cfg``, ``optim_wrapper`` and the checkpoint hook.
+    """Check ``train``, ``train_cfg``, ``val_cfg``, ``optim_wrapper``, the checkpoint hook and the log.
 
     Raises:
         ConfigError: one line with the file, the key, its value, and what it must be.
@@ -79,11 +95,31 @@ def check_training(config: Config) -> None:
             f"{file_of(config)}: optim_wrapper.optimizer.type={name!r} is not known"
             f"{did_you_mean(name, OPTIMIZERS.module_dict)}"
         )
+    if "constructor" not in config.optim_wrapper:  # one of the user's own may know other keys
+        check_block(config, "optim_wrapper.paramwise_cfg", config.optim_wrapper.get("paramwise_cfg", {}), PARAMWISE)
     if ("max_iters" in config.train_cfg) == ("max_epochs" in config.train_cfg):
         raise ConfigError(f"{file_of(config)}: train_cfg: say how long to train by either max_iters or max_epochs")
     if config.get("val_cfg"):
         check_block(config, "val_cfg", config.val_cfg, VAL_CFG)
     _check_checkpoint_hook(config)
+    _check_log(config)
+
+
+def check_custom_keys(config: Config, names: Iterable[str]) -> None:
+    """Check that each of ``optim_wrapper.paramwise_cfg.custom_keys`` is a part of a parameter's name.
+
+    Raises:
+        ConfigError: one is not, and so would do nothing.
+    """
+    if "constructor" in config.optim_wrapper:
+        return
+    names = list(names)
+    for key in (config.optim_wrapper.get("paramwise_cfg") or {}).get("custom_keys") or {}:
+        if not any(key in name for name in names):
+            raise ConfigError(
+                f"{file_of(config)}: optim_wrapper.paramwise_cfg.custom_keys: no parameter's name contains {key!r}"
+                f"{did_you_mean(key, {name.split('.')[0] for name in names})}"
+            )
 
 
 def train_settings(config: Config) -> TrainSettings:
@@ -115,6 +151,27 @@ def _check_checkpoint_hook(config: Config) -> None:
     where = f"{file_of(config)}: default_hooks.checkpoint"
     if hook.get("by_epoch", False):
         raise ConfigError(f"{where}.by_epoch=True: iterations are counted here: set by_epoch=False and an interval")
+    check_block(
+        config,
+        "default_hooks.checkpoint",
+        {key: value for key, value in hook.items() if key in CHECKPOINT_HOOK},  # mmengine checks the others' names
+        CHECKPOINT_HOOK,
+    )
     best = hook.get("save_best")
     if best is not None and best not in SUMMARY:
         raise ConfigError(f"{where}.save_best={best!r} must be one of {', '.join(SUMMARY)}")
+
+
+def _check_log(config: Config) -> None:
+    processor = config.get("log_processor") or {}
+    window = processor.get("window_size", 1) if isinstance(processor, Mapping) else None
+    if not WHOLE.accepts(window):
+        raise ConfigError(f"{file_of(config)}: log_processor.window_size={window!r} must be {WHOLE.what}")
+    visualizer = config.get("visualizer") or {}
+    for writer in (visualizer.get("vis_backends") if isinstance(visualizer, Mapping) else None) or []:
+        name = writer.get("type") if isinstance(writer, Mapping) else None
+        package = LOG_WRITERS.get(str(name).rsplit(".", 1)[-1])
+        if package is not None and find_spec(package) is None:
+            raise ConfigError(
+                f"{file_of(config)}: visualizer: {name} needs the package {package}: pip install 'mmdet_vis[logging]'"
+            )

@@ -53,6 +53,11 @@ class ClipTrainLoop(BaseLoop):
             raise ConfigError("train_cfg: say how long to train by either max_iters or max_epochs")
         self.max_iters = max_iters if max_iters is not None else (max_epochs or 0) * len(dataloader)
         self.max_epochs = max_epochs or -(-self.max_iters // len(dataloader))
+        if runner.val_loop is not None and val_begin > self.max_iters:
+            raise ConfigError(
+                f"train_cfg.val_begin={val_begin} is beyond the end of training after {self.max_iters} iterations: "
+                "lower it, or set val_cfg=None for no validation"
+            )
         self.val_interval = val_interval
         self.val_begin = val_begin
         self.stop_training = False

@@ -14,12 +14,12 @@ from mmengine.config import Config
 from mmengine.dist import get_rank, get_world_size
 
 from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.data.training import build_loader
-from mmdet_vis.engine.config import BUILD_ERRORS, build, build_model
+from mmdet_vis.data.training import build_loader, build_training_dataset, clips_per_step
+from mmdet_vis.engine.config import BUILD_ERRORS, build_model
 from mmdet_vis.engine.config_check import file_of
 from mmdet_vis.engine.device import resolve_device
 from mmdet_vis.engine.run_dataset import build_dataset
-from mmdet_vis.engine.training.check import check_training, train_settings
+from mmdet_vis.engine.training.check import check_custom_keys, check_training, train_settings
 from mmdet_vis.engine.training.initialise import initialise
 from mmdet_vis.engine.training.model import TrainingModel
 from mmdet_vis.engine.training.runner import TrainingRunner
@@ -27,7 +27,6 @@ from mmdet_vis.engine.training.validation import VideoValLoop
 from mmdet_vis.engine.workers import Workers
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
-from mmdet_vis.registry import DATASETS
 from mmdet_vis.training.step import TrainingStep
 
 PART_ERRORS = (*BUILD_ERRORS, AssertionError, ImportError)
@@ -56,6 +55,7 @@ def build_runner(
     settings = train_settings(config)
     torch.manual_seed(seed)  # the initial weights
     network = build_model(config)
+    check_custom_keys(config, (name for name, _ in network.named_parameters()))
     categories = resolve_categories(config.get("categories") or ())
     if len(categories) != network.bbox_head.num_classes - 1:
         raise ConfigError(
@@ -67,7 +67,7 @@ def build_runner(
     network.to(device=where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     depthwise_in_float32(network)
     train = config.train
-    dataset = build(DATASETS, Config({"dataset": train.dataset}, filename=config.filename), "dataset")
+    dataset = build_training_dataset(config)
     if dataset.categories != categories:
         raise ConfigError(
             f"{file_of(config)}: train.dataset has other categories than the model, or another order: give it "
@@ -79,7 +79,7 @@ def build_runner(
         preprocess.get("size_divisor", 32),
     ).to(where)  # fmt: skip
     accumulate = train.get("accumulate", 1)
-    batch_size = train.batch_size * accumulate
+    batch_size = clips_per_step(config)
     workers = train.get("num_workers", 2)
     loader = build_loader(dataset, batch_size, workers, seed, get_rank(), get_world_size())
     config = copy.deepcopy(config)
