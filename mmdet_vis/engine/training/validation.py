@@ -36,14 +36,15 @@ class VideoValLoop(BaseLoop):
     def __init__(
         self, runner: Any, dataset: VideoDataset, num_videos: int | None = None, precision: str = "float32"
     ) -> None:
-        super().__init__(runner, dataset)
+        number = min(num_videos or len(dataset), len(dataset))
+        self.indices = [i * len(dataset) // number for i in range(number)]
+        super().__init__(runner, self.indices)  # its length is what the log counts to
+        self.dataset = dataset
         if dataset.ann_file is None:
             raise ConfigError("val_cfg: test.dataset has no annotations to validate with: set val_cfg=None")
         self.content = ytvis.load_annotations(dataset.ann_file)
         if not self.content.get("annotations"):
             raise ConfigError(f"val_cfg: {dataset.ann_file} has no annotations to validate with: set val_cfg=None")
-        number = min(num_videos or len(dataset), len(dataset))
-        self.indices = [i * len(dataset) // number for i in range(number)]
         self.device = next(runner.model.parameters()).device
         self.precision = resolve_precision(precision, self.device)
 
@@ -64,11 +65,11 @@ class VideoValLoop(BaseLoop):
         config, network = self.runner.cfg, copy.deepcopy(self.runner.network)
         place(network, self.device, self.precision)
         preprocess = Preprocessor(**config.get("data_preprocessor", {}))
-        return VISModel(network, config, self.dataloader.categories, preprocess, self.device, self.precision)
+        return VISModel(network, config, self.dataset.categories, preprocess, self.device, self.precision)
 
     def _segment(self) -> list[dict[str, Any]]:
         """Entries of this process's share of the videos."""
-        model, dataset = self._model(), self.dataloader
+        model, dataset = self._model(), self.dataset
         loads = [len(dataset.videos[i]) for i in self.indices]
         share = balance(loads, get_world_size())[get_rank()]
         entries: list[dict[str, Any]] = []
@@ -90,7 +91,7 @@ class VideoValLoop(BaseLoop):
             parts: list[Any] = [None] * get_world_size()
             dist.all_gather_object(parts, entries)
             entries = [entry for part in parts for entry in part]
-        used = {self.dataloader.videos[i].id for i in self.indices}
+        used = {self.dataset.videos[i].id for i in self.indices}
         content = {
             **self.content,
             "videos": [v for v in self.content["videos"] if v["id"] in used],
