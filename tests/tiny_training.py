@@ -37,7 +37,6 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.3, by_epoch=False, begin=0, end=3),
     dict(type="MultiStepLR", by_epoch=True, milestones=[1], gamma=0.1),
 ]
-log_processor = dict(window_size=1)
 custom_hooks = [dict(type="MovingAverageHook", decay=0.5)]
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=1),

@@ -57,8 +57,8 @@ def update(
     model: nn.Module, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper, accumulate: int
 ) -> dict[str, Tensor]:
     """One step of the optimiser on a batch that is cut into ``accumulate`` equal parts."""
-    # A process holds a run of the whole batch's clips whose length is a multiple of accumulate. So a clip's place in the
-    # whole batch decides on its part, however many processes there are.
+    # A process holds a run of the whole batch's clips whose length is a multiple of accumulate. So a clip's place in
+    # the whole batch decides on its part, however many processes there are.
     parts = [clips[part::accumulate] for part in range(accumulate)]
     optim_wrapper.zero_grad()
     total: dict[str, Tensor] = {}

@@ -16,6 +16,8 @@ from torch import nn
 
 from mmdet_vis.engine.checkpoint import read_torch
 from mmdet_vis.engine.training.average import cpu_state
+from mmdet_vis.engine.training.history import recent_history, restore_history
+from mmdet_vis.engine.training.identity import differing_settings, training_identity
 from mmdet_vis.engine.training.model import DistributedTrainingModel, TrainingModel, network_of
 from mmdet_vis.errors import CheckpointError, OutputError
 from mmdet_vis.evaluation.writers.files import temporary_path
@@ -29,7 +31,7 @@ class TrainingRunner(Runner):
 
     A checkpoint is a dict of plain data (``weights_only`` reads it): ``state_dict`` (the network's weights, or their
     moving average: what the other tools load), ``meta``, ``runtime`` and, in those that training can be resumed from,
-    ``optimizer``, ``param_schedulers`` and, beside an average, ``raw_state_dict``.
+    ``optimizer``, ``param_schedulers``, ``history`` of what is logged and, beside an average, ``raw_state_dict``.
     """
 
     averaged: nn.Module | None = None
@@ -84,6 +86,7 @@ class TrainingRunner(Runner):
         }
         if save_optimizer:
             checkpoint["optimizer"] = plain(self.optim_wrapper.state_dict())
+            checkpoint["history"] = recent_history(self.message_hub, self.log_processor)
         if save_param_scheduler:
             checkpoint["param_schedulers"] = [plain(s.state_dict()) for s in self.param_schedulers or []]
         self.call_hook("before_save_checkpoint", checkpoint=checkpoint)
@@ -101,6 +104,7 @@ class TrainingRunner(Runner):
             "steps per epoch": len(self.train_dataloader),
             "optim_wrapper": plain(self.cfg.optim_wrapper.to_dict()),
             "param_scheduler": plain([dict(s) for s in self.cfg.get("param_scheduler") or []]),
+            **training_identity(self.cfg),
         }
 
     def load_checkpoint(
@@ -111,7 +115,7 @@ class TrainingRunner(Runner):
         Raises:
             CheckpointError: it cannot be read, or has no state of training.
         """
-        checkpoint = read_torch(Path(filename))
+        checkpoint = _read_state(Path(filename))
         if not isinstance(checkpoint, dict) or "optimizer" not in checkpoint:
             raise CheckpointError(
                 f"{filename} holds weights only, nothing to resume from: name it in load_from to start from its weights"
@@ -135,7 +139,7 @@ class TrainingRunner(Runner):
         """Continue where a checkpoint was saved.
 
         Raises:
-            CheckpointError: see :meth:`load_checkpoint`; or it was made with another seed, batch or schedule.
+            CheckpointError: see :meth:`load_checkpoint`; or it was made with another seed or other settings.
         """
         checkpoint = self.load_checkpoint(filename)
         seed = checkpoint["meta"]["seed"]
@@ -145,6 +149,7 @@ class TrainingRunner(Runner):
         self.train_loop._iter = checkpoint["meta"]["iter"]
         for key, value in checkpoint["runtime"].items():
             self.message_hub.update_info(key, value)
+        restore_history(self.message_hub, checkpoint.get("history", {}))
         self.optim_wrapper.load_state_dict(checkpoint["optimizer"])
         for scheduler, state in zip(self.param_schedulers or [], checkpoint["param_schedulers"], strict=True):
             scheduler.load_state_dict(state)
@@ -152,18 +157,40 @@ class TrainingRunner(Runner):
         self.logger.info(f"resumed {filename} after iteration {self.iter}")
 
     def _check_identity(self, filename: str, saved: dict[str, Any]) -> None:
-        for key, value in self._identity().items():
-            if saved.get(key) != value:
-                raise CheckpointError(
-                    f"{filename} was made with {key}={saved.get(key)!r}, this run has {value!r}: resume with the same "
-                    "settings, or start anew from its weights with --load-from and another --work-dir"
-                )
+        found = differing_settings(saved, self._identity())
+        if found:
+            raise CheckpointError(
+                f"{filename} was made with other settings: {found}: resume with the same settings, or start anew from "
+                "its weights with --load-from and another --work-dir"
+            )
 
 
-def latest_state(folder: str | Path) -> Path | None:
-    """The checkpoint of a folder that was saved after the most iterations."""
+def latest_state(folder: str | Path, before: int | None = None) -> Path | None:
+    """The checkpoint of a folder that was saved after the most iterations.
+
+    Args:
+        before: only those after fewer iterations.
+    """
     found = [(int(match[1]), name) for name in os.listdir(folder) if (match := STATE_NAME.fullmatch(name))]
+    found = [state for state in found if before is None or state[0] < before]
     return Path(folder, max(found)[1]) if found else None
+
+
+def _read_state(path: Path) -> object:
+    """Read a checkpoint of training.
+
+    Raises:
+        CheckpointError: it cannot be read; the message says what to go on from.
+    """
+    try:
+        return read_torch(path)
+    except CheckpointError as error:
+        match = STATE_NAME.fullmatch(path.name)
+        if match is None:
+            raise
+        earlier = latest_state(path.parent, int(match[1]))
+        way = f"--resume goes on from {earlier.name}" if earlier else "start without --resume"
+        raise CheckpointError(f"{path} is damaged: remove it, and {way}") from error
 
 
 def plain(value: Any) -> Any:

@@ -40,7 +40,9 @@ def test_run_learns_validates_and_keeps_the_best(whole: Path) -> None:
     assert sorted(losses) == [1, 2, 3, 4, 5, 6]
     assert losses[6] < losses[1]
     assert list((whole / "whole").glob("best_AP_iter_6.pth"))
-    assert "AP" in next((whole / "whole").glob("*/*.log")).read_text()
+    log = next((whole / "whole").glob("*/*.log")).read_text()
+    assert "AP" in log
+    assert "Iter(val) [2/2]" in log  # the videos that are validated, of five
 
 
 def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
@@ -54,11 +56,14 @@ def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
     assert not torch.equal(averaged["raw_state_dict"][key], averaged["state_dict"][key])
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_killed_and_resumed_equals_uninterrupted(whole: Path, repository: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0), (signal.SIGINT, 0)])
+def test_killed_and_resumed_equals_uninterrupted(
+    whole: Path, repository: Path, number: signal.Signals, workers: int
+) -> None:
     folder = whole / number.name
     # Longer than the whole run: it is killed somewhere on the way, wherever that is.
-    options = ["--cfg-options", "train_cfg.max_iters=100000"]
+    loading = ["--cfg-options", f"train.num_workers={workers}"]
+    options = [*loading, "train_cfg.max_iters=100000"]
     with subprocess.Popen(command(repository, whole / "training.py", "--work-dir", folder, *options)) as process:
         wait_for(folder / "iter_2.pth", process)
         process.send_signal(number)
@@ -69,7 +74,7 @@ def test_killed_and_resumed_equals_uninterrupted(whole: Path, repository: Path, 
         if int(path.stem[5:]) > 4:
             path.unlink()
     assert last_iteration(folder) in (2, 3, 4)
-    done = train(repository, whole / "training.py", "--work-dir", folder, "--resume")
+    done = train(repository, whole / "training.py", "--work-dir", folder, "--resume", *loading)
     assert done.returncode == 0, done.stderr
     resumed, expected = curve(folder), curve(whole / "whole")
     assert resumed.keys() >= expected.keys()
@@ -121,13 +126,18 @@ def test_accumulating_processes_follow_one_that_accumulates(whole: Path, reposit
         (["--cfg-options", "default_hooks.checkpoint.save_best=APP"], "save_best='APP' must be one of AP"),
         (["--cfg-options", "default_hooks.checkpoint.by_epoch=True"], "set by_epoch=False"),
         (["--cfg-options", "param_scheduler.0.type=LinearRL"], "LinearRL"),
+        (["--cfg-options", "train_cfg.val_begin=7"], "val_begin=7 is beyond the end of training after 6 iterations"),
+        (["--cfg-options", "train.dataset.type=YTVISDataset"], "YTVISDataset, which is not for training; use YTVISCl"),
+        (["--seed", "-1"], "argument --seed: '-1': use a whole number from 0 to 4294967295"),
+        (["--seed", "99999999999999999999"], "argument --seed"),
+        (["--threads", "-3"], "argument --threads: '-3': use a whole number of at least 1"),
     ],
 )
 def test_bad_input_is_one_line(whole: Path, repository: Path, tmp_path: Path, arguments: list[str], words: str) -> None:
     done = train(repository, whole / "training.py", "--work-dir", tmp_path / "bad", *arguments)
     assert done.returncode == 2, done.stderr
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ")
+    assert last.startswith(("error: ", "train.py: error: "))
     assert words in last
     assert "Traceback" not in done.stderr
 
@@ -137,6 +147,35 @@ def test_used_folder_needs_resume(whole: Path, repository: Path) -> None:
     assert done.returncode == 2
     assert "add --resume to continue" in done.stderr
     assert last_iteration(whole / "whole") == 6
+
+
+def test_other_settings_are_not_resumed(whole: Path, repository: Path) -> None:
+    options = ["--cfg-options", "train.batch_size=1", "train.accumulate=2", "model.train_cfg.prop.bce_weight=3"]
+    done = train(repository, whole / "training.py", "--work-dir", whole / "whole", "--resume", *options)
+    assert done.returncode == 2
+    words = "accumulate (1 before, 2 now), model.train_cfg.prop.bce_weight (null before, 3 now): resume with the same"
+    assert words in done.stderr
+
+
+def test_checkpoint_of_an_older_version_is_resumed(whole: Path, repository: Path, tmp_path: Path) -> None:
+    """One without history, and with less about the run."""
+    content = torch.load(whole / "whole" / "iter_4.pth", weights_only=True)
+    del content["history"]
+    known = ("clips per step", "steps per epoch", "optim_wrapper", "param_scheduler")
+    content["meta"]["run"] = {key: content["meta"]["run"][key] for key in known}
+    torch.save(content, tmp_path / "iter_4.pth")
+    done = train(repository, whole / "training.py", "--work-dir", tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert same_weights(weights(tmp_path, 6), weights(whole / "whole", 6), 1e-6)
+
+
+def test_damaged_checkpoint_is_to_be_removed(whole: Path, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "iter_2.pth").touch()
+    (tmp_path / "iter_4.pth").write_bytes((whole / "whole" / "iter_4.pth").read_bytes()[:-5000])
+    done = train(repository, whole / "training.py", "--work-dir", tmp_path, "--resume")
+    assert done.returncode == 2
+    assert "iter_4.pth is damaged: remove it, and --resume goes on from iter_2.pth" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_config_without_training_says_so(repository: Path, tmp_path: Path) -> None:
