@@ -22,6 +22,7 @@ from mmdet_vis.models.seq_mask_rcnn import Detections
 from mmdet_vis.structures.masks import RLE
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
+MAX_SIDE = 16384
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -156,11 +157,13 @@ def machine(device: torch.device) -> str:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Parse WIDTHxHEIGHT to (height, width)."""
+    """Parse WIDTHxHEIGHT, each at least 1, to (height, width)."""
     try:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: write it as WIDTHxHEIGHT") from error
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise argparse.ArgumentTypeError(f"{text!r}: use sides from 1 to {MAX_SIDE} pixels")
     return height, width
 
 

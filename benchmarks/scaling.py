@@ -12,8 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import DriftingClip, build, fix_objects, memory_mb, peak_memory_mb
+from benchmarks.common import MAX_SIDE, DriftingClip, build, fix_objects, memory_mb, peak_memory_mb
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.engine.cli import positive
+from mmdet_vis.errors import run_command
+from mmdet_vis.evaluation.writers.files import check_outputs
 
 AXES = {
     "frames": [50, 100, 200, 500, 1000, 2000],
@@ -22,6 +25,16 @@ AXES = {
 }
 BASE = {"frames": 50, "objects": 2, "key_num": 3}
 EQUAL_FRAMES = 24
+MIN_SIDE = 18
+"""Its :func:`width` is the least that the network takes."""
+
+
+def side(text: str) -> int:
+    """Parse the shorter side of frames."""
+    value = positive(text)
+    if not MIN_SIDE <= value <= MAX_SIDE:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number from {MIN_SIDE} to {MAX_SIDE}")
+    return value
 
 
 def prepare(args: argparse.Namespace, objects: int) -> VISModel:
@@ -109,18 +122,23 @@ def main() -> None:
     parser.add_argument(
         "--config", default="configs/SeqMaskRCNN/seq_mask_rcnn_timm_efficientnet_lite0_fpn_youtubevis19.py"
     )
-    parser.add_argument("--side", type=int, default=96, help="shorter side of the frames, at least 18")
+    parser.add_argument("--side", type=side, default=96, help=f"shorter side of the frames, at least {MIN_SIDE}")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--feature-memory", default="50MB")
     parser.add_argument("--axes", nargs="+", default=list(AXES), choices=list(AXES))
-    parser.add_argument("--most-frames", type=int, default=2000)
+    parser.add_argument("--most-frames", type=positive, default=2000)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/scaling.png"))
     parser.add_argument("--point", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.point:
         print(json.dumps(measure(args.point, args)))
         return
+    if args.axes == ["frames"] and args.most_frames < AXES["frames"][0]:
+        parser.error(
+            f"--most-frames {args.most_frames} leaves nothing of --axes frames: use {AXES['frames'][0]} or more"
+        )
+    check_outputs((args.out,))
     check_equal(args)
     results: dict[str, list[tuple[int, dict[str, float]]]] = {}
     for axis in args.axes:
@@ -136,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

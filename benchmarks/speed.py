@@ -15,6 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import R50, DriftingClip, StageClock, best_of, build, fix_objects, machine, peak_memory_mb, size
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.engine.cli import positive
+from mmdet_vis.errors import run_command
 from mmdet_vis.models.heads.propagation import SeqPropHead
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import key_frames
@@ -139,10 +141,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", default=R50)
     parser.add_argument("--checkpoint", help="weights; random ones unless given (the time does not depend on them)")
-    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--frames", type=positive, default=24)
     parser.add_argument("--size", type=size, default=(360, 640), metavar="WxH")
-    parser.add_argument("--key-num", type=int, default=5)
-    parser.add_argument("--objects", type=int, default=2, help="objects on each key frame")
+    parser.add_argument("--key-num", type=positive, default=5)
+    parser.add_argument("--objects", type=positive, default=2, help="objects on each key frame")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain statement (it takes minutes)")
@@ -185,4 +187,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

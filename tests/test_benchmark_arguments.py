@@ -1,0 +1,34 @@
+"""The benchmarks of speed and scaling name wrong arguments in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("speed.py --checkpoint nope.pth --frames 2 --size 64x64", "error: checkpoint nope.pth does not exist"),
+        ("speed.py --frames 0", "argument --frames: '0': use a whole number of at least 1"),
+        ("speed.py --size 0x64", "argument --size: '0x64': use sides from 1 to"),
+        ("scaling.py --config nope.py", "error: config "),
+        ("scaling.py --side 5", "argument --side: '5': use a whole number from 18 to"),
+        ("scaling.py --axes frames --most-frames 1", "--most-frames 1 leaves nothing of --axes frames"),
+    ],
+)
+def test_wrong_arguments_are_one_line(repository: Path, tmp_path: Path, line: str, message: str) -> None:
+    name, *arguments = line.split()
+    if name == "scaling.py":
+        arguments += ["--out", str(tmp_path / "scaling.png")]
+    done = subprocess.run(
+        [sys.executable, str(repository / "benchmarks" / name), *arguments, "--device", "cpu"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
