@@ -132,3 +132,15 @@ def test_unknown_blocks_are_not_folded():
             expected = backbone(images)
             backbone.fold_batch_norm()
             assert all(torch.equal(a, b) for a, b in zip(expected, backbone(images), strict=True))
+
+
+@pytest.mark.parametrize("name", ["dla34", "tf_efficientnet_lite0", "convnext_atto"])
+def test_levels_have_the_declared_strides(name):
+    """Also where timm's list of levels does not begin with the first (dla34)."""
+    backbone = TimmBackbone(name).eval()
+    with torch.no_grad():
+        levels = backbone(torch.zeros(1, 3, 64, 96))
+    assert [tuple(level.shape[1:]) for level in levels] == [
+        (channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(backbone.out_channels, backbone.strides, strict=True)
+    ]

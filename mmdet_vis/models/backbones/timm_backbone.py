@@ -54,7 +54,9 @@ class TimmBackbone(NormEvalMixin, nn.Module):
         try:
             probe = timm.create_model(model_name, features_only=True)
             reductions = probe.feature_info.reduction()
-            indices = tuple(max(i for i, r in enumerate(reductions) if r == stride) for stride in STRIDES)
+            places = (max(i for i, r in enumerate(reductions) if r == stride) for stride in STRIDES)
+            # Some families leave out their first levels unless they are asked for: a position is no index there.
+            indices = tuple(probe.feature_info.out_indices[place] for place in places)
         except (RuntimeError, AttributeError, ValueError) as error:
             raise ConfigError(
                 f"backbone: {model_name!r} does not give features at strides 4, 8, 16 and 32; "
