@@ -9,6 +9,7 @@ from typing import Any
 
 from mmdet_vis.engine.cli import PRECISIONS, positive, seconds
 from mmdet_vis.errors import UserError
+from mmdet_vis.webui.address import check_address
 
 
 def port_number(text: str) -> int:
@@ -81,14 +82,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--config needs --checkpoint: give both, or neither for the default model")
     if not _has_gradio():
         raise UserError("the web page needs gradio: pip install 'mmdet_vis[web]'")
-    # From here on it takes seconds: torch and gradio are imported.
+    port = check_address(args.host, args.port)
     from mmdet_vis.webui.examples import find_examples
-    from mmdet_vis.webui.limits import Limits
-    from mmdet_vis.webui.models import ModelStore
-    from mmdet_vis.webui.server import check_address, serve
 
     examples = find_examples(getattr(args, "examples", None))
-    port = check_address(args.host, args.port)
+    # From here on it takes seconds: torch and gradio are imported.
+    from mmdet_vis.webui.limits import Limits
+    from mmdet_vis.webui.models import ModelStore
+    from mmdet_vis.webui.server import serve
+
     given = {name: value for name, value in own.items() if value is not None}
     models = ModelStore({**given, "device": args.device}, args.precision)
     serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples)
