@@ -21,6 +21,8 @@ EXIT_INTERRUPTED = 130
 
 # What the system answers for which the user's disk or permissions are to blame, not the program.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+# Of a path that names nothing: too long, a circle of links, a file in place of a folder.
+_PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
 # What the errors of allocators say, in lower case: of PyTorch on the CPU, OpenCV, FFmpeg, C++ and thread creation.
 _OUT_OF_MEMORY = (
     "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "insufficient memory",
@@ -69,9 +71,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 def run_command(main: Callable[[], int | None]) -> None:
     """Run the ``main`` function of a command line tool and exit with its status.
 
-    A :class:`UserError`, a full or read-only disk and memory that is used up become one line on stderr and an exit
-    code of 2; Ctrl-C, SIGTERM and SIGHUP end the work in the same way, without unfinished files, and exit with 130; a
-    closed pipe (``... | head``) ends quietly.
+    A :class:`UserError`, an impossible path, a full or read-only disk and memory that is used up become one line on
+    stderr and an exit code of 2; Ctrl-C, SIGTERM and SIGHUP end the work in the same way, without unfinished files, and
+    exit with 130; a closed pipe (``... | head``) ends quietly.
     """
     for stream in (sys.stdout, sys.stderr):
         # A name that the terminal cannot show must not end the program.
@@ -80,6 +82,8 @@ def run_command(main: Callable[[], int | None]) -> None:
     _end_on_signals()
     try:
         status = main()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         _let_signals_kill()
     except UserError as error:
         _fail(str(error), error.exit_code)
@@ -88,13 +92,14 @@ def run_command(main: Callable[[], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        # Python would complain again while it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             where = f"{error.filename}: " if error.filename is not None else ""
             _fail(f"{where}{error.strerror}; check its permissions and the free disk space", 2)
+        if isinstance(error, OSError) and error.errno in _PATH_ERRORS and error.filename is not None:
+            _fail(f"{error.filename}: {error.strerror}; check the path", 2)
         if is_out_of_memory(error):
             reason = str(error)[:200] or type(error).__name__
             _fail(f"not enough memory ({reason}); give the program more, or less to do", 2)
@@ -104,7 +109,17 @@ def run_command(main: Callable[[], int | None]) -> None:
 
 def _fail(text: str, code: int) -> NoReturn:
     print(f"error: {' '.join(text.splitlines())}", file=sys.stderr)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _drop_output()
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Send what is left for stdout, which cannot take it, nowhere: Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end_on_signals() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,19 @@ class JsonLinesWriter:
         time = None if result.time is None else round(result.time, 6)
         line = json.dumps({"frame": result.index, "time": time, "objects": objects}, separators=(",", ":"))
         with _named(self._path):
-            self._file.write(line.encode() + b"\n")
+            self._append(line.encode() + b"\n")
+
+    def _append(self, line: bytes) -> None:
+        """Write a line, or nothing of it: a disk that fills up takes what fits and says so with the next write."""
+        length = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(length)
+                self._file.seek(length)
+            raise
 
 
 class FragmentedVideoWriter:

@@ -10,6 +10,7 @@ from mmdet_vis.evaluation.writers.files import (
     atomic_stream,
     atomic_write,
     ensure_writable_dir,
+    remove_unfinished,
     temporary_path,
 )
 
@@ -153,3 +154,22 @@ def test_no_room_left_is_one_line_and_keeps_the_old_file(tmp_path):
     assert "free some disk space" in done.stderr
     assert path.read_text() == "old"
     assert names(tmp_path) == ["results.json"]
+
+
+def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
+    program = """
+import os, signal, sys
+from mmdet_vis.evaluation.writers.files import temporary_path
+with temporary_path(sys.argv[1]) as temporary:
+    temporary.write_text("half of i")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.json")], check=False)
+    (left,) = names(tmp_path)
+    assert left.startswith(".tmp-")
+    for name in ("a.json", ".tmp-of-someone.txt", "x.tmp-00ff"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".tmp-00ff").mkdir()
+    (tmp_path / ".tmp-00aa").symlink_to(tmp_path / "a.json")
+    remove_unfinished([tmp_path, tmp_path / "nowhere"])
+    assert names(tmp_path) == sorted([".tmp-00aa", ".tmp-00ff", ".tmp-of-someone.txt", "a.json", "x.tmp-00ff"])

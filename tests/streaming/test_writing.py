@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -75,6 +76,25 @@ def test_a_full_disk_is_one_line(tmp_path):
     (tmp_path / "a.jsonl").symlink_to("/dev/full")
     with JsonLinesWriter(tmp_path / "a.jsonl") as writer, pytest.raises(OutputError, match=r"a\.jsonl: No space left"):
         writer.write(FrameResult(0, None, np.zeros((4, 6, 3), np.uint8)))
+
+
+def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path):
+    """The limit on the size of files stands for the disk: it, too, takes the part of a line that fits."""
+    result = FrameResult(0, None, np.zeros((4, 6, 3), np.uint8))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with JsonLinesWriter(tmp_path / "a.jsonl") as writer:
+        writer.write(result)
+        line = (tmp_path / "a.jsonl").read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * len(line) + 5, before[1]))
+        try:
+            writer.write(result)
+            with pytest.raises(OutputError, match=r"a\.jsonl: File too large; what came before is kept"):
+                writer.write(result)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert (tmp_path / "a.jsonl").read_bytes() == 2 * line
+        writer.write(result)
+    assert (tmp_path / "a.jsonl").read_bytes() == 3 * line
 
 
 def test_places_are_checked_before_the_work(tmp_path):

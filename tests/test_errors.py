@@ -1,0 +1,151 @@
+"""How commands end: on bad input, on signals, on a full disk, and when the memory is used up."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet_vis.errors import SourceError, is_out_of_memory
+
+PROGRAM = """
+import signal, sys, time
+from pathlib import Path
+from mmdet_vis.errors import OutputError, run_command
+
+def work():
+    {work}
+
+def main():
+    try:
+        work()
+    finally:
+        Path(sys.argv[1], "cleaned").touch()
+    return 3
+
+{before}
+run_command(main)
+"""
+WAIT = 'Path(sys.argv[1], "ready").touch(); time.sleep(60)'
+
+
+def program(work: str, before: str = "") -> list[str]:
+    return [sys.executable, "-c", PROGRAM.format(work=work, before=before)]
+
+
+def run(folder: Path, work: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*program(work), str(folder)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def signalled(folder: Path, number: int, before: str = "", **environment: str) -> tuple[int, str]:
+    """Exit code and stderr of a program that gets a signal while it waits."""
+    command = [*program(WAIT, before), str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    while not (folder / "ready").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    try:
+        _, err = process.communicate(timeout=20 if number != signal.SIGHUP or not before else 1)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return 99, process.communicate()[1]
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_the_work_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    assert signalled(tmp_path, number) == (130, "interrupted\n")
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_a_program_under_nohup_goes_on(tmp_path: Path) -> None:
+    code, err = signalled(tmp_path, signal.SIGHUP, "signal.signal(signal.SIGHUP, signal.SIG_IGN)")
+    assert (code, err) == (99, "")
+
+
+def test_one_of_several_processes_can_be_ended_wherever_it_is(tmp_path: Path) -> None:
+    """It may wait for the others in compiled code, where no Python handler would run."""
+    assert signalled(tmp_path, signal.SIGTERM, WORLD_SIZE="2") == (-signal.SIGTERM, "")
+
+
+def test_status_and_errors_of_the_user(tmp_path: Path) -> None:
+    assert run(tmp_path, "pass").returncode == 3
+    done = run(tmp_path, "raise OutputError('a  b.json:\\nno')")
+    assert (done.returncode, done.stderr) == (2, "error: a  b.json: no\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_line_wherever_it_shows(tmp_path: Path) -> None:
+    done = run(tmp_path, "open('/dev/full', 'w', buffering=1).write('text\\n')")
+    assert done.returncode == 2
+    assert done.stderr == "error: No space left on device; check its permissions and the free disk space\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_nobody_can_take(tmp_path: Path) -> None:
+    """A full disk under ``> log.txt`` is an error, though Python would notice at its exit only; a closed pipe is none."""
+    for target, code in (("/dev/full", 2), (None, 0)):
+        command = [*program("print('x' * 100)"), str(tmp_path)]
+        reader, writer = os.pipe()
+        os.close(reader)
+        stdout = writer if target is None else os.open(target, os.O_WRONLY)
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == code, done.stderr
+        lines = done.stderr.splitlines()
+        assert len(lines) == (1 if code else 0)
+        assert all(line.startswith("error: No space left on device") for line in lines)
+
+
+def test_used_up_memory_is_one_line_and_other_errors_are_not(tmp_path: Path) -> None:
+    done = run(tmp_path, "bytearray(1 << 62)")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: not enough memory (")
+    done = run(tmp_path, "[][0]")
+    assert done.returncode == 1
+    assert "IndexError" in done.stderr
+
+
+def real_errors() -> dict[str, BaseException]:
+    """What libraries raise when they are asked for more memory than any machine has."""
+    found: dict[str, BaseException] = {}
+    for name, call in {
+        "torch": lambda: torch.empty(1 << 60, dtype=torch.uint8),
+        "numpy": lambda: np.empty(1 << 60, np.uint8),
+        "python": lambda: bytearray(1 << 62),
+    }.items():
+        try:
+            call()
+        except BaseException as error:
+            found[name] = error
+    return found
+
+
+def test_errors_of_allocators_are_known() -> None:
+    found = real_errors()
+    assert found.keys() == {"torch", "numpy", "python"}
+    for error in found.values():
+        assert is_out_of_memory(error), repr(error)
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("can't start new thread"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+    ):
+        assert is_out_of_memory(error), repr(error)
+    for other in (
+        RuntimeError("shapes do not match"),
+        SourceError("a.mp4: not enough memory for its 9 frames"),
+        OSError(errno.ENOENT, "No such file", "out of memory.mp4"),
+        KeyboardInterrupt(),
+    ):
+        assert not is_out_of_memory(other), repr(other)
