@@ -42,6 +42,8 @@ fi
 [ -f "$CONFIG" ] || fail "no configuration at $CONFIG; set CONFIG to a file of configs/"
 [ -e "$INPUT_DIR" ] || fail "no input at $INPUT_DIR; set INPUT_DIR to a directory of videos and frame folders"
 
+# The small model scores parts and duplicates up to 0.3.
+[ "$CHECKPOINT" != "$default_checkpoint" ] || set -- --show-thr 0.3 "$@"
 setup_env ''
 exec "$python" "$root/tools/test_vis.py" "$CONFIG" "$CHECKPOINT" \
   --input-dir "$INPUT_DIR" --save-dir "$SAVE_DIR" --key-num 5 --mem-step 5 --mem-max 40 --use-img \

@@ -181,6 +181,14 @@ def test_demo_makes_its_environment_once(checkout: Checkout, shell: str) -> None
     assert not (checkout.root / ".venv-lock").exists()
 
 
+def test_what_the_default_model_shows_can_be_changed(checkout: Checkout) -> None:
+    for arguments, shown in (([], "0.3"), (["--show-thr", "0.7"], "0.7")):
+        argv = demo_result(checkout.run("demo.sh", *arguments))["argv"]
+        assert argv[len(argv) - argv[::-1].index("--show-thr")] == shown, "the last one counts"
+    (checkout.elsewhere / "own.pth").touch()
+    assert "--show-thr" not in demo_result(checkout.run("demo.sh", CHECKPOINT="own.pth"))["argv"]
+
+
 def test_tests_run_the_fast_set_and_any_other(checkout: Checkout) -> None:
     fast = checkout.run("test.sh")
     assert fast.returncode == 0, fast.stdout + fast.stderr
