@@ -13,7 +13,7 @@ METRICS = ("AP", "AP50", "AP75", "AR10")
 
 @dataclass(frozen=True)
 class Facts:
-    """What the figures were measured with: lines for the reader, the lowest score and the number of frames."""
+    """What the figures were measured with: lines for the reader, the lowest score, the frames that were timed."""
 
     command: str
     config: str
@@ -22,6 +22,7 @@ class Facts:
     machine: str
     score_thr: float
     frames: int
+    timed: str = ""
 
 
 def page(facts: Facts, rows: Sequence[Variant], figures: Mapping[str, Figures]) -> str:
@@ -45,10 +46,11 @@ What each part of Propose-Reduce is worth, and how it compares with simpler meth
 - machine: {facts.machine}
 
 Each row changes only what it names in the setting of the config. Metrics are in percent, by the YouTube-VIS protocol;
-predictions from a score of {facts.score_thr:g} count in every row. The time is that of finding the sequences, reading
-of the frames included. Rows of equal settings share one measurement. The baselines use the same network: one
-propagates what it detects on the first frame, the other detects on every frame and links the detections of a category
-by the Hungarian method. Detection and scoring run in float32 in every row.
+predictions from a score of {facts.score_thr:g} count in every row. The time is that of finding the
+sequences{facts.timed}, reading of the frames included. Rows of equal
+settings share one measurement. The baselines use the same network: one propagates what it detects on the first frame,
+the other detects on every frame and links the detections of a category by the Hungarian method. Detection and scoring
+run in float32 in every row.
 
 ## Results
 

@@ -197,6 +197,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--work-dir", type=Path, help="folder of the noted figures (default: beside the page)")
     parser.add_argument("--limit", type=positive, metavar="N", help="only the first N videos")
     parser.add_argument(
+        "--time-on",
+        type=positive,
+        metavar="N",
+        help="take the times from a run of all rows over the first N videos, one row right after the other: for a "
+        "machine whose load changed while the figures were measured",
+    )
+    parser.add_argument(
         "--score-thr",
         type=probability,
         default=SCORE_THR,
@@ -221,6 +228,11 @@ def main() -> None:
     bench = Bench(config, args.checkpoint, args.device, args.limit, args.score_thr)
     rows = variants(config)
     figures = measure_all(bench, rows, notebook)
+    timed = bench
+    if args.time_on is not None:
+        timed = Bench(config, args.checkpoint, args.device, args.time_on, args.score_thr)
+        times = measure_all(timed, rows, notebook)
+        figures = {id: {**one, "seconds": times[id]["seconds"]} for id, one in figures.items()}
     command = f"python benchmarks/ablations.py {shlex.join(map(shown, sys.argv[1:]))}"
     facts = Facts(
         command=command,
@@ -229,7 +241,8 @@ def main() -> None:
         data=f"{bench.dataset.name}, {len(bench.dataset)} videos, {bench.frames} frames",
         machine=machine(resolve_device(args.device)),
         score_thr=args.score_thr,
-        frames=bench.frames,
+        frames=timed.frames,
+        timed="" if timed is bench else f" for the first {len(timed.dataset)} videos ({timed.frames} frames)",
     )
     atomic_write(args.out, page(facts, rows, figures))
     print(f"{args.out}: {len(rows)} rows")
