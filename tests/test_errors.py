@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_line_wherever_it_shows(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_nobody_can_take(tmp_path: Path) -> None:
-    """A full disk under ``> log.txt`` is an error, though Python would notice at its exit only; a closed pipe is none."""
+    """A full disk under ``> log.txt`` is an error, though Python would notice at its exit; a closed pipe is none."""
     for target, code in (("/dev/full", 2), (None, 0)):
         command = [*program("print('x' * 100)"), str(tmp_path)]
         reader, writer = os.pipe()

@@ -231,7 +231,8 @@ def test_training_on_a_disk_that_fills_up(repository: Path, tmp_path: Path, disk
 def test_a_server_that_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        threading.Thread(target=server.accept, daemon=True).start()
+        connections: list[object] = []  # kept, or they would be closed
+        threading.Thread(target=lambda: connections.append(server.accept()), daemon=True).start()
         start = time.monotonic()
         with (
             pytest.raises(SourceError, match=r"nothing came for 0\.5 s; check that it sends"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,3 +114,37 @@ def test_a_video_that_fits_in_no_way_says_so(model: VISModel, monkeypatch: pytes
     monkeypatch.setattr(SeqPropHead, "decode", decode)
     with pytest.raises(SourceError, match="not enough memory for its 2 frames, even in the smallest pieces"):
         segment_video(model, moving_frames(2), key_num=1)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.evaluation.writers import sequence_annotations
+from tests.tiny import moving_frames
+
+model = load_model(*sys.argv[1:3], device="cpu", cfg_options={"data_preprocessor.img_scale": (512, 256)})
+segment_video(model, moving_frames(2), key_num=1)  # Everything is loaded.
+before = resource.getrlimit(resource.RLIMIT_AS)
+size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + int(sys.argv[3]) * 2**20, before[1]))
+options = {"key_num": 1, "mem_max": 2, "feature_memory": "256MB"}
+found = segment_video(model, moving_frames(80), **options)
+resource.setrlimit(resource.RLIMIT_AS, before)
+expected = segment_video(model, moving_frames(80), **options)
+assert sequence_annotations(found, 1, 0.0) == sequence_annotations(expected, 1, 0.0)
+print(len(found.sequences))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of the address space are Linux's")
+def test_a_process_with_less_memory_than_the_features_take(repository: Path, tiny: tuple[Path, Path]) -> None:
+    """The real thing: 80 frames of 1.4 MB each do not fit, nor does a quarter of the budget."""
+    command = [sys.executable, "-c", LIMITED, *map(str, tiny), "40"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 1
+    assert "not enough memory (" in done.stderr
+    assert "trying again with 0 MB for features and smaller batches" in done.stderr
