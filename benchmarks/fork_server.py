@@ -6,6 +6,7 @@ and ends as Python ends: signals meet a real process in its real state.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,7 @@ IMPORTED = (
     "mmdet_vis.engine.training", "mmdet_vis.engine.training.places", "mmdet_vis.streaming.run",
     "mmdet_vis.models.backbones.timm_backbone", "mmdet_vis.streaming.container",
 )  # fmt: skip
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class HangError(Exception):
@@ -67,8 +69,9 @@ class ColdRun(Run):
     def __init__(self, command: Sequence[str], out: Path, err: Path) -> None:
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
-            )
+                [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                preexec_fn=_take_signals,
+            )  # fmt: skip
         self.pid = self._process.pid
 
     def wait(self, timeout: float) -> int:
@@ -105,7 +108,7 @@ class ForkServer:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.fork_server"],
-            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=_take_signals,
         )  # fmt: skip
         self.hear()
         return self
@@ -141,10 +144,18 @@ class ForkServer:
         return int(line)
 
 
+def _take_signals() -> None:
+    """Undo what the shells do to programs in the background: there, Ctrl-C is ignored."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def serve() -> dict[str, Any]:
     """Import everything, then fork for each request; returns in the children only, with what to run."""
     for name in IMPORTED:
         importlib.import_module(name)
+    # What is imported stays out of the children's garbage collections, which would copy its pages.
+    gc.freeze()
     # Unbuffered, so that a child does not inherit requests that were read ahead.
     requests = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
     os.write(1, b"0\n")
@@ -153,9 +164,12 @@ def serve() -> dict[str, Any]:
         if "wait" in message:
             answer = os.waitpid(message["wait"], 0)[1]
         else:
+            # Hooks of libraries run in the child first, and swallow what a signal raises in them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
             answer = os.fork()
             if answer == 0:
                 return message
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.write(1, f"{answer}\n".encode())
     os._exit(0)
 
@@ -167,6 +181,7 @@ def main() -> None:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(file, number)
         os.close(file)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     sys.argv = message["start"]
     runpy.run_path(sys.argv[0], run_name="__main__")
 

@@ -43,6 +43,7 @@ def test_forked_runs_are_processes_that_end_as_python_does(tmp_path: Path) -> No
         assert server.start([str(program), "a b"], out, err).wait(60) == 7
         assert out.read_text() == "['a b'] __main__\n"
         for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            out.write_text("")
             run = server.start([str(program), "wait"], out, err)
             while not out.read_text():
                 time.sleep(0.01)
@@ -50,6 +51,7 @@ def test_forked_runs_are_processes_that_end_as_python_does(tmp_path: Path) -> No
             run.send(number)
             code = run.wait(60)
             assert code == -number, err.read_text()
+            out.write_text("")
             cold = ColdRun([str(program), "wait"], out, err)
             while not out.read_text():
                 time.sleep(0.01)
