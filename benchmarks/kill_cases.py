@@ -6,6 +6,7 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -281,4 +282,4 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-CASES: dict[str, type[Case]] = {case.name: case for case in (TestCase, DemoCase, TrainCase, StreamCase)}
+CASES: dict[str, Callable[[Path], Case]] = {case.name: case for case in (TestCase, DemoCase, TrainCase, StreamCase)}

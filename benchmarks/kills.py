@@ -156,10 +156,11 @@ class Harness:
         except HangError:
             self._problem(f"{self.case.name}: hung for {TIMEOUT:.0f} s: {(self.folder / 'stderr').read_text()[-600:]}")
             code = -signal.SIGKILL
-        return code, *(
+        out, err = (
             (self.folder / name).read_text(errors="replace") if (self.folder / name).exists() else ""
             for name in ("stdout", "stderr")
         )
+        return code, out, err
 
     def _send(self, run: Run, number: signal.Signals, save: Path, imports: float) -> tuple[bool, bool]:
         """Wait for the moment and send the signal; returns whether the run was alive then, and writing a file."""

@@ -36,7 +36,7 @@ from mmdet_vis.engine.device import (
     resolve_device,
     resolve_precision,
 )
-from mmdet_vis.engine.model_file import default_weights, embedded_config
+from mmdet_vis.engine.model_file import check_fits, default_weights, embedded_config
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -109,6 +109,8 @@ def load_model(
     if config is None and weights is None:
         weights = default_weights()
     chosen = _resolve_config(config, weights, cfg_options)
+    if config is None and weights is not None:
+        check_fits(chosen, weights)
     network = build_model(chosen)
     categories = resolve_categories(chosen.get("categories") or ())
     expected = network.bbox_head.num_classes - 1

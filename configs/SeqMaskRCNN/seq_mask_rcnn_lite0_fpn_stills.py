@@ -23,7 +23,6 @@ model = dict(
 )
 load_from = "work_dirs/seq_mask_rcnn_lite0_synthvis/iter_600.pth"
 train_cfg = dict(max_iters=700)
-val_cfg = None
 optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=6e-4, weight_decay=0.02),
     clip_grad=dict(max_norm=10),

@@ -44,7 +44,7 @@ def resolve_categories(value: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(value, str):
         if value not in CATEGORIES:
             raise ConfigError(
-                f"categories={value!r} is not known: give one of {', '.join(CATEGORIES)} or a list of names"
+                f"categories={value!r:.80} is not known: give one of {', '.join(CATEGORIES)} or a list of names"
             )
         return CATEGORIES[value]
     names = tuple(value)

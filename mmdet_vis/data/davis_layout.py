@@ -41,7 +41,7 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
             the two where only that has the list.
 
     Raises:
-        DatasetError: no such list, or it is not one video name per line.
+        DatasetError: no such list, or it is not one video name (a folder's, without its path) per line.
     """
     years = (year,) if year is not None else YEARS[::-1] if set_name in TEST_SETS else YEARS
     files = [root / "ImageSets" / str(number) / f"{set_name}.txt" for number in years]
@@ -53,6 +53,13 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
         raise DatasetError(
             f"{file} cannot be read: choose another set or year; there is {', '.join(others) or 'none'}"
         ) from None
+    outside = [
+        name
+        for name in names
+        if name in (".", "..") or "/" in name or "\\" in name or "\0" in name or len(name.encode()) > 255
+    ]
+    if outside:
+        raise DatasetError(f"{file} lists {outside[0]!r:.60}, which is not the name of a folder: correct the file")
     if not names or len(set(names)) < len(names):
         raise DatasetError(f"{file} lists {'a video twice' if names else 'no videos'}: it must name one per line")
     return names

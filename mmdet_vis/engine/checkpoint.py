@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
+import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ READ_ERRORS = (
     IndexError,
     TypeError,
     AssertionError,
+    struct.error,
 )
 """What reading a damaged file raises."""
 

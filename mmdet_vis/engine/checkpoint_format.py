@@ -22,6 +22,8 @@ def file_format(path: Path) -> str:
     """
     if path.is_dir():
         raise CheckpointError(f"checkpoint {path} is a folder: give the file in it")
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"checkpoint {path} is not a file: give the file with the weights")
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -68,7 +68,7 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
     try:
         config.merge_from_dict(dict(options))
     except (TypeError, KeyError, IndexError, ValueError) as error:
-        raise ConfigError(f"--cfg-options {dict(options)}: {error}") from error
+        raise ConfigError(f"--cfg-options {dict(options)!r:.200}: {error}") from error
     check_categories(config)
     return config
 
@@ -113,11 +113,14 @@ def build(registry: Registry, config: Mapping[str, Any], key: str, **defaults: A
         registries = (own,) if where == key or own is TRANSFORMS else (own, *OTHERS)
         if isinstance(name, str) and all(r.get(name) is None for r in registries):
             hint = did_you_mean(name, own.module_dict)
-            raise ConfigError(f"{file}: {where}.type={name!r} is not registered as a {own.name}{hint}")
+            raise ConfigError(f"{file}: {where}.type={name!r:.80} is not registered as a {own.name}{hint}")
     try:
         return registry.build({**defaults, **part})
+    except ConfigError as error:  # of the part itself, which does not know the file
+        raise ConfigError(f"{file}: {error}") from error
     except BUILD_ERRORS as error:
-        raise ConfigError(f"{file}: {key}: {error}") from error
+        reason = str(error).strip().partition("\n")[0]  # PyTorch adds where in its own code it was
+        raise ConfigError(f"{file}: {key}: {reason[:500]}") from error
 
 
 def _types(part: Any, where: str) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.engine.config_sizes import MAX_WHOLE, check_wholes
 from mmdet_vis.errors import ConfigError
 
 
@@ -107,7 +108,7 @@ def check_categories(config: Mapping[str, Any]) -> None:
         return
     if not isinstance(value, str | list | tuple):
         raise ConfigError(
-            f"{file_of(config)}: categories={value!r} must be the name of a benchmark or a list of category names"
+            f"{file_of(config)}: categories={value!r:.200} must be the name of a benchmark or a list of category names"
         )
     try:
         resolve_categories(value)
@@ -122,6 +123,7 @@ def check_model(config: Mapping[str, Any]) -> None:
         ConfigError: see :func:`check_config`.
     """
     model = config.get("model")
+    check_wholes(model, "model", MAX_WHOLE, file_of(config))
     if not isinstance(model, Mapping) or _own_type(model) != "SeqMaskRCNN":
         return
     if "test_cfg" in model:
@@ -137,7 +139,7 @@ def check_model(config: Mapping[str, Any]) -> None:
     for name, value in found.items():
         if not _whole(value) or value < 2:
             raise ConfigError(
-                f"{file_of(config)}: model.{name}.num_classes={value!r} must be the number of categories plus one"
+                f"{file_of(config)}: model.{name}.num_classes={value!r:.80} must be the number of categories plus one"
             )
     if len(set(found.values())) > 1:
         given = " and ".join(f"model.{name}.num_classes={value}" for name, value in found.items())
@@ -155,7 +157,7 @@ def check_pyramid(config: Mapping[str, Any], num_outs: Any, strides: Sequence[An
         ConfigError: they do not fit.
     """
     if not _whole(num_outs) or num_outs < 4:
-        raise ConfigError(f"{file_of(config)}: model.neck.num_outs={num_outs!r} must be a whole number from 4 on")
+        raise ConfigError(f"{file_of(config)}: model.neck.num_outs={num_outs!r:.80} must be a whole number from 4 on")
     expected = [4 * 2**level for level in range(num_outs)]
     if list(strides) != expected:
         raise ConfigError(
@@ -193,16 +195,16 @@ def check_block(
     """
     file = file_of(config)
     if not isinstance(block, Mapping):
-        raise ConfigError(f"{file}: {where}={block!r} must be a dict with {', '.join(rules)}")
+        raise ConfigError(f"{file}: {where}={block!r:.200} must be a dict with {', '.join(rules)}")
     for key in block:
         if key not in rules:
-            raise ConfigError(f"{file}: {where} has unknown key {key!r}{did_you_mean(str(key), rules)}")
+            raise ConfigError(f"{file}: {where} has unknown key {key!r:.80}{did_you_mean(str(key), rules)}")
     missing = [key for key in required if key not in block]
     if missing:
         raise ConfigError(f"{file}: {where}.{missing[0]} is missing: it must be {rules[missing[0]].what}")
     for key, value in block.items():
         if not rules[key].accepts(value):
-            raise ConfigError(f"{file}: {where}.{key}={value!r} must be {rules[key].what}")
+            raise ConfigError(f"{file}: {where}.{key}={value!r:.200} must be {rules[key].what}")
 
 
 def _own_type(part: Mapping[str, Any]) -> str:

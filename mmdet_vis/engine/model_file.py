@@ -14,7 +14,8 @@ from mmengine.config import Config
 from mmdet_vis.engine.checkpoint import load_checkpoint, write_state
 from mmdet_vis.engine.checkpoint_format import file_format
 from mmdet_vis.engine.config import apply_options, build_model
-from mmdet_vis.engine.safe_types import check_sizes, check_types
+from mmdet_vis.engine.config_sizes import check_sizes
+from mmdet_vis.engine.safe_types import check_types
 from mmdet_vis.errors import CheckpointError, ConfigError
 
 CONFIG_KEY = "mmdet_vis.config"
@@ -79,6 +80,28 @@ def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) 
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{path} carries a damaged config: download it again") from error
     return apply_options(config, options or {})
+
+
+def check_fits(config: Config, path: str | Path) -> None:
+    """Refuse a model file that is smaller than the model that its config describes, before memory is taken for it.
+
+    Args:
+        config: from :func:`embedded_config`.
+        path: the model file.
+
+    Raises:
+        ConfigError: see :func:`mmdet_vis.engine.config.build_model`.
+        CheckpointError: it has fewer bytes than the model has weights.
+    """
+    with torch.device("meta"):  # shapes are enough
+        network = build_model(config)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    size = Path(path).stat().st_size
+    if weights > size:
+        raise CheckpointError(
+            f"checkpoint {path} has {size} bytes, but its config describes a model of {weights} weights: download it "
+            "again"
+        )
 
 
 def export_model(config: Config, checkpoint: str | Path, target: str | Path, half: bool = False) -> int:

@@ -79,7 +79,7 @@ class RunStore:
             return None
         try:
             before = json.loads(run_file.read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise OutputError(
                 f"{self.folder} holds something else, or a damaged run: {run_file} cannot be read ({error}); use "
                 "another --save-dir, or remove this one"
@@ -139,9 +139,20 @@ class RunStore:
         write_results(self._file(video_id), entries)
 
     def entries(self, video_ids: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """The entries of videos in the order given, one video in memory at a time."""
+        """The entries of videos in the order given, one video in memory at a time.
+
+        Raises:
+            OutputError: a file has been damaged since it was written.
+        """
         for video_id in video_ids:
-            yield from json.loads(self._file(video_id).read_bytes())
+            file = self._file(video_id)
+            try:
+                content = json.loads(file.read_bytes())
+            except (OSError, ValueError, RecursionError) as error:
+                raise OutputError(f"{file} is damaged ({error}); remove it and run again with --resume") from error
+            if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+                raise OutputError(f"{file} holds no results; remove it and run again with --resume")
+            yield from content
 
     def _file(self, video_id: int) -> Path:
         return self.folder / "videos" / f"{video_id}.json"

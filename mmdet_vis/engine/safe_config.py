@@ -2,69 +2,26 @@
 
 A config is Python code that mmengine runs. Those of this project need little of the language, and that little is read
 here from the syntax tree: assignments of literals, ``dict(...)``, names assigned before, ``**`` of such a dict,
-arithmetic of numbers, and ``_base_``. The outcome is the same :class:`Config` that running the file would give.
+arithmetic of numbers, ``_base_`` and ``_base_.name``. The outcome is the same :class:`Config` that running the file
+would give.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import operator
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from mmdet_vis.engine.config_literals import BASE, MAX_VALUES, Literals, refused, size_of
 from mmdet_vis.engine.safe_types import check_types
 from mmdet_vis.errors import ConfigError
 
-BASE = "_base_"
 MAX_BYTES = 2**20
 """Size of a config file."""
 MAX_FILES = 100
 """Files of a chain of bases; each may have several."""
-MAX_VALUES = 100_000
-"""Values of a config, counted as often as they are used: lists of lists of lists grow without bound in a few lines."""
-MAX_NUMBER = 2**64
-MAX_DEPTH = 100
-"""Nesting of dicts and lists."""
-
-_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_SPREAD = object()
-_SIGNS: dict[type, Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_}
-_CONSTRUCTS = {
-    ast.Import: "an import",
-    ast.ImportFrom: "an import",
-    ast.Call: "a call",
-    ast.Attribute: "an attribute",
-    ast.Subscript: "an index",
-    ast.JoinedStr: "an f-string",
-    ast.Lambda: "a lambda",
-    ast.FunctionDef: "a function",
-    ast.AsyncFunctionDef: "a function",
-    ast.ClassDef: "a class",
-    ast.ListComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.If: "an if",
-    ast.For: "a loop",
-    ast.While: "a loop",
-    ast.With: "a with",
-    ast.Try: "a try",
-    ast.IfExp: "an if expression",
-    ast.Set: "a set",
-    ast.Delete: "a del",
-    ast.AugAssign: "an augmented assignment",
-}
 
 
 def read_safe_config(path: str | Path) -> Config:
@@ -88,17 +45,18 @@ def read_safe_config(path: str | Path) -> Config:
 
 def _read(path: Path, files: list[Path], chain: tuple[Path, ...]) -> tuple[dict[str, Any], str]:
     """The values of a file merged into those of its bases, and the text of all of them."""
+    by = f", the _base_ of {chain[-1]}," if chain else ""
     if not path.is_file():
-        by = f", the _base_ of {chain[-1]}," if chain else ""
         raise ConfigError(f"config {path}{by} does not exist or is no file")
     if path.resolve() in chain:
         raise ConfigError(f"config {path}: its _base_ leads back to itself")
     files.append(path)
     if len(files) > MAX_FILES:
         raise ConfigError(f"config {path}: more than {MAX_FILES} files in its chain of bases")
-    text = _text(path)
-    own = _json_values(text, path) if path.suffix == ".json" else _Literals(path).read(text)
-    bases = own.pop(BASE, [])
+    text = _text(path, by)
+    literals = Literals(path, text) if path.suffix == ".py" else None
+    own = _json_values(text, path) if literals is None else {}
+    bases = own.pop(BASE, []) if literals is None else literals.bases()
     names = bases if isinstance(bases, list | tuple) else [bases]
     merged: dict[str, Any] = {}
     texts = []
@@ -112,14 +70,17 @@ def _read(path: Path, files: list[Path], chain: tuple[Path, ...]) -> tuple[dict[
         merged |= values
         texts.append(base_text)
     # mmengine's own rules of inheritance, so that both ways of reading agree.
-    merged = Config._merge_a_into_b(own, Config._dict_to_config_dict(merged))
+    merged = Config._dict_to_config_dict(merged)
+    if literals is not None:
+        own = literals.read(merged)
+    merged = Config._merge_a_into_b(own, merged)
     texts.append(f"{path}\n{text}")
     return {key: value for key, value in merged.items() if not key.startswith("__")}, "\n".join(texts)
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, by: str) -> str:
     if path.suffix not in (".py", ".json"):
-        raise ConfigError(f"config {path} cannot be read as data: only .py and .json can, see docs/security.md")
+        raise ConfigError(f"config {path}{by} cannot be read as data: only .py and .json can, see docs/security.md")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -132,15 +93,8 @@ def _text(path: Path) -> str:
         raise ConfigError(f"config {path} cannot be read: it is larger than {MAX_BYTES} bytes")
     for number, line in enumerate(text.splitlines(), 1):
         if "{{" in line.partition("#")[0] if path.suffix == ".py" else "{{" in line:
-            raise _refused(path, number, "a placeholder {{...}}")
+            raise refused(path, number, "a placeholder {{...}}")
     return text
-
-
-def _refused(path: Path, line: int, what: str) -> ConfigError:
-    return ConfigError(
-        f"config {path}, line {line}: {what} is refused, as only literals are read; write the value itself, or read a "
-        "config that you trust without --safe-config"
-    )
 
 
 def _json_values(text: str, path: Path) -> dict[str, Any]:
@@ -154,136 +108,6 @@ def _json_values(text: str, path: Path) -> dict[str, Any]:
         raise ConfigError(f"config {path}: its top level must be an object {{...}}")
     if "custom_imports" in values:
         raise ConfigError(f"config {path}: custom_imports is refused, as it runs code")
-    if _size(values) > MAX_VALUES:
+    if size_of(values) > MAX_VALUES:
         raise ConfigError(f"config {path}: more than {MAX_VALUES} values")
     return values
-
-
-def _size(value: Any, depth: int = 0) -> int:
-    """Number of values in a tree. RecursionError where it is too deep for what comes after."""
-    if depth > MAX_DEPTH:
-        raise RecursionError
-    if isinstance(value, dict):
-        return 1 + sum(_size(item, depth + 1) for item in value.values())
-    if isinstance(value, list | tuple):
-        return 1 + sum(_size(item, depth + 1) for item in value)
-    return 1
-
-
-class _Literals:
-    """The assignments of one Python file, in its order."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.values: dict[str, Any] = {}
-        self._size_of: dict[int, tuple[Any, int, int]] = {}
-        """Number of values and depth of a container, by its id; the container is kept so that its id stays its own."""
-
-    def read(self, text: str) -> dict[str, Any]:
-        """Values by name; names with two leading underscores are left out, as mmengine does."""
-        try:
-            tree = ast.parse(text)
-        except SyntaxError as error:
-            raise ConfigError(f"config {self.path}, line {error.lineno}: {error.msg}") from None
-        except ValueError as error:  # zero bytes
-            raise ConfigError(f"config {self.path} cannot be read: {error}") from None
-        for number, statement in enumerate(tree.body):
-            self._statement(statement, is_first=number == 0)
-        return {name: value for name, value in self.values.items() if not name.startswith("__")}
-
-    def _statement(self, node: ast.stmt, is_first: bool) -> None:
-        if isinstance(node, ast.Pass):
-            return
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            return  # a docstring
-        if not isinstance(node, ast.Assign):
-            raise self._refuse(node)
-        value = self._value(node.value)
-        for target in node.targets:
-            if not isinstance(target, ast.Name) or target.id == "dict":
-                raise _refused(self.path, node.lineno, "an assignment to anything but a name of its own")
-            if target.id == "custom_imports":
-                raise _refused(self.path, node.lineno, "custom_imports, which runs code,")
-            self.values[target.id] = value
-
-    def _value(self, node: ast.expr) -> Any:
-        if isinstance(node, ast.Constant):
-            if node.value is None or isinstance(node.value, str | bool | int | float):
-                return self._number(node.value, node)
-            raise _refused(self.path, node.lineno, f"a {type(node.value).__name__}")
-        if isinstance(node, ast.Name):
-            if node.id not in self.values or node.id == BASE:
-                raise _refused(self.path, node.lineno, f"the name {node.id!r}, which is not assigned before,")
-            return self.values[node.id]
-        if isinstance(node, ast.List | ast.Tuple):
-            items = [self._value(item) for item in node.elts]
-            return self._counted(items if isinstance(node, ast.List) else tuple(items), items, node)
-        if isinstance(node, ast.Dict):
-            pairs = zip(node.keys, node.values, strict=True)
-            return self._dict([(_SPREAD if key is None else self._key(key), value) for key, value in pairs], node)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict" and not node.args:
-            keywords = [(keyword.arg or _SPREAD, keyword.value) for keyword in node.keywords]
-            return self._dict(keywords, node, once=True)
-        if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-            return self._arithmetic(node)
-        if isinstance(node, ast.UnaryOp) and type(node.op) in _SIGNS:
-            return _SIGNS[type(node.op)](self._operand(node.operand))
-        raise self._refuse(node)
-
-    def _key(self, node: ast.expr) -> Any:
-        key = self._value(node)
-        if isinstance(key, dict | list | tuple):
-            raise _refused(self.path, node.lineno, "a key that is no string or number")
-        return key
-
-    def _dict(self, items: list[tuple[Any, ast.expr]], node: ast.expr, once: bool = False) -> dict[Any, Any]:
-        """A dict from its keys and values, where ``_SPREAD`` stands for ``**``."""
-        result: dict[Any, Any] = {}
-        for key, value_node in items:
-            value = self._value(value_node)
-            if key is _SPREAD:
-                if not isinstance(value, dict):
-                    raise _refused(self.path, value_node.lineno, "** of anything but a dict")
-                part = value
-            else:
-                part = {key: value}
-            double = result.keys() & part.keys()
-            if once and double:
-                raise _refused(self.path, node.lineno, f"{min(map(str, double))!r}, given twice,")
-            result |= part
-        return self._counted(result, list(result.values()), node)
-
-    def _counted(self, container: Any, items: list[Any], node: ast.expr) -> Any:
-        sizes = [self._size_of.get(id(item), (item, 1, 0)) for item in items]
-        total, depth = 1 + sum(size for _, size, _ in sizes), 1 + max((depth for _, _, depth in sizes), default=0)
-        if total > MAX_VALUES or depth > MAX_DEPTH:
-            raise ConfigError(
-                f"config {self.path}, line {node.lineno}: more than {MAX_VALUES} values or {MAX_DEPTH} levels"
-            )
-        self._size_of[id(container)] = (container, total, depth)
-        return container
-
-    def _operand(self, node: ast.expr) -> Any:
-        value = self._value(node)
-        if not isinstance(value, bool | int | float):
-            raise _refused(self.path, node.lineno, "arithmetic with anything but numbers")
-        return value
-
-    def _arithmetic(self, node: ast.BinOp) -> Any:
-        left, right = self._operand(node.left), self._operand(node.right)
-        try:
-            return self._number(_ARITHMETIC[type(node.op)](left, right), node)
-        except ArithmeticError as error:
-            raise ConfigError(f"config {self.path}, line {node.lineno}: {error}") from None
-
-    def _number(self, value: Any, node: ast.expr) -> Any:
-        if isinstance(value, int) and abs(value) > MAX_NUMBER:
-            raise _refused(self.path, node.lineno, "a whole number of more than 64 bits")
-        return value
-
-    def _refuse(self, node: ast.AST) -> ConfigError:
-        what = _CONSTRUCTS.get(type(node), f"{type(node).__name__} (Python)")
-        if isinstance(node, ast.Call):
-            what = f"a call of {ast.unparse(node.func):.40}(...)"
-        line = getattr(node, "lineno", 0)
-        return _refused(self.path, line, what)

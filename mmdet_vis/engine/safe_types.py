@@ -40,11 +40,6 @@ OTHERS = frozenset(
 SCOPES = (SCOPE, "mmengine")
 BY_NAME = ("type", "constructor", "runner_type", "sampler", "collate_fn")
 """Keys whose strings mmengine looks up, and imports."""
-MAX_WHOLE = 2**16
-"""Whole numbers of a config that is data: channels, layers, numbers of objects."""
-MAX_SIDE = 2**13
-"""Side of the frames that the network sees, in pixels."""
-MAX_DIVISOR = 2**10
 
 
 def check_types(config: Mapping[str, Any], file: str, allow_training: bool) -> None:
@@ -106,32 +101,3 @@ def _named(node: Any, where: str) -> Iterator[tuple[str, str, Any]]:
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             yield from _named(value, f"{where}[{index}]")
-
-
-def check_sizes(config: Mapping[str, Any], file: str) -> None:
-    """Check that no number of a config that is data asks for absurd amounts of memory or time.
-
-    Args:
-        config: plain dicts, lists and tuples.
-        file: for messages.
-
-    Raises:
-        ConfigError: a whole number is too large.
-    """
-    preprocessor = config.get("data_preprocessor")
-    limits = {"img_scale": MAX_SIDE, "size_divisor": MAX_DIVISOR}
-    if isinstance(preprocessor, Mapping):
-        for key, most in limits.items():
-            _check_wholes(preprocessor.get(key), f"data_preprocessor.{key}", most, file)
-    _check_wholes(config, "", MAX_WHOLE, file)
-
-
-def _check_wholes(node: Any, where: str, most: int, file: str) -> None:
-    if isinstance(node, Mapping):
-        for key, value in node.items():
-            _check_wholes(value, f"{where}.{key}" if where else str(key), most, file)
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            _check_wholes(value, f"{where}[{index}]", most, file)
-    elif isinstance(node, int) and abs(node) > most:
-        raise ConfigError(f"{file}: {where}={str(node)[:40]} is refused: more than {most}")

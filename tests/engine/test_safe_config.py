@@ -29,13 +29,14 @@ def test_all_configs_of_the_project_read_equally_in_both_ways(repository):
 
 
 def test_what_is_read(tmp_path):
-    (tmp_path / "base.json").write_text('{"a": {"x": 1, "y": [1, 2]}, "b": 3}')
+    (tmp_path / "base.json").write_text('{"a": {"x": 1, "y": [1, 2]}, "b": 3, "c": {"d": {"e": 1}}}')
     text = '''"""A docstring."""
 _base_ = ["base.json"]
 shared = dict(p=-1, q=not True)
 a = {"x": 2.5e-3 * 4 / 6, "z": (None, "text", shared)}
 d = e = dict(_delete_=True, r=0, **shared)
 f = {**shared, "p": 7 // 2 + 1 % 2 - 0}
+g = dict(x=_base_.b, **_base_.c.d)
 __hidden = 1
 pass
 '''
@@ -63,7 +64,9 @@ REFUSED = {
     "if True: a = 1": "line 1: an if",
     "a = 1 if True else 2": "line 1: an if expression",
     "a = b": "line 1: the name 'b', which is not assigned before,",
-    "_base_ = 'base.py'\na = _base_": "line 2: the name '_base_'",
+    "a = _base_": "line 1: the name '_base_'",
+    "a = _base_.b": "line 1: _base_.b, which no base has,",
+    "a = _base_.items()": r"line 1: a call of _base_.items\(",
     "a, b = 1, 2": "line 1: an assignment to anything but a name",
     "dict = 3": "line 1: an assignment to anything but a name",
     "a = 1\na += 1": "line 2: an augmented assignment",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
 from mmdet_vis.structures import RLE, areas
@@ -51,7 +52,11 @@ class YtvisBuilder:
 
         Returns:
             its id.
+
+        Raises:
+            DatasetError: its frames would have more than :data:`MAX_IMAGE_PIXELS` pixels, as no image that is read has.
         """
+        check_frame_size(height, width, file_names[0])
         number = len(self._videos) + 1 if video_id is None else video_id
         entry = {"id": number, "height": height, "width": width, "length": len(file_names)}
         self._videos.append({**entry, "file_names": list(file_names), **extra})
@@ -112,6 +117,16 @@ class YtvisBuilder:
         line += f"{len(self._categories)} categories"
         ignored = ", ".join(f"{number} {what}" for what, number in sorted(self.ignored.items()))
         return f"{line}; ignored: {ignored}" if ignored else line
+
+
+def check_frame_size(height: int, width: int, name: str) -> None:
+    """Refuse sizes of frames that no image has: masks of such a size would ask for any amount of memory.
+
+    Raises:
+        DatasetError: more than :data:`MAX_IMAGE_PIXELS` pixels; ``name`` is the file that says so.
+    """
+    if height * width > MAX_IMAGE_PIXELS:
+        raise DatasetError(f"{name} is said to be {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels")
 
 
 def merge_masks(masks: Sequence[RLE]) -> RLE | None:

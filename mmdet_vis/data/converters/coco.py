@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mmdet_vis.data.converters.builder import YtvisBuilder
+from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, to_rle
@@ -43,6 +43,7 @@ def convert_coco(ann_file: str | Path, frames: int = 1, progress: bool = False) 
             raise DatasetError(
                 f"{ann_file}: image {position} has an id that another image has, or no size: correct the file"
             )
+        check_frame_size(height, width, f"{ann_file}: image {position}")
         extra = {"exhaustive": image["exhaustive"]} if "exhaustive" in image else {}
         sizes[builder.add_video([file] * frames, height, width, image_id, **extra)] = (height, width)
     for position, annotation in enumerate(tqdm(content["annotations"], unit="object", disable=not progress)):

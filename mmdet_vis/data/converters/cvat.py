@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from tqdm import tqdm
 
-from mmdet_vis.data.converters.builder import YtvisBuilder, merge_masks, polygon_mask
+from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size, merge_masks, polygon_mask
 from mmdet_vis.data.converters.folders import video_folders
 from mmdet_vis.data.converters.xml_tree import parse_xml
 from mmdet_vis.data.sources.folder import list_images
@@ -71,6 +71,7 @@ class _Task:
         length = number("size")
         if min(*size, length) == 0:
             raise DatasetError(f"{file} says that the video has no pixels or no frames: export the task again")
+        check_frame_size(*size, f"{file}: original_size")
         return cls(
             file, size, length, number("start_frame", "0"), int(step) if step.isdecimal() and int(step) > 0 else 1
         )

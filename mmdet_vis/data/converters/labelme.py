@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mmdet_vis.data.converters.builder import YtvisBuilder, merge_masks, polygon_mask
+from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size, merge_masks, polygon_mask
 from mmdet_vis.data.converters.folders import video_folders
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
@@ -70,6 +70,8 @@ def _add_video(builder: YtvisBuilder, folder: Path, prefix: str) -> None:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():  # a pipe would never end
+        raise DatasetError(f"{file} is not a file: move it away")
     content = load_annotations(file)
     sizes = [content.get(key) for key in ("imageHeight", "imageWidth")]
     if (
@@ -81,6 +83,7 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file} is not a labelme file with imagePath, imageHeight, imageWidth and shapes: save it with "
             "labelme, or move it away"
         )
+    check_frame_size(content["imageHeight"], content["imageWidth"], f"the image of {file}")
     return content
 
 

@@ -40,8 +40,10 @@ def split_stills(
     content = load_annotations(ann_file)
     names, labels = map_categories(content, list(categories), category_map, Path(ann_file))
     try:
+        known = {i["id"] for i in content["images"]}
         whole = sorted(i["id"] for i in content["images"] if i.get("exhaustive", True))
         annotations = [(entry["image_id"], entry["category_id"], entry) for entry in content["annotations"]]
+        hash(tuple((image, category) for image, category, _ in annotations))
     except (KeyError, TypeError, AttributeError):
         raise DatasetError(
             f"{ann_file} lacks 'images' or 'annotations', or one of them an id: give a COCO instances file"
@@ -53,7 +55,7 @@ def split_stills(
     chosen = {whole[int((position + 0.5) * len(whole) / held_out)] for position in range(held_out)}
     fully = set(whole) - chosen
     training = _part(content, fully)
-    partial = _part(content, {i["id"] for i in content["images"]} - fully - chosen)
+    partial = _part(content, known - fully - chosen)
     measuring = {
         "images": [i for i in content["images"] if i["id"] in chosen],
         "annotations": [

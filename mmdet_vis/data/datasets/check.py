@@ -16,6 +16,7 @@ from mmdet_vis.data.datasets.ytvis import frame_files
 from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.structures import RLE
@@ -179,8 +180,8 @@ def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) ->
     if video_id in report.videos:
         report.add("duplicate ids", f"{label} has the id {video_id} of another video")
         return
-    if min(height, width) <= 0:
-        report.add("bad entries", f"{label} (id {video_id}) has a size of {width}x{height}")
+    if min(height, width) <= 0 or height * width > MAX_IMAGE_PIXELS:
+        report.add("bad entries", f"{label} (id {video_id}) has a size of {width!s:.20}x{height!s:.20}")
         return
     try:
         files = frame_files(entry, f"{label} (id {video_id})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +9,7 @@ from typing import Any, get_args
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
 from mmdet_vis.data.datasets.names import video_names
+from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.evaluation.ytvis.dataset import index_videos
 from mmdet_vis.evaluation.ytvis.files import load_annotations
@@ -77,25 +77,20 @@ def frame_files(entry: dict[str, Any], label: str) -> list[str]:
     """Frame files of an entry of ``videos`` whose numbers are checked; ``label`` names it in messages.
 
     Raises:
-        DatasetError: they are missing, or not as many as its ``length``.
+        DatasetError: they are missing, not as many as its ``length``, or lead out of the image folder.
     """
     names = entry.get("file_names")
-    if not isinstance(names, list) or not names or not all(map(_is_file_name, names)):
+    if not isinstance(names, list) or not names or not all(map(is_name, names)):
         raise DatasetError(f"{label} has no list 'file_names' with the names of its frames: correct the file")
+    for name in names:
+        if not is_inside(name):
+            raise DatasetError(
+                f"{label} has {name!r:.60} among its file_names, which is no path below the image folder: correct the "
+                "file, or make the folder (a link to) the one that all names are below"
+            )
     if entry.get("length", len(names)) != len(names):
         raise DatasetError(f"{label} has length {entry['length']} but {len(names)} file_names: correct the file")
     return names
-
-
-def _is_file_name(value: Any) -> bool:
-    """Whether a value of the file can name a file: JSON may hold zero bytes and halves of surrogate pairs."""
-    if not isinstance(value, str) or not value or "\0" in value:
-        return False
-    try:
-        os.fsencode(value)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int | None, ...]:

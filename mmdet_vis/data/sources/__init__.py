@@ -4,7 +4,7 @@ from .array import ArraySource
 from .base import Frame, FrameSource
 from .folder import FolderSource, ImageFilesSource
 from .inputs import find_inputs, open_source
-from .naming import display_name, natural_key, unique_names
+from .naming import display_name, is_inside, is_name, natural_key, unique_names
 from .prefetch import Prefetcher
 from .video import VideoFileSource
 
@@ -18,6 +18,8 @@ __all__ = [
     "VideoFileSource",
     "display_name",
     "find_inputs",
+    "is_inside",
+    "is_name",
     "natural_key",
     "open_source",
     "unique_names",

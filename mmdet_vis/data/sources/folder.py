@@ -27,6 +27,11 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     return images, [entry for entry in entries if entry not in chosen]
 
 
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    # What is wrong with an image is one line of ours; OpenCV would add several of its own.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 class ImageFilesSource(FrameSource):
     """Frames from image files, in the order given; files are decoded by OpenCV as 8-bit colour when they are
     read.
@@ -112,6 +117,9 @@ class FolderSource(ImageFilesSource):
 
 def _read_bytes(file: Path) -> bytes:
     try:
+        # A pipe would never end, a device give without end; both can stand behind a name of an annotation file.
+        if file.exists() and not file.is_file():
+            raise SourceError(f"{file}: is not a file; replace or remove it")
         return file.read_bytes()
     except OSError as error:
         raise SourceError(f"{file}: cannot be read ({error.strerror}); check the file and its rights") from error

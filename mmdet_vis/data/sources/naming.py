@@ -26,6 +26,25 @@ def display_name(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def is_name(value: object) -> bool:
+    """Whether a value can name a file: JSON may hold zero bytes and halves of surrogate pairs."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_inside(name: object) -> bool:
+    """Whether a value of an annotation file names a file below the folder that it is relative to."""
+    if not isinstance(name, str) or not is_name(name):
+        return False
+    path = Path(name)
+    return not path.is_absolute() and not path.drive and ".." not in path.parts and path.parts != ()
+
+
 def unique_names(paths: Iterable[str | Path]) -> list[str]:
     """Return one name per path, no two the same, not even on a file system that ignores case.
 
@@ -39,7 +58,7 @@ def unique_names(paths: Iterable[str | Path]) -> list[str]:
     wanted = []
     for path, stem in zip(files, stems, strict=True):
         ending = display_name(path.suffix[1:])
-        clash = clashes[stem.casefold()] > 1 and ending and not path.is_dir()
+        clash = clashes[stem.casefold()] > 1 and ending and not os.path.isdir(path)
         wanted.append(f"{stem}_{ending}" if clash else stem)
     taken: set[str] = set()
     names = []
@@ -57,4 +76,4 @@ def _stem(path: Path) -> str:
     """Name of a folder (also where it is given as ``.``), or of a file without its ending."""
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))
-    return (path.name if path.is_dir() else path.stem) or "root"
+    return (path.name if os.path.isdir(path) else path.stem) or "root"  # Path.is_dir() fails for names too long

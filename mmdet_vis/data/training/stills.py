@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from mmdet_vis.data.sources import is_inside
 from mmdet_vis.data.training.errors import BrokenSampleError
 from mmdet_vis.data.training.tracks import checked_rle
 from mmdet_vis.errors import ConfigError, DatasetError
@@ -75,22 +76,27 @@ def read_stills(
             label = labels.get(entry["category_id"], 0)
             x, y, width, height = (float(value) for value in entry["bbox"])
             area, segmentation, crowd = float(entry["area"]), entry["segmentation"], entry.get("iscrowd", 0)
-            image_id = entry["image_id"]
-        except (TypeError, KeyError, ValueError, AttributeError):
+            objects_of_image = by_image[entry["image_id"]]
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
             raise DatasetError(
                 f"{file}: annotation {position} has no image_id, category_id, bbox, area or segmentation: correct it"
             ) from None
         if label and area > 0 and width >= 1 and height >= 1:
             label = 0 if crowd or area < min_area else label
-            by_image[image_id].append(StillObject(label, (x, y, width, height), area, segmentation))
+            objects_of_image.append(StillObject(label, (x, y, width, height), area, segmentation))
     stills = []
     for position, entry in enumerate(images):
         try:
             size = (int(entry["height"]), int(entry["width"]))
             objects = sorted(by_image[entry["id"]], key=lambda item: item.label == 0)
             name, exhaustive = entry["file_name"], bool(entry.get("exhaustive", True))
-        except (TypeError, KeyError, ValueError):
+        except (TypeError, KeyError, ValueError, OverflowError):
             raise DatasetError(f"{file}: image {position} has no id, file_name, height or width: correct it") from None
+        if not is_inside(name):
+            raise DatasetError(
+                f"{file}: image {position} has file_name {name!r:.60}, which is no path below the image folder: "
+                "correct it"
+            )
         if objects and objects[0].label:
             stills.append(Still(folder / name, size, exhaustive, _pack(objects)))
     if not stills:
@@ -147,6 +153,7 @@ def map_categories(
     """
     try:
         ids = {entry["name"]: entry["id"] for entry in content["categories"]}
+        hash(tuple(ids.values()))
     except (TypeError, KeyError):
         raise DatasetError(
             f"{file} has no list 'categories' with id and name: give a COCO file with instances"

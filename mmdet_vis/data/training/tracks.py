@@ -66,7 +66,7 @@ def read_track(entry: dict[str, Any], number: int, label: int, size: tuple[int, 
     try:
         xywh = np.array([box or (0, 0, 0, 0) for box in boxes], np.float32).reshape(length, 4)
         area = np.array([value or 0 for value in areas], np.float64).reshape(length)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DatasetError(f"{where} has a box that is not [x, y, w, h], or an area that is no number") from None
     masked = np.array([segmentation not in (None, []) for segmentation in segmentations], bool)
     visible = masked & (area > 0) & (xywh[:, 2] >= 1) & (xywh[:, 3] >= 1)

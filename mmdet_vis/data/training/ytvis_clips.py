@@ -20,7 +20,7 @@ from mmdet_vis.data.training.reading import read_image
 from mmdet_vis.data.training.reference import choose_frames
 from mmdet_vis.data.training.tracks import Track, decode_tracks, read_track
 from mmdet_vis.errors import ConfigError, DatasetError
-from mmdet_vis.evaluation.ytvis.dataset import Video, index_videos
+from mmdet_vis.evaluation.ytvis.dataset import Video, index_videos, is_id
 from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.registry import DATASETS
 
@@ -140,7 +140,11 @@ def _by_video(
     entries: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     known = set(videos)
     for position, entry in enumerate(annotations):
-        if not isinstance(entry, dict) or entry.get("video_id") not in known or entry.get("category_id") not in labels:
+        if (
+            not isinstance(entry, dict)
+            or not is_id(entry.get("video_id"), known)
+            or not is_id(entry.get("category_id"), labels)
+        ):
             raise DatasetError(
                 f"{file}: annotation {position} is of no video or category of the file: correct the file"
             )

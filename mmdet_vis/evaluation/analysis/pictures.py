@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.sources.folder import ImageFilesSource
+from mmdet_vis.data.sources import ImageFilesSource, is_inside
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.evaluation.analysis.analyze import Analysis
 from mmdet_vis.evaluation.analysis.video_table import VideoTable, objects_of
@@ -54,14 +54,10 @@ def draw_videos(
     for table in tables:
         video = analysis.dataset.videos[table.video_id]
         names = files[table.video_id]
-        if (
-            not isinstance(names, list)
-            or len(names) != video.length
-            or not all(isinstance(n, str) and "\0" not in n for n in names)
-        ):
+        if not isinstance(names, list) or len(names) != video.length or not all(map(is_inside, names)):
             raise DatasetError(
-                f"{analysis.dataset.name}: video {video.id} has no list 'file_names' of {video.length} names: "
-                "add it, or leave out the folder of the images"
+                f"{analysis.dataset.name}: video {video.id} has no list 'file_names' of {video.length} paths below the "
+                "image folder: add it, or leave out the folder of the images"
             )
         truth = _Layer.of_objects(analysis, table)
         shown = _Layer.of_predictions(analysis, table, results)

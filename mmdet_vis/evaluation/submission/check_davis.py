@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.evaluation.submission.report import Report
 from mmdet_vis.evaluation.submission.zips import name_problems
 from mmdet_vis.evaluation.writers.davis_png import MAX_OBJECTS
+from mmdet_vis.evaluation.zip_members import read_member
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ def check_davis_submission(
         with zipfile.ZipFile(path) as archive:
             names = frozenset(info.filename for info in archive.infolist() if not info.is_dir())
             unsafe = name_problems(archive)
-            return Report(unsafe or _problems(_Files(names, archive.read), expected, progress), checked)
+            return Report(
+                unsafe or _problems(_Files(names, partial(read_member, archive)), expected, progress), checked
+            )
     except FileNotFoundError:
         raise ResultsError(f"{path} does not exist: check the path") from None
     except ZIP_ERRORS as error:
@@ -79,19 +83,26 @@ def check_davis_submission(
 
 def _folder(root: Path) -> _Files:
     names = (file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
-    return _Files(frozenset(names), lambda name: (root / name).read_bytes())
+    return _Files(frozenset(names), partial(_read_file, root))
+
+
+def _read_file(root: Path, name: str) -> bytes:
+    try:
+        return (root / name).read_bytes()
+    except OSError as error:
+        raise ResultsError(f"cannot read {root / name} ({error.strerror}): write it again") from error
 
 
 def _expected(root: Path, resolution: str, name: str) -> _Expected:
     images, annotations = Path(IMAGES, resolution, name), Path(ANNOTATIONS, resolution, name)
     for folder, ending in ((root / images, "*.jpg"), (root / annotations, "*.png")):
-        files = sorted(folder.glob(ending))
+        files = sorted(file for file in folder.glob(ending) if file.is_file())  # a pipe would never end
         if not files:
             continue
         try:
             with Image.open(files[0]) as image:
                 return _Expected(name, [f"{file.stem}.png" for file in files], image.size)
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DatasetError(f"cannot read {files[0]} ({error}): replace the file") from error
     raise DatasetError(f"{root} has neither {images} nor {annotations}: give the complete folder DAVIS")
 

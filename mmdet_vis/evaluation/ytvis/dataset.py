@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rles
 from mmdet_vis.structures import RLE
@@ -131,7 +132,7 @@ def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_id(value: Any, known: Mapping[int, Any]) -> bool:
+def is_id(value: Any, known: Container[int]) -> bool:
     """Whether a value of a JSON file is one of the known ids (2.0 and true are not)."""
     return _is_int(value) and value in known
 
@@ -149,7 +150,12 @@ def _video(entry: Any, label: str) -> Video:
     }
     for key, value in numbers.items():
         if not _is_int(value) or (key != "id" and value <= 0):
-            raise DatasetError(f"{label} has {key} {value!r}, not a positive whole number: correct the file")
+            raise DatasetError(f"{label} has {key} {value!r:.40}, not a positive whole number: correct the file")
+    height, width = numbers["height"], numbers["width"]
+    if height * width > MAX_IMAGE_PIXELS:
+        raise DatasetError(
+            f"{label} has frames of {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels: correct the file"
+        )
     first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
     return Video(name=first.rpartition("/")[0] or first, **numbers)
 
@@ -161,7 +167,7 @@ def _check_ids(annotation: Any, index: Annotations, label: str) -> int:
     for key, known in (("video_id", index.videos), ("category_id", index.categories)):
         if not is_id(annotation.get(key), known):
             kind = "video" if key == "video_id" else "category"
-            raise DatasetError(f"{label} has {key} {annotation.get(key)!r}, which no {kind} has: correct the file")
+            raise DatasetError(f"{label} has {key} {annotation.get(key)!r:.40}, which no {kind} has: correct the file")
     return annotation["video_id"]
 
 
@@ -193,8 +199,8 @@ def _average_area(areas: Any, masks: MaskSequence, label: str) -> float:
     if not isinstance(areas, list):
         return masks.average_area
     stated = [area for area in areas if area]
-    if not all(isinstance(area, (int, float)) for area in stated):
-        raise DatasetError(f"{label} has areas that are not numbers: correct the file")
+    if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in stated):
+        raise DatasetError(f"{label} has areas that are not numbers of pixels: correct the file")
     return float(np.mean(stated)) if stated else 0.0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from mmdet_vis.errors import DatasetError, UserError
 from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.evaluation.garbage import collector_paused
+from mmdet_vis.evaluation.zip_members import read_member
 
 RESULTS_MEMBER = "results.json"
 
@@ -50,7 +51,7 @@ def read_results_json(path: str | Path) -> Any:
         return _parse(_read(path, ResultsError), str(path), ResultsError)
     try:
         with zipfile.ZipFile(path) as archive:
-            data = archive.read(RESULTS_MEMBER)
+            data = read_member(archive, RESULTS_MEMBER)
     except KeyError:
         raise ResultsError(f"{path} holds no {RESULTS_MEMBER} at its top level: zip that file alone") from None
     except ZIP_ERRORS as error:
@@ -78,5 +79,7 @@ def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise error_type(f"{name} is not valid JSON ({error.msg} at {where}): write the file again") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise error_type(f"{name} is not valid JSON ({error}): write the file again") from None
     except RecursionError:
         raise error_type(f"{name} is not a results or annotation file: its JSON is nested too deeply") from None

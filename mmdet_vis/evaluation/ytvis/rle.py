@@ -24,6 +24,8 @@ _MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any
 _TOO_LONG = -(1 << 31)
 _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in the cache
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
+MAX_OUTSIDE = 10
+"""Sides of the frame that a point of a polygon may lie away from its corner."""
 _AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
 
 
@@ -81,7 +83,7 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
         raise InvalidMaskError(0, "is not null, an RLE {size, counts} or a list of polygons")
     size, counts = segmentation["size"], segmentation["counts"]
     if not isinstance(size, (list, tuple)) or list(size) != [height, width]:
-        raise InvalidMaskError(0, f"has size {size}, the video is [height, width] = [{height}, {width}]")
+        raise InvalidMaskError(0, f"has size {size!s:.60}, the video is [height, width] = [{height}, {width}]")
     if isinstance(counts, str):
         return segmentation  # type: ignore[return-value]
     if isinstance(counts, bytes):
@@ -89,7 +91,7 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
     if not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
         raise InvalidMaskError(0, "has counts that are neither a string nor a list of whole numbers from 0")
     if sum(counts) != height * width:
-        raise InvalidMaskError(0, f"has runs of {sum(counts)} pixels, the frame has {height * width}")
+        raise InvalidMaskError(0, f"has runs of {str(sum(counts))[:20]} pixels, the frame has {height * width}")
     return _as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
 
 
@@ -97,9 +99,10 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> RLE:
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise InvalidMaskError(0, "is a list but not of polygons [x0, y0, x1, y1, x2, y2, ...]")
-        numeric = all(isinstance(value, (int, float)) for value in polygon)
-        if not numeric or not np.isfinite(np.asarray(polygon, np.float64)).all():
-            raise InvalidMaskError(0, "has a polygon with coordinates that are not finite numbers")
+        # pycocotools takes time and memory with the length of the outline, and its numbers have 32 bits.
+        most = MAX_OUTSIDE * max(height, width)
+        if not all(isinstance(value, (int, float)) and abs(value) <= most for value in polygon):
+            raise InvalidMaskError(0, "has a polygon with points that are not finite, or far outside the frame")
     return _as_text(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
 
 

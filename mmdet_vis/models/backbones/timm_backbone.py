@@ -31,8 +31,8 @@ class TimmBackbone(NormEvalMixin, nn.Module):
         **options: passed to ``timm.create_model`` (``drop_path_rate`` and the like).
 
     Raises:
-        ConfigError: the name is unknown (the nearest ones are named), the model has no such stages, or
-            ``frozen_stages`` is not their number.
+        ConfigError: the name is unknown (the nearest ones are named), the model has no such stages, ``frozen_stages``
+            is not their number, or an option is one of :data:`WEIGHTS`.
     """
 
     strides = STRIDES
@@ -47,6 +47,9 @@ class TimmBackbone(NormEvalMixin, nn.Module):
     ) -> None:
         super().__init__()
         check_frozen_stages(frozen_stages)
+        refused = [name for name in WEIGHTS if name in options]
+        if refused:
+            raise ConfigError(f"backbone: {refused[0]} is not taken: name weights in load_from, which executes nothing")
         if not timm.is_model(model_name.split(".")[0]):
             near = difflib.get_close_matches(model_name, timm.list_models(), n=3)
             hint = f"; did you mean {', '.join(near)}?" if near else ""
