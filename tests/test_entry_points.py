@@ -163,19 +163,7 @@ def test_demo_makes_its_environment_once(checkout: Checkout, shell: str) -> None
         assert result["argv"] == [
             *[str(checkout.root / "tools/test_vis.py"), str(config), "my weights.pth", "--input-dir"],
             *[str(checkout.root / "demo/inputs"), "--save-dir", "my results"],
-            *[
-                "--key-num",
-                "5",
-                "--mem-step",
-                "5",
-                "--mem-max",
-                "40",
-                "--use-img",
-                "--precision",
-                "auto",
-                "--device",
-                "cpu",
-            ],
+            *shlex.split("--key-num 5 --mem-step 5 --mem-max 40 --use-img --precision auto --device cpu"),
         ]
         assert checkout.log == ["venv", "pip ."]
     assert not (checkout.root / ".venv-lock").exists()
