@@ -30,10 +30,21 @@ _OUT_OF_MEMORY = (
 )  # fmt: skip
 
 
+MAX_MESSAGE = 1200
+"""Characters of an error's message."""
+
+
 class UserError(Exception):
-    """Bad input that the user can fix: the message is one line with the file's name and the fix."""
+    """Bad input that the user can fix: the message is one line with the file's name and the fix.
+
+    A value of the input in it may be of any length; of a long message the beginning and the end are shown.
+    """
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if len(text) <= MAX_MESSAGE else f"{text[: MAX_MESSAGE - 300]} ... {text[-290:]}"
 
 
 class ConfigError(UserError):

@@ -256,6 +256,16 @@ def test_errors_of_configs_name_the_file_and_stay_short(tiny: tuple[Path, Path])
         assert "\n" not in str(caught.value)
 
 
+def test_values_of_any_length_in_errors(tmp_path: Path) -> None:
+    root = write_ytvis(tmp_path, "valid.json", "frames", {1: 1})
+    edited(root / "valid.json", lambda c: c["categories"][0].update(name="x" * 5000))
+    with pytest.raises(
+        DatasetError, match=r"valid.json: its categories are not .* \.\.\. .*set its 'categories'"
+    ) as caught:
+        YTVISDataset("valid.json", "frames", ["dog", "cat", "bird"], data_root=root)
+    assert len(str(caught.value)) < 1300
+
+
 def test_results_of_a_run_that_were_damaged_afterwards(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for text in ('[{"score": 0.5, ]\n', "[[]]\n", "\x93]\n"):

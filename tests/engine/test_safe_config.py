@@ -11,6 +11,7 @@ import pytest
 from mmdet_vis.engine.config import load_config
 from mmdet_vis.engine.safe_config import MAX_BYTES
 from mmdet_vis.errors import ConfigError
+from tests.tiny import write_frames
 
 
 def read(tmp_path, text, name="config.py"):
@@ -163,3 +164,12 @@ def test_the_tools_execute_nothing(tmp_path, repository, tool):
     assert done.returncode == 2
     assert f"error: config {config}, line 1: " in done.stderr
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_model_of_a_config_read_as_data(tmp_path, repository, tiny):
+    frames = write_frames(tmp_path / "videos" / "clip", 3)
+    command = [sys.executable, repository / "tools" / "test_vis.py", *tiny, "--input-dir", frames.parent]
+    command += ["--save-dir", tmp_path / "out", "--format", "json", "--safe-config", "--device", "cpu"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "results.json").read_text())
