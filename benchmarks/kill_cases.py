@@ -231,7 +231,7 @@ class TrainCase(Case):
     def partial(self, save: Path) -> list[str]:
         """See :meth:`Case.partial`."""
         problems = []
-        for path in sorted(save.glob("*.pth")):
+        for path in sorted(save.glob("[!.]*.pth")):
             name = path.name if path.name.startswith("iter_") else "iter_6.pth"
             try:
                 problems += self._compare(path, self.reference / name, path.name)
