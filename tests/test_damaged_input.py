@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -231,6 +234,27 @@ def test_a_pickle_that_ends_in_the_length_of_a_string(tmp_path: Path) -> None:
         archive.writestr("archive/version", "3\n")
     with pytest.raises(CheckpointError, match=r"cut.pth is damaged"):
         read_state_dict(tmp_path / "cut.pth")
+
+
+LOAD = """
+import resource, sys
+from mmdet_vis.engine.checkpoint import read_state_dict
+from mmdet_vis.errors import run_command
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**30, size + 2**30))
+run_command(lambda: read_state_dict(sys.argv[1]))
+"""
+
+
+def test_a_string_longer_than_memory(tmp_path: Path) -> None:
+    """The length in the file, 4 GB, would be taken before it shows that the file is shorter."""
+    parts = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
+    (tmp_path / "long.pth").write_bytes(b"".join(parts) + b"\x80\x02X\xff\xff\xff\xffabc")
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(tmp_path / "long.pth")], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 2
+    assert re.search(r"^error: checkpoint .*long.pth asks for more memory than there is", done.stderr, re.MULTILINE)
 
 
 def test_a_model_file_smaller_than_its_model(tiny: tuple[Path, Path], tmp_path: Path) -> None:

@@ -87,6 +87,10 @@ def read_torch(path: Path) -> object:
         with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
             warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
             return torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError as error:
+        raise CheckpointError(
+            f"checkpoint {path} asks for more memory than there is: it is damaged, or too large for this machine"
+        ) from error
     except READ_ERRORS as error:
         text = str(error)
         refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
