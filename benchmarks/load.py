@@ -239,15 +239,15 @@ def plot(runs: dict[str, Sequence[Sample]], path: Path) -> None:
     for row, (name, samples) in zip(rows, runs.items(), strict=True):
         frames = [sample.frames for sample in samples]
         row[0].plot(frames, [sample.memory / 2**20 for sample in samples])
-        row[0].set(ylabel="resident memory, MB", title=name, ylim=(0, None))
+        row[0].set(ylabel="resident memory, MB", title=name)
         row[1].plot(frames, [sample.files for sample in samples], label="open files")
         row[1].plot(frames, [sample.threads for sample in samples], label="threads")
-        row[1].set(ylim=(0, None))
         row[1].legend(fontsize="small")
         row[2].plot(frames[1:], speeds(samples))
-        row[2].set(ylabel="frames per processor second", ylim=(0, None))
+        row[2].set(ylabel="frames per processor second")
         for axis in row:
             axis.set_xlabel("frames")
+            axis.set_ylim(0, 1.15 * max(value for line in axis.lines for value in line.get_ydata()))
             axis.axvspan(0, WARM_UP * frames[-1], color="0.93")
             axis.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -55,12 +55,25 @@ def write_training(folder: Path, repository: Path) -> Path:
     return path
 
 
-def command(repository: Path, *args: str | Path, processes: int = 1) -> list[str]:
-    """The command line of a training run."""
-    tool = str(repository / "tools" / "train.py")
-    start = [sys.executable, tool]
+# Shows the threads that are left at the end.
+AND_THREADS = """
+import runpy, sys
+from pathlib import Path
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print("threads:", *[(task / "comm").read_text().strip() for task in Path("/proc/self/task").glob("*")])
+"""
+
+
+def command(repository: Path, *args: str | Path, processes: int = 1, script: Path | None = None) -> list[str]:
+    """The command line of a training run; ``script`` is to run the tool, which its first argument names."""
+    tool = [str(script)] if script else []
+    tool.append(str(repository / "tools" / "train.py"))
+    start = [sys.executable, *tool]
     if processes > 1:
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", tool]
+        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", *tool]
     return [*start, *map(str, args), "--device", "cpu"]
 
 

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from mmdet_vis.engine.cli import add_config_options, add_safe_config, positive, seed
-from mmdet_vis.errors import ConfigError, run_command
+from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError, run_command
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,14 +62,20 @@ def main() -> int:
         runner = build_runner(config, work_dir, args.device, args.seed, resumes=state is not None)
         if state is not None:
             runner._load_from, runner._resume = str(state), True
+        interrupted = False
         try:
             runner.train()
         except Interrupted:
-            print(f"interrupted after iteration {runner.iter}; continue with --resume")
-            return 130
+            interrupted = True
+    iterations = runner.iter
+    del runner  # Its model keeps the group of processes, which disconnect() ends.
     workers.disconnect()
-    print(f"trained {runner.iter} iterations; checkpoints are in {work_dir}")
-    return 0
+    if workers.rank == 0:
+        if interrupted:
+            print(f"interrupted after iteration {iterations}; continue with --resume")
+        else:
+            print(f"trained {iterations} iterations; checkpoints are in {work_dir}")
+    return EXIT_INTERRUPTED if interrupted else 0
 
 
 if __name__ == "__main__":

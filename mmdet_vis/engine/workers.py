@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -143,6 +144,11 @@ class Workers:
         return values or []  # type: ignore[return-value]
 
     def disconnect(self) -> None:
-        """Leave the group of processes; none may still wait for this one."""
+        """Leave the group of processes; none may still wait for this one.
+
+        Whatever uses the group, such as a model that trains on it, has to be given up before: threads of a group that
+        is still in use live on, and now and then they abort the process ("terminate called") while it ends.
+        """
         if self.size > 1:
+            gc.collect()  # A model that was given up refers to itself in circles.
             dist.destroy_process_group()

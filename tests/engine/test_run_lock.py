@@ -115,3 +115,18 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(OutputError, match=r"cannot write .*\.lock"):
         RunLock(tmp_path).acquire()
+
+
+@pytest.mark.parametrize("name", ["flock", "ftruncate", "samestat"])
+def test_a_signal_while_it_is_taken_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def interrupt(*_: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    place = {"flock": "fcntl.flock", "ftruncate": "os.ftruncate", "samestat": "os.path.samestat"}[name]
+    monkeypatch.setattr(place, interrupt)
+    with pytest.raises(KeyboardInterrupt), RunLock(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with RunLock(tmp_path):
+        pass

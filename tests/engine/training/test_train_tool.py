@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.tiny_training import command, curve, last_iteration, train, weights, write_training
+from tests.tiny_training import AND_THREADS, command, curve, last_iteration, train, weights, write_training
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +95,20 @@ def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
 def test_accumulating_processes_follow_one_that_accumulates(whole: Path, repository: Path) -> None:
     short = ["--cfg-options", "train.accumulate=2", "train_cfg.max_iters=2", "val_cfg=None"]
     short.append("default_hooks.checkpoint.save_best=None")
+    script = whole / "and_threads.py"
+    script.write_text(AND_THREADS)
     for name, processes in (("parts", 1), ("parts_of_two", 2)):
         options = [*short, f"train.batch_size={2 // processes}"]
-        done = train(repository, whole / "training.py", "--work-dir", whole / name, *options, processes=processes)
+        line = command(
+            repository, whole / "training.py", "--work-dir", whole / name, *options, processes=processes, script=script
+        )
+        done = subprocess.run(line, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
+        assert done.stdout.count("trained 2 iterations") == 1, "one process speaks"
+        threads = [row for row in done.stdout.splitlines() if row.startswith("threads: ")]
+        assert len(threads) == processes
+        # Threads of the group that outlive it may abort the process while it ends.
+        assert "gloo" not in "".join(threads)
     ours, expected = curve(whole / "parts_of_two"), curve(whole / "parts")
     assert sorted(expected) == [1, 2]
     assert all(ours[i] == pytest.approx(expected[i], rel=1e-4) for i in expected)
