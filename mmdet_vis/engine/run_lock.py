@@ -46,6 +46,13 @@ class RunLock:
         """
         ensure_writable_dir(self.path.parent)
         try:
+            self._acquire()
+        except BaseException:  # also Ctrl-C and SIGTERM
+            self.release()
+            raise
+
+    def _acquire(self) -> None:
+        try:
             while not self._lock(fcntl.LOCK_EX):  # The run before removed the file between open and lock.
                 pass
             if self._descriptor is not None:
@@ -75,9 +82,7 @@ class RunLock:
         """Give the lock back; the last process to do so removes the file."""
         if self._descriptor is None:
             return
-        with suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Fails while another has it.
-            self.path.unlink()
+        self._remove(self._descriptor)
         self.forget()
 
     def forget(self) -> None:
@@ -107,6 +112,9 @@ class RunLock:
                 return True
         except FileNotFoundError:
             pass
+        except KeyboardInterrupt:
+            self._remove(descriptor)
+            raise
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
@@ -117,6 +125,13 @@ class RunLock:
             if self._descriptor is None:
                 os.close(descriptor)
         return False
+
+    def _remove(self, descriptor: int) -> None:
+        """Remove the file unless another process has the lock, or the file of that name is another one by now."""
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                self.path.unlink()
 
     def _flock(self, descriptor: int, kind: int) -> None:
         try:
