@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import os
 import re
@@ -20,12 +19,15 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 @dataclass(frozen=True)
 class Precision:
-    """Number format of backbone, neck and propagation head; detection and scoring always run in float32.
+    """Number format of the propagation head, which takes most of the time; everything else runs in float32.
+
+    Backbone, neck and queries are computed once per frame. In bfloat16 they would save a tenth of the time, but a mask
+    that is carried through a video adds up what its features were rounded by (``benchmarks/README.md``, "Precision").
 
     Attributes:
         name: as the user gave it, ``auto`` resolved.
-        dtype: of weights and features.
-        tf32: whether their float32 products may be rounded to tf32 on a GPU.
+        dtype: of the propagation head and of stored features.
+        tf32: whether a GPU may round float32 products to tf32, other than those of detection and scoring.
     """
 
     name: str
@@ -67,9 +69,9 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
     if name in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(f"--precision {name} needs a GPU: on the CPU use float32, bfloat16 or auto")
     if name == "bfloat16":
-        return Precision(name, torch.bfloat16)
+        return Precision(name, torch.bfloat16, tf32=True)
     if name == "float16":
-        return Precision(name, torch.float16)
+        return Precision(name, torch.float16, tf32=True)
     return Precision(name, torch.float32, tf32=name == "tf32")
 
 
@@ -101,11 +103,8 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     if hasattr(model.backbone, "fold_batch_norm"):
         model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.exact_extractor = None
     if precision.dtype != torch.float32:
-        model.exact_extractor = (copy.deepcopy(model.backbone), copy.deepcopy(model.neck))
-    for part in (model.backbone, model.neck, model.prop_head):
-        part.to(precision.dtype)
+        model.prop_head.reduce_precision(precision.dtype)
 
 
 def compile_parts(model: SeqMaskRCNN) -> None:

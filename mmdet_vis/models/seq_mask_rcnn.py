@@ -95,8 +95,6 @@ class SeqMaskRCNN(nn.Module):
         )
         self.test_cfg = test_cfg
         self.train_cfg = train_cfg or {}
-        # Float32 copies of backbone and neck beside faster ones; in a tuple, so that they are no part of the weights.
-        self.exact_extractor: tuple[nn.Module, nn.Module] | None = None
         # Set once the weights are folded or rounded: they are no longer those of a checkpoint.
         self.inference_only = False
 
@@ -111,14 +109,12 @@ class SeqMaskRCNN(nn.Module):
 
     @tf32_products(False)
     def extract_for_detection(self, images: Tensor) -> Features:
-        """:meth:`extract` in float32, whatever the precision of the rest.
+        """:meth:`extract` without tf32, whatever the precision of the rest.
 
         Which objects are found, and in which order, hangs on comparisons that a rounded feature can turn over; the few
         key frames cost little, so they are always computed exactly.
         """
-        backbone, neck = self.exact_extractor or (self.backbone, self.neck)
-        stages = backbone(images)
-        return Features(tuple(stages), neck(stages))
+        return self.extract(images)
 
     @torch.no_grad()
     @tf32_products(False)

@@ -61,7 +61,7 @@ class FeatureStore:
     """Features by frame index, for sweeps that visit the frames in order.
 
     A frame is always computed in the same batch, so that one that has to be computed again gives the same numbers: key
-    frames in the batch in which objects were detected on them, in float32; all others in batches on a fixed grid of the
+    frames in the batch in which objects were detected on them, without tf32; all others in batches on a fixed grid of the
     video. The batch that comes next is read in a background thread. When the budget is full, the frame that is needed
     last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
 
@@ -69,7 +69,8 @@ class FeatureStore:
         model: the network.
         source: the video; read in one background thread only.
         preprocess: frames to network input.
-        device, dtype: where and in which precision the features are computed.
+        device: where the features are computed.
+        dtype: in which precision they are stored; they are computed in float32.
         budget: bytes of features kept; one batch is held whatever the budget, or its frames would be computed one by
             one.
         batch_size: frames per batch.
@@ -152,10 +153,10 @@ class FeatureStore:
     def _compute_batch(self, index: int, direction: int) -> None:
         batch = self._batch(index)
         images = self._read(batch)
+        features = self._extract(images, exact=index in self._key_batches).to(self.dtype)
         if index in self._key_batches:  # one that there was no room for; the others of its batch are far away
-            features, wanted = self._extract(images, exact=True).to(self.dtype), [index]
+            wanted = [index]
         else:  # frames of the batch that the sweep has passed are not needed
-            features = self._extract(images)
             wanted = [t for t in batch if (t - index) * direction >= 0 and t not in self._key_batches]
         self._keep(batch, features, wanted, direction, index)
         self._read_ahead(index, direction)
@@ -185,9 +186,8 @@ class FeatureStore:
         return images.pin_memory() if self.device.type == "cuda" else images
 
     @torch.no_grad()
-    def _extract(self, images: Tensor, exact: bool = False) -> Features:
-        # The number format changes on the device: before the copy, it would make an unpinned copy.
-        images = images.to(self.device, non_blocking=True).to(torch.float32 if exact else self.dtype)
+    def _extract(self, images: Tensor, exact: bool) -> Features:
+        images = images.to(self.device, non_blocking=True)
         images = images.contiguous(memory_format=torch.channels_last)
         self.computed += len(images)
         return self.model.extract_for_detection(images) if exact else self.model.extract(images)

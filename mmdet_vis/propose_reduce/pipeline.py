@@ -51,7 +51,8 @@ class EngineSettings:
     """How the machine is used; no effect on the result beyond rounding.
 
     Attributes:
-        device, dtype: where and in which precision backbone, neck and propagation head run.
+        device: where the network runs.
+        dtype: in which precision features are stored and objects propagated.
         feature_bytes: budget of the feature store.
         chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
         batch_size: frames per backbone batch.

@@ -74,15 +74,16 @@ def test_compiling_needs_compilers(monkeypatch, kind, triton, programs, message)
         compile_parts(OnDevice())
 
 
-def test_placing_keeps_detection_in_float32(tiny):
+def test_placing_reduces_what_is_done_per_object_only(tiny):
     model = build_model(load_config(tiny[0]))
     keys = {k for k in model.state_dict() if not k.startswith("backbone.")}
     place(model, CPU, Precision("bfloat16", torch.bfloat16))
     assert model.prop_head.pred2.weight.dtype == torch.bfloat16
     assert model.bbox_head.fc_cls.weight.dtype == torch.float32
-    assert model.exact_extractor is not None
-    assert all(p.dtype == torch.float32 for part in model.exact_extractor for p in part.parameters())
-    # The copies are no part of the weights; the backbone has other names, being folded.
+    assert model.prop_head.RF2.convFS.weight.dtype == torch.bfloat16
+    assert all(p.dtype == torch.float32 for part in (model.backbone, model.neck) for p in part.parameters())
+    assert all(p.dtype == torch.float32 for k, p in model.prop_head.named_parameters() if k.startswith("qry_"))
+    # The backbone has other names, being folded.
     assert {k for k in model.state_dict() if not k.startswith("backbone.")} == keys
     assert model.inference_only
 

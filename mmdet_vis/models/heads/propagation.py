@@ -114,6 +114,15 @@ class SeqPropHead(nn.Module):
             ResBlock(in_channels, in_channels, stride=2), ResBlock(in_channels, out_channels, stride=2)
         )
 
+    def reduce_precision(self, dtype: torch.dtype) -> None:
+        """Compute what is done per object in another number format, and the skip branches; the query stays as it is.
+
+        It is a small part of the time, while every object's masks hang on the query's keys.
+        """
+        self.to(dtype)
+        for part in (self.qry_fuse, self.qry_atn_key, self.qry_atn_value):
+            part.float()
+
     def query(self, p2: Tensor) -> tuple[Tensor, Tensor]:
         """What frames ask: P2 ``[B, C, h, w]`` to keys ``[B, 64, h/4, w/4]`` and values ``[B, 256, h/4, w/4]``."""
         fused = self.qry_fuse(p2)
@@ -132,10 +141,11 @@ class SeqPropHead(nn.Module):
             p2: ``[B, C, H/4, W/4]`` finest pyramid level.
             c2, c3: ``[B, C2, H/4, W/4]`` and ``[B, C3, H/8, W/8]`` backbone stages.
         """
-        key, value = self.query(p2)
+        key, value = self.query(p2.to(self.qry_atn_key.weight.dtype))
         # convFM sees [read, query value] side by side; it is linear, so the image's half is added up here.
-        image_half = F.conv2d(value, self.convFM.weight[:, self.channels :], self.convFM.bias, padding=1)
-        return FrameTerms(p2, key, image_half, self.RF3.skip(c3), self.RF2.skip(c2))
+        weight, bias = self.convFM.weight[:, self.channels :], self.convFM.bias
+        image_half = F.conv2d(value.to(weight.dtype), weight, bias, padding=1)
+        return FrameTerms(p2, key.to(p2.dtype), image_half, self.RF3.skip(c3), self.RF2.skip(c2))
 
     def memorize(self, p2: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Write objects into memory form.
