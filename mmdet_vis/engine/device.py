@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import re
@@ -19,14 +20,14 @@ UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 @dataclass(frozen=True)
 class Precision:
-    """Number format of the propagation head, which takes most of the time; everything else runs in float32.
+    """Number format of neck and propagation head, which take most of the time; everything else runs in float32.
 
-    Backbone, neck and queries are computed once per frame. In bfloat16 they would save a tenth of the time, but a mask
-    that is carried through a video adds up what its features were rounded by (``benchmarks/README.md``, "Precision").
+    Backbone and queries, too: in bfloat16 they would save a sixth of the time, but a mask that is carried through a
+    video adds up what they are rounded by (``benchmarks/README.md``, "Precision").
 
     Attributes:
         name: as the user gave it, ``auto`` resolved.
-        dtype: of the propagation head and of stored features.
+        dtype: of neck and propagation head, and of stored features.
         tf32: whether a GPU may round float32 products to tf32, other than those of detection and scoring.
     """
 
@@ -103,7 +104,9 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     if hasattr(model.backbone, "fold_batch_norm"):
         model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.fast_neck = []
     if precision.dtype != torch.float32:
+        model.fast_neck = [copy.deepcopy(model.neck).to(precision.dtype)]
         model.prop_head.reduce_precision(precision.dtype)
 
 
@@ -121,7 +124,8 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     if kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
         raise ConfigError("--compile on a GPU needs a C compiler (gcc or clang): install one or leave it out")
     model.backbone.compile()
-    model.neck.compile()
+    for neck in (model.neck, *model.fast_neck):
+        neck.compile()
     for method in ("encode_frame", "memorize", "decode"):
         # Objects come and go, so their number must not be built into the code.
         compiled = torch.compile(getattr(model.prop_head, method), dynamic=True)

@@ -95,6 +95,8 @@ class SeqMaskRCNN(nn.Module):
         )
         self.test_cfg = test_cfg
         self.train_cfg = train_cfg or {}
+        # A copy of the neck in a faster number format; in a list, so that it is no part of the weights.
+        self.fast_neck: list[nn.Module] = []
         # Set once the weights are folded or rounded: they are no longer those of a checkpoint.
         self.inference_only = False
 
@@ -105,16 +107,21 @@ class SeqMaskRCNN(nn.Module):
             images: ``[B, 3, H, W]`` normalised and padded; H and W multiples of 32.
         """
         stages = self.backbone(images)
+        if self.fast_neck:
+            (neck,) = self.fast_neck
+            dtype = next(neck.parameters()).dtype
+            return Features(tuple(stages), neck([x.to(dtype) for x in stages]))
         return Features(tuple(stages), self.neck(stages))
 
     @tf32_products(False)
     def extract_for_detection(self, images: Tensor) -> Features:
-        """:meth:`extract` without tf32, whatever the precision of the rest.
+        """:meth:`extract` in float32, whatever the precision of the rest.
 
         Which objects are found, and in which order, hangs on comparisons that a rounded feature can turn over; the few
         key frames cost little, so they are always computed exactly.
         """
-        return self.extract(images)
+        stages = self.backbone(images)
+        return Features(tuple(stages), self.neck(stages))
 
     @torch.no_grad()
     @tf32_products(False)

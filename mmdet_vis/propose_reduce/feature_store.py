@@ -61,16 +61,16 @@ class FeatureStore:
     """Features by frame index, for sweeps that visit the frames in order.
 
     A frame is always computed in the same batch, so that one that has to be computed again gives the same numbers: key
-    frames in the batch in which objects were detected on them, without tf32; all others in batches on a fixed grid of the
-    video. The batch that comes next is read in a background thread. When the budget is full, the frame that is needed
-    last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
+    frames in the batch in which objects were detected on them, in float32; all others in batches on a fixed grid of
+    the video. The batch that comes next is read in a background thread. When the budget is full, the frame that is
+    needed last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
 
     Args:
         model: the network.
         source: the video; read in one background thread only.
         preprocess: frames to network input.
         device: where the features are computed.
-        dtype: in which precision they are stored; they are computed in float32.
+        dtype: in which precision they are stored.
         budget: bytes of features kept; one batch is held whatever the budget, or its frames would be computed one by
             one.
         batch_size: frames per batch.

@@ -61,6 +61,7 @@ class Propagator:
         self.chunk_bytes = chunk_bytes
         self.admit = admit
         self.on_frame = on_frame
+        self._composed = head.composed_skip()
 
     @torch.no_grad()
     def run(self, groups: Sequence[Group]) -> None:
@@ -125,7 +126,10 @@ class Propagator:
             group.bank = MemoryBank(*group.entry, self.memory.start(ahead, self.num_frames))
 
     def _memorize(self, masks: Tensor, terms: FrameTerms) -> tuple[Tensor, Tensor]:
-        parts = [self.head.memorize(terms.p2, part) for part in masks.split(self._chunk(terms))]
+        parts = [
+            self.head.memorize(terms.p2, part, terms.memory_skip, self._composed)
+            for part in masks.split(self._chunk(terms))
+        ]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _remember(self, t: int, groups: list[Group], soft: Tensor, terms: FrameTerms) -> None:

@@ -83,7 +83,8 @@ def test_placing_reduces_what_is_done_per_object_only(tiny):
     assert model.prop_head.RF2.convFS.weight.dtype == torch.bfloat16
     assert all(p.dtype == torch.float32 for part in (model.backbone, model.neck) for p in part.parameters())
     assert all(p.dtype == torch.float32 for k, p in model.prop_head.named_parameters() if k.startswith("qry_"))
-    # The backbone has other names, being folded.
+    assert [p.dtype for p in model.fast_neck[0].parameters()] == [torch.bfloat16] * len(list(model.neck.parameters()))
+    # The copy is no part of the weights; the backbone has other names, being folded.
     assert {k for k in model.state_dict() if not k.startswith("backbone.")} == keys
     assert model.inference_only
 
