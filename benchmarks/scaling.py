@@ -19,7 +19,7 @@ from mmdet_vis.errors import run_command
 from mmdet_vis.evaluation.writers.files import check_outputs
 
 AXES = {
-    "frames": [50, 100, 200, 500, 1000, 2000],
+    "frames": [50, 100, 200, 500, 1000, 2000, 5000],
     "objects": [1, 2, 5, 10, 20],
     "key_num": [1, 2, 3, 5, 10],
 }

@@ -10,11 +10,24 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import R50, DriftingClip, StageClock, best_of, build, fix_objects, machine, peak_memory_mb, size
+from benchmarks.common import (
+    R50,
+    DriftingClip,
+    StageClock,
+    best_of,
+    build,
+    fix_objects,
+    machine,
+    peak_memory_mb,
+    read_clip,
+    size,
+)
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.data.sources import ArraySource, FrameSource
 from mmdet_vis.engine.cli import positive
 from mmdet_vis.errors import run_command
 from mmdet_vis.models.heads.propagation import SeqPropHead
@@ -24,14 +37,14 @@ from mmdet_vis.propose_reduce import key_frames
 PLAIN = "plain float32"
 
 
-def engine_seconds(model: VISModel, clip: DriftingClip, key_num: int, profile: str) -> float:
+def engine_seconds(model: VISModel, clip: FrameSource, key_num: int, profile: str) -> float:
     """Time of one whole run of the engine."""
     start = time.perf_counter()
     segment_video(model, clip, key_num=key_num, profile=profile)
     return time.perf_counter() - start
 
 
-def plain_seconds(model: VISModel, clip: DriftingClip, key_num: int) -> float:
+def plain_seconds(model: VISModel, clip: FrameSource, key_num: int) -> float:
     """Time of one whole run of the plain statement, features and sequences included."""
     from tests.plain import plain_propose
 
@@ -55,7 +68,7 @@ def watch(model: VISModel, clock: StageClock) -> None:
     clock.wrap(network, "classify", "scoring")
 
 
-def detection_seconds(model: VISModel, clip: DriftingClip, key_num: int) -> float:
+def detection_seconds(model: VISModel, clip: FrameSource, key_num: int) -> float:
     """Time of detecting on all key frames at once, which the fixed objects of the other runs leave out."""
     network = model.network
     frames = [clip.read(t, t + 1)[0] for t in key_frames(len(clip), key_num)]
@@ -145,18 +158,23 @@ def main() -> None:
     parser.add_argument("--size", type=size, default=(360, 640), metavar="WxH")
     parser.add_argument("--key-num", type=positive, default=5)
     parser.add_argument("--objects", type=positive, default=2, help="objects on each key frame")
+    parser.add_argument("--clip", type=Path, help="folder of frames or video to take instead, with the objects found")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--no-plain", action="store_true", help="leave out the plain statement (it takes minutes)")
     parser.add_argument("--fast", action="store_true", help="also run `--profile fast` in the last precision")
     args = parser.parse_args()
-    clip = DriftingClip(args.frames, *args.size)
+    clip: FrameSource = DriftingClip(args.frames, *args.size)
+    if args.clip is not None:
+        clip = ArraySource(read_clip(args.clip, args.frames))
     rows: list[tuple[str, float]] = []
     for index, precision in enumerate(args.precision):
         model = build(args.config, args.checkpoint, precision, args.device, {})
         detection = detection_seconds(model, clip, args.key_num)
-        fix_objects(model, args.objects)
-        engine_seconds(model, DriftingClip(3, *args.size), 2, "exact")  # warm up: kernels are chosen at first use
+        if args.clip is None:
+            fix_objects(model, args.objects)
+        start = ArraySource(clip.read(0, min(3, len(clip))))
+        engine_seconds(model, start, 2, "exact")  # warm up: kernels are chosen at first use
         rows.append((f"engine {precision}", engine_seconds(model, clip, args.key_num, "exact")))
         if args.fast and index == len(args.precision) - 1:
             rows.append((f"engine {precision} fast", engine_seconds(model, clip, args.key_num, "fast")))
@@ -164,26 +182,37 @@ def main() -> None:
         watch(model, clock)
         conv = ConvRate(model.network.prop_head.RF2.ResMM.conv1, model.device)
         read = ReadRate(model.network.prop_head, clock, "memory read")
-        total = engine_seconds(model, clip, args.key_num, "exact")
+        with FlopCounterMode(display=False) as counter:
+            total = engine_seconds(model, clip, args.key_num, "exact")
+        convolutions = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
         print(f"\n{precision}, {machine(model.device)}\n{'stage':30}{'seconds':>9}{'share':>8}{'calls':>8}")
         for stage, seconds in sorted(clock.seconds.items(), key=lambda item: -item[1]):
             print(f"{stage:30}{seconds:9.2f}{seconds / total:8.1%}{clock.calls[stage]:8d}")
         print(f"{'everything else':30}{total - sum(clock.seconds.values()):9.2f}")
-        print(f"{'not in the sum: detection':30}{detection:9.2f}  (here the objects are given)")
-        for name, rate in (("decoder convolution", conv), ("products of the memory read", read)):
+        if args.clip is None:
+            print(f"{'not in the sum: detection':30}{detection:9.2f}  (here the objects are given)")
+        floor = 0.0
+        for name, rate, flops in (
+            ("decoder convolution", conv, convolutions),
+            ("products of the memory read", read, read.flops),
+        ):
             inside, alone = rate.report()
+            floor += flops / alone / 1e9
             print(f"{name}: {inside:.0f} GFLOP/s in the engine, {alone:.0f} alone: {inside / alone:.0%}")
+        work = f"{convolutions / 1e12:.1f} TFLOP of convolutions, {read.flops / 1e12:.1f} of memory reads"
+        print(f"floor: {work}; at these rates alone {floor:.1f} s, {floor / total:.0%} of the run")
         print(f"peak memory {peak_memory_mb(model.device):.0f} MB")
     if not args.no_plain:
         model = build(args.config, args.checkpoint, "float32", args.device, {})
-        fix_objects(model, args.objects)
+        if args.clip is None:
+            fix_objects(model, args.objects)
         rows.append((PLAIN, plain_seconds(model, clip, args.key_num)))
     reference = dict(rows).get(PLAIN)
-    objects = args.objects * args.key_num
-    print(f"\n{args.frames} frames of {args.size[1]}x{args.size[0]}, {args.key_num} key frames, {objects} objects")
+    objects = f"{args.objects * args.key_num} objects" if args.clip is None else f"objects of {args.clip.name}"
+    print(f"\n{len(clip)} frames of {clip.width}x{clip.height}, {args.key_num} key frames, {objects}")
     for name, seconds in rows:
         ratio = f"{reference / seconds:6.2f}x" if reference else ""
-        print(f"{name:26}{seconds:9.1f} s {args.frames / seconds:8.3f} frames/s {ratio}")
+        print(f"{name:26}{seconds:9.1f} s {len(clip) / seconds:8.3f} frames/s {ratio}")
 
 
 if __name__ == "__main__":

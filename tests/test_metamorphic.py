@@ -119,6 +119,7 @@ def assert_same(
         score: the largest difference of its scores.
     """
     whole = overlap(back(foreground(found)), foreground(expected))
+    print(f"foreground IoU {whole:.4f} (at least {seen})")
     assert whole >= seen, f"foreground: {whole:.3f}"
     theirs = [(s, back(decode_masks(s.masks))) for s in found.sequences]
     ours = [(s, decode_masks(s.masks)) for s in expected.sequences]
@@ -129,6 +130,7 @@ def assert_same(
             overlaps = [overlap(masks, other) for _, other in others]
             best = int(np.argmax(overlaps))
             what = f"{expected.category_of(sequence)} {sequence.score:.2f}"
+            print(f"{what}: IoU {overlaps[best]:.4f} (at least {one}), score {others[best][0].score:.2f}")
             assert overlaps[best] >= one, f"{what}: {overlaps[best]:.3f}"
             assert others[best][0].label == sequence.label, what
             assert abs(others[best][0].score - sequence.score) <= score, f"{what}: {others[best][0].score:.2f}"
