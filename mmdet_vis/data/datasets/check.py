@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,7 +194,7 @@ def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) ->
 
 def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool:
     """Whether a frame's file is whole and has the video's size."""
-    if not file.is_file():
+    if not os.path.isfile(file):  # Path.is_file() fails for names too long
         report.add("missing frames", f"{file} does not exist (video {video.id})")
         return False
     try:

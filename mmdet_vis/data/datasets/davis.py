@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mmdet_vis.data.datasets.base import VideoDataset, VideoInfo
@@ -62,7 +63,7 @@ class DAVISDataset(VideoDataset):
 
 
 def _video(number: int, folder: Path) -> VideoInfo:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir() fails for names too long
         raise DatasetError(f"{folder} does not exist: unpack the images of all listed videos")
     frames, _ = list_images(folder)
     for frame in frames:
