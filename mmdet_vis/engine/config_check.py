@@ -37,6 +37,8 @@ def _numbers(value: Any, length: int, accepts: Callable[[Any], bool]) -> bool:
 WHOLE = Rule(_whole, "a whole number from 1 on")
 FRACTION = Rule(lambda v: _number(v) and 0 <= v <= 1, "a number from 0 to 1")
 DECAY = Rule(lambda v: _number(v) and v > 0, "a number above 0")
+MAX_LEVELS = 12
+"""Of the pyramid: the coarsest has the stride of the largest frames."""
 BLOCK = Rule(lambda v: isinstance(v, Mapping) and "type" in v, "a dict with a 'type'")
 
 RPN: Rules = {"nms_pre": WHOLE, "nms_post": WHOLE, "max_num": WHOLE, "nms_thr": FRACTION}
@@ -156,8 +158,10 @@ def check_pyramid(config: Mapping[str, Any], num_outs: Any, strides: Sequence[An
     Raises:
         ConfigError: they do not fit.
     """
-    if not _whole(num_outs) or num_outs < 4:
-        raise ConfigError(f"{file_of(config)}: model.neck.num_outs={num_outs!r:.80} must be a whole number from 4 on")
+    if not _whole(num_outs) or not 4 <= num_outs <= MAX_LEVELS:
+        raise ConfigError(
+            f"{file_of(config)}: model.neck.num_outs={num_outs!r:.80} must be a whole number from 4 to {MAX_LEVELS}"
+        )
     expected = [4 * 2**level for level in range(num_outs)]
     if list(strides) != expected:
         raise ConfigError(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.evaluation.errors import ResultsError
+from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.evaluation.submission.report import Report
 from mmdet_vis.evaluation.submission.zips import name_problems
 from mmdet_vis.evaluation.ytvis.dataset import Annotations, Video, check_sequences, index_videos, measure_masks
@@ -63,7 +63,7 @@ def _zip_problems(path: str | Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             problems = name_problems(archive)
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile) as error:
+    except ZIP_ERRORS as error:
         raise ResultsError(f"cannot read {path} ({error}): write the zip again") from error
     if RESULTS_MEMBER not in names:
         nested = next((name for name in names if name.endswith(f"/{RESULTS_MEMBER}")), None)
