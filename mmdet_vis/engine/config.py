@@ -82,12 +82,16 @@ def build_model(config: Config) -> SeqMaskRCNN:
     """
     check_config(config)
     network = build(MODELS, config, "model")
-    if isinstance(network, SeqMaskRCNN):
-        # Parts of other packages may know no such numbers; then only a run can tell.
-        num_outs = getattr(network.neck, "num_outs", None)
-        anchors = getattr(network.rpn_head, "anchors", None)
-        if num_outs is not None and anchors is not None:
-            check_pyramid(config, num_outs, anchors.strides)
+    if not isinstance(network, SeqMaskRCNN):
+        raise ConfigError(
+            f"{file_of(config)}: model.type={type(network).__name__} is a part of a network: use SeqMaskRCNN or one "
+            "derived from it"
+        )
+    # Parts of other packages may know no such numbers; then only a run can tell.
+    num_outs = getattr(network.neck, "num_outs", None)
+    anchors = getattr(network.rpn_head, "anchors", None)
+    if num_outs is not None and anchors is not None:
+        check_pyramid(config, num_outs, anchors.strides)
     return network
 
 

@@ -9,6 +9,8 @@ from mmdet_vis.errors import ConfigError
 
 MAX_WHOLE = 2**16
 """Whole numbers of a model: channels, layers, numbers of objects."""
+MAX_LAYERS = {"num_convs": 2**8}
+"""Of what is built layer by layer, by key."""
 MAX_SIDE = 2**13
 """Side of the frames that the network sees, in pixels."""
 MAX_DIVISOR = 2**10
@@ -40,7 +42,8 @@ def check_wholes(node: Any, where: str, most: int, file: str) -> None:
     """
     if isinstance(node, Mapping):
         for key, value in node.items():
-            check_wholes(value, f"{where}.{key}" if where else str(key), most, file)
+            limit = min(most, MAX_LAYERS.get(str(key), most))
+            check_wholes(value, f"{where}.{key}" if where else str(key), limit, file)
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             check_wholes(value, f"{where}[{index}]", most, file)

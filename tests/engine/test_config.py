@@ -146,6 +146,10 @@ MODEL_ERRORS = [
     ({"model.test_cfg": 3}, "model.test_cfg=3 must be a dict with rpn, rcnn"),
     ({"model.neck.num_outs": 4}, "model.neck.num_outs=4 and model.rpn_head.strides=[4, 8, 16, 32, 64] do not fit"),
     ({"model.neck.num_outs": 3}, "model.neck.num_outs=3 must be a whole number from 4 to 12"),
+    (
+        {"model": {"_delete_": True, "type": "SingleRoIExtractor"}},
+        "model.type=SingleRoIExtractor is a part of a network",
+    ),
     ({"model.neck.num_outs": 5000}, "model.neck.num_outs=5000 must be a whole number from 4 to 12"),
     ({"model.rpn_head.strides": [4, 8]}, "5 levels have the strides [4, 8, 16, 32, 64]"),
     ({"model.rpn_head.strides": 4}, "model: "),

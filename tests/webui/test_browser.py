@@ -186,7 +186,7 @@ def test_size_is_checked_by_the_server_too(server):
 
 def test_stop_and_the_queue(browser, page, server, tmp_path):
     """The second page waits for the first; when that is stopped its turn comes."""
-    long = write_clip(tmp_path / "long.mp4", frames=50, height=240, width=320)
+    long = write_clip(tmp_path / "long.mp4", frames=290, fps=60, height=240, width=320)
     upload(page, long)
     page.locator("#start").click()
     page.get_by_text(re.compile("Following objects")).first.wait_for()
