@@ -15,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,7 @@ class HangError(Exception):
     """A process did not end in the time given."""
 
 
-class Run:
+class Run(ABC):
     """A run of a tool.
 
     Attributes:
@@ -42,13 +43,13 @@ class Run:
 
     pid: int
 
+    @abstractmethod
     def wait(self, timeout: float) -> int:
         """Wait for the end; returns the exit code, negative for a signal.
 
         Raises:
             HangError: it did not end; it is killed then.
         """
-        raise NotImplementedError
 
     def send(self, number: int) -> None:
         """Send a signal; one that comes after the end is lost."""

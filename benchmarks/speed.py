@@ -170,8 +170,8 @@ def main() -> None:
     rows: list[tuple[str, float]] = []
     for index, precision in enumerate(args.precision):
         model = build(args.config, args.checkpoint, precision, args.device, {})
-        detection = detection_seconds(model, clip, args.key_num)
         if args.clip is None:
+            detection = detection_seconds(model, clip, args.key_num)
             fix_objects(model, args.objects)
         start = ArraySource(clip.read(0, min(3, len(clip))))
         engine_seconds(model, start, 2, "exact")  # warm up: kernels are chosen at first use

@@ -34,3 +34,12 @@ def test_a_row_has_both_stages_of_one_network_and_one_benchmark(row: str) -> Non
     assert len(set(named)) == len(named)
     assert named == ["*"] or set(named) <= set(categories())
     assert fine.load_from.endswith("_mainstage.pth")
+
+
+def test_all_rows_share_one_recipe_for_stills() -> None:
+    """Their data files repeat it, as each benchmark has categories and a size of its own."""
+    own = ("categories", "category_map", "scales")
+    recipes = [read(f"{row}_mainstage.py").train.dataset.datasets[0] for row in ROWS]
+    assert all(
+        {k: r[k] for k in r if k not in own} == {k: recipes[0][k] for k in recipes[0] if k not in own} for r in recipes
+    )

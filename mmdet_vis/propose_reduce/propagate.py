@@ -126,10 +126,8 @@ class Propagator:
             group.bank = MemoryBank(*group.entry, self.memory.start(ahead, self.num_frames))
 
     def _memorize(self, masks: Tensor, terms: FrameTerms) -> tuple[Tensor, Tensor]:
-        parts = [
-            self.head.memorize(terms.p2, part, terms.memory_skip, self._composed)
-            for part in masks.split(self._chunk(terms))
-        ]
+        skip = self.head.frame_skip(terms.p2), self._composed
+        parts = [self.head.memorize(terms.p2, part, skip) for part in masks.split(self._chunk(terms))]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _remember(self, t: int, groups: list[Group], soft: Tensor, terms: FrameTerms) -> None:

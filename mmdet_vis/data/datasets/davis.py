@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mmdet_vis.data.datasets.base import VideoDataset, VideoInfo
@@ -63,7 +62,7 @@ class DAVISDataset(VideoDataset):
 
 
 def _video(number: int, folder: Path) -> VideoInfo:
-    if not os.path.isdir(folder):  # Path.is_dir() fails for names too long
+    if not folder.is_dir():
         raise DatasetError(f"{folder} does not exist: unpack the images of all listed videos")
     frames, _ = list_images(folder)
     for frame in frames:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def evaluate_sequences(
     if not results_dir.is_dir():
         raise ResultsError(f"{results_dir} is not a folder: give the one that holds a folder of PNGs for each video")
     for sequence in sequences:
-        if not os.path.isdir(results_dir / sequence.name):  # Path.is_dir() fails for names too long
+        if not (results_dir / sequence.name).is_dir():
             raise ResultsError(
                 f"{results_dir} has no folder {sequence.name}: results are needed for all {len(sequences)} annotated "
                 "videos"

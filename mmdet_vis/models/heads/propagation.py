@@ -27,8 +27,6 @@ class FrameTerms:
         query_value: ``[B, 256, H/16, W/16]`` the query value after its half of ``convFM``, bias included.
         skip3: ``[B, 256, H/8, W/8]`` skip branch of the 1/8 decoder stage.
         skip2: ``[B, 256, H/4, W/4]`` skip branch of the 1/4 decoder stage.
-        memory_skip: ``[B, 256, H/8, W/8]`` the frame's part of the memory encoder's first skip branch; None while
-            gradients are recorded.
     """
 
     p2: Tensor
@@ -36,12 +34,10 @@ class FrameTerms:
     query_value: Tensor
     skip3: Tensor
     skip2: Tensor
-    memory_skip: Tensor | None = None
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors that are there, for measuring and moving."""
-        always = self.p2, self.query_key, self.query_value, self.skip3, self.skip2
-        return always if self.memory_skip is None else (*always, self.memory_skip)
+        """All tensors, for measuring and moving."""
+        return self.p2, self.query_key, self.query_value, self.skip3, self.skip2
 
     def __getitem__(self, index: slice | Tensor) -> FrameTerms:
         """The terms of some of the B frames (an index tensor repeats a frame for each of its objects)."""
@@ -151,32 +147,32 @@ class SeqPropHead(nn.Module):
         # convFM sees [read, query value] side by side; it is linear, so the image's half is added up here.
         weight, bias = self.convFM.weight[:, self.channels :], self.convFM.bias
         image_half = F.conv2d(value.to(weight.dtype), weight, bias, padding=1)
-        memory_skip = None if torch.is_grad_enabled() else self._memory_skip(p2)
-        return FrameTerms(p2, key.to(p2.dtype), image_half, self.RF3.skip(c3), self.RF2.skip(c2), memory_skip)
+        return FrameTerms(p2, key.to(p2.dtype), image_half, self.RF3.skip(c3), self.RF2.skip(c2))
 
-    def _memory_skip(self, p2: Tensor) -> Tensor:
-        down = cast(ResBlock, self.enc_fuse[0]).downsample
-        assert down is not None
-        assert self.enc_pos.bias is not None
-        return down(p2 + self.enc_pos.bias[:, None, None])
+    def _first_stage(self) -> tuple[ResBlock, nn.Conv2d]:
+        """The memory encoder's first block and its skip branch."""
+        block = cast(ResBlock, self.enc_fuse[0])
+        assert block.downsample is not None
+        return block, block.downsample
 
     @torch.no_grad()
     def composed_skip(self) -> Tensor:
-        """The kernel that takes masks to the memory encoder's first skip branch, for :meth:`memorize`."""
-        down = cast(ResBlock, self.enc_fuse[0]).downsample
-        assert down is not None
-        return compose(self.enc_pos.weight, down.weight)
+        """The kernel that takes masks to the memory encoder's first skip branch: equal for all frames."""
+        return compose(self.enc_pos.weight, self._first_stage()[1].weight)
 
-    def memorize(
-        self, p2: Tensor, masks: Tensor, memory_skip: Tensor | None = None, composed: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def frame_skip(self, p2: Tensor) -> Tensor:
+        """What all objects of a frame share in that branch: P2 ``[1, C, h, w]`` to ``[1, C, h/2, w/2]``."""
+        assert self.enc_pos.bias is not None
+        return self._first_stage()[1](p2 + self.enc_pos.bias[:, None, None])
+
+    def memorize(self, p2: Tensor, masks: Tensor, skip: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Write objects into memory form.
 
         Args:
             p2: ``[1 or N, C, H/4, W/4]`` finest pyramid level of the frame.
             masks: ``[N, h, w]`` float, probabilities in [0, 1] at image resolution with ``h <= H``, ``w <= W``.
-            memory_skip: of the frame's terms; with it and ``composed``, a sixth of the time is saved.
-            composed: :meth:`composed_skip`.
+            skip: :meth:`frame_skip` and :meth:`composed_skip`, which save a sixth of the time for all objects but one;
+                None computes the branch for each object.
 
         Returns:
             keys ``[N, P, 64]`` and values ``[N, P, 256]``, ``P = H/16 * W/16`` positions.
@@ -186,13 +182,12 @@ class SeqPropHead(nn.Module):
         x = F.pad(masks[:, None].to(p2.dtype), (0, pad_w, 0, pad_h))
         x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
         fused = self.enc_pos(x).add_(p2)
-        if memory_skip is None or composed is None:
+        if skip is None:
             fused = self.enc_fuse(fused)
         else:
-            first = cast(ResBlock, self.enc_fuse[0])
-            assert first.downsample is not None
-            skip = mask_skip(x, self.enc_pos, first.downsample, composed).add_(memory_skip)
-            fused = self.enc_fuse[1:](first.residual(fused).add_(skip))
+            first, down = self._first_stage()
+            branch = mask_skip(x, self.enc_pos, down, skip[1]).add_(skip[0])
+            fused = self.enc_fuse[1:](first.residual(fused).add_(branch))
         return positions(self._scaled(self.atn_key(fused))), positions(self.atn_value(fused))
 
     def read(self, query_key: Tensor, keys: Tensor, values: Tensor) -> Tensor:
