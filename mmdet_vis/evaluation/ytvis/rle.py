@@ -22,6 +22,9 @@ _FLAG = 32
 _CONTINUES = _FIRST + _FLAG
 _MAX_DIGITS = 6  # 6 digits hold 29 bits and a sign: more than the pixels of any frame
 _TOO_LONG = -(1 << 31)
+# Values by character. Bit 16 of the last digit counts negatively; the others make up for that.
+_LAST_DIGITS = ((np.arange(256, dtype=np.int32) - _FIRST) ^ 16) - 16
+_OTHER_DIGITS = (np.arange(256, dtype=np.int32) & 31) ^ 16
 _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in the cache
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
 MAX_OUTSIDE = 10
@@ -200,20 +203,17 @@ def _joined(counts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]
 def _numbers(data: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The numbers of the compressed form, ``[R]``, and the positions of their last digits in ``data``, ``[R]``."""
     ends = np.flatnonzero(data < _CONTINUES)
-    values = data.take(ends).astype(np.int32)
-    values = ((values - _FIRST) ^ 16) - 16  # bit 16 of the last digit counts negatively
-    # Digits before the last: most numbers have none or one, so the first step takes all numbers at once.
+    values = _LAST_DIGITS.take(data.take(ends))
+    # Digits before the last: most numbers have none.
     digit = data.take(ends - 1)
-    longer = digit >= _CONTINUES
-    values = np.where(longer, (values << 5) + (digit & 31 ^ 16), values)
-    more = np.flatnonzero(longer)
+    more = longer = np.flatnonzero(digit >= _CONTINUES)
     for back in range(2, _MAX_DIGITS + 1):
-        digit = data.take(ends[more] - back)
-        longer = digit >= _CONTINUES
-        more = more[longer]
         if not len(more):
             return values, ends
-        values[more] = (values[more] << 5) + (digit[longer] & 31 ^ 16)
+        values[more] = (values[more] << 5) + _OTHER_DIGITS.take(digit.take(longer))
+        digit = data.take(ends.take(more) - back)
+        longer = np.flatnonzero(digit >= _CONTINUES)
+        more = more.take(longer)
     values[more] = _TOO_LONG
     return values, ends
 
