@@ -59,6 +59,8 @@ class RunLock:
                 os.ftruncate(self._descriptor, 0)
                 os.pwrite(self._descriptor, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OutputError(f"cannot write {self.path}: it is a link; remove it") from error
             raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --save-dir") from error
 
     def share(self) -> None:
@@ -103,7 +105,8 @@ class RunLock:
 
     def _lock(self, kind: int) -> bool:
         """Lock the file; False if it is not the one of that name any more."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        # A link is not followed: it would have the file that it names overwritten.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             self._flock(descriptor, kind)
             if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):

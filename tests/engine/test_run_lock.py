@@ -117,6 +117,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         RunLock(tmp_path).acquire()
 
 
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Else a folder of results that others prepared could have any file of the user's overwritten."""
+    other = tmp_path / "other.txt"
+    other.write_text("precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").symlink_to(other)
+    with pytest.raises(OutputError, match=r"cannot write .*\.lock: it is a link; remove it"):
+        RunLock(tmp_path / "out").acquire()
+    assert other.read_text() == "precious"
+
+
 @pytest.mark.parametrize("name", ["flock", "ftruncate", "samestat"])
 def test_a_signal_while_it_is_taken_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     def interrupt(*_: object) -> None:

@@ -71,7 +71,7 @@ def building(out: Path, options: DatasetOptions) -> Iterator[Path]:
     partial = out.with_name(out.name + ".partial")
     lock = out.with_name(out.name + ".lock")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as handle:
+    with lock.open("a") as handle:  # leaves alone what a link of that name leads to
         if not _try_lock(handle, lock):
             raise OutputError(f"{out}: another process is making this dataset; wait for it")
         # Of an earlier run that was killed: the lock says that nobody is at work in it.
