@@ -23,6 +23,7 @@ from mmdet_vis.api import VISModel, engine_settings
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError, run_command
+from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import ProposeReduceSettings, key_frames, propose_reduce
 from mmdet_vis.propose_reduce.sequence_iou import sequence_iou
@@ -94,8 +95,11 @@ def main() -> None:
         from tests.plain import plain_propose
 
         keys = key_frames(len(frames), args.key_num)
+        use_direct_convolutions(exact.network)
         with tf32_products(False):
             plain = plain_propose(exact.network, frames, exact.preprocess, keys)
+        if exact.device.type == "cpu":
+            use_fast_convolutions(exact.network)
         compare("engine float32 / plain", plain, reference, args.score_thr)
     compare("fast / float32", reference, proposed(exact, frames, args.key_num, "fast"), args.score_thr)
     for precision in args.precision:

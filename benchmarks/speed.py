@@ -6,9 +6,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,7 +35,10 @@ from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.sources import ArraySource, FrameSource
 from mmdet_vis.engine.cli import positive
 from mmdet_vis.errors import run_command
+from mmdet_vis.models import fast_conv
+from mmdet_vis.models.fast_conv import FastConv3x3, use_direct_convolutions
 from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.ops import winograd
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import key_frames
 
@@ -49,6 +57,7 @@ def plain_seconds(model: VISModel, clip: FrameSource, key_num: int) -> float:
     from tests.plain import plain_propose
 
     model.network.to(memory_format=torch.contiguous_format)
+    use_direct_convolutions(model.network)
     frames = clip.read(0, len(clip))
     start = time.perf_counter()
     with tf32_products(False):
@@ -86,26 +95,45 @@ class ConvRate:
         self.conv, self.clock = conv, StageClock(device)
         self.flops = 0.0
         self.shape = torch.Size()
-        self._original = conv.forward
-        object.__setattr__(conv, "forward", self._timed)
+        method = "convolve" if isinstance(conv, FastConv3x3) else "forward"
+        self._original = getattr(conv, method)
+        object.__setattr__(conv, method, self._timed)
 
-    def _timed(self, x: Tensor) -> Tensor:
+    def _timed(self, x: Tensor, **options: bool) -> Tensor:
         with self.clock.measure("conv"):
-            out = self._original(x)
-        self.flops += self._flops(x.shape)
+            out: Tensor = self._original(x, **options)
+        self.flops += conv_flops(x.shape, self.conv.out_channels)
         self.shape = max(self.shape, x.shape)
         return out
 
-    def _flops(self, shape: torch.Size) -> float:
-        return 2.0 * shape.numel() * self.conv.out_channels * 9
-
     @torch.no_grad()
-    def report(self) -> tuple[float, float]:
-        """GFLOP/s in the engine, and alone."""
+    def report(self) -> tuple[float, float, float]:
+        """GFLOP/s in the engine, alone, and as a direct convolution alone; of the direct one's operations all."""
         x = torch.randn(self.shape, device=self.clock.device).to(self.conv.weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        alone = best_of(lambda: self._original(x), 5, self.clock.device)
-        return self.flops / self.clock.seconds["conv"] / 1e9, self._flops(x.shape) / alone / 1e9
+        weight, bias = self.conv.weight, self.conv.bias
+        alone = best_of(lambda: self.conv(x), 5, self.clock.device)
+        direct = best_of(lambda: F.conv2d(x, weight, bias, padding=1), 5, self.clock.device)
+        flops = conv_flops(x.shape, self.conv.out_channels) / 1e9
+        return self.flops / self.clock.seconds["conv"] / 1e9, flops / alone, flops / direct
+
+
+def conv_flops(shape: torch.Size, out_channels: int) -> float:
+    """Operations of a direct 3x3 convolution of an input of that shape."""
+    return 2.0 * shape.numel() * out_channels * 9
+
+
+@contextmanager
+def count_fast() -> Iterator[list[float]]:
+    """Note the operations that a direct convolution would need in place of each that is done with fewer."""
+    flops: list[float] = []
+
+    def counted(x: Tensor, kernel: Tensor, *rest: Any) -> Tensor:
+        flops.append(conv_flops(x.shape, kernel.shape[2]))
+        return winograd.conv3x3(x, kernel, *rest)
+
+    with mock.patch.object(fast_conv, "conv3x3", counted):
+        yield flops
 
 
 class ReadRate:
@@ -149,6 +177,11 @@ class ReadRate:
         return self.flops / self.clock.seconds[self.stage] / 1e9, one / alone / 1e9
 
 
+def share(inside: float, alone: float) -> str:
+    """Two rates in words."""
+    return f"{inside:.0f} GFLOP/s in the engine, {alone:.0f} alone: {inside / alone:.0%}"
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -182,25 +215,23 @@ def main() -> None:
         watch(model, clock)
         conv = ConvRate(model.network.prop_head.RF2.ResMM.conv1, model.device)
         read = ReadRate(model.network.prop_head, clock, "memory read")
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False) as counter, count_fast() as fast:
             total = engine_seconds(model, clip, args.key_num, "exact")
-        convolutions = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
+        direct = counter.get_flop_counts()["Global"][torch.ops.aten.convolution]
         print(f"\n{precision}, {machine(model.device)}\n{'stage':30}{'seconds':>9}{'share':>8}{'calls':>8}")
         for stage, seconds in sorted(clock.seconds.items(), key=lambda item: -item[1]):
             print(f"{stage:30}{seconds:9.2f}{seconds / total:8.1%}{clock.calls[stage]:8d}")
         print(f"{'everything else':30}{total - sum(clock.seconds.values()):9.2f}")
         if args.clip is None:
             print(f"{'not in the sum: detection':30}{detection:9.2f}  (here the objects are given)")
-        floor = 0.0
-        for name, rate, flops in (
-            ("decoder convolution", conv, convolutions),
-            ("products of the memory read", read, read.flops),
-        ):
-            inside, alone = rate.report()
-            floor += flops / alone / 1e9
-            print(f"{name}: {inside:.0f} GFLOP/s in the engine, {alone:.0f} alone: {inside / alone:.0%}")
-        work = f"{convolutions / 1e12:.1f} TFLOP of convolutions, {read.flops / 1e12:.1f} of memory reads"
-        print(f"floor: {work}; at these rates alone {floor:.1f} s, {floor / total:.0%} of the run")
+        inside, alone, direct_alone = conv.report()
+        print(f"decoder convolution: {share(inside, alone)}; as a direct one {direct_alone:.0f}")
+        read_inside, read_alone = read.report()
+        print(f"products of the memory read: {share(read_inside, read_alone)}")
+        floor = sum(fast) / alone / 1e9 + direct / direct_alone / 1e9 + read.flops / read_alone / 1e9
+        work = f"{(sum(fast) + direct) / 1e12:.1f} TFLOP of convolutions ({sum(fast) / 1e12:.1f} of them with fewer)"
+        print(f"floor: {work}, {read.flops / 1e12:.1f} of memory reads")
+        print(f"at these rates alone {floor:.1f} s, {floor / total:.0%} of the run")
         print(f"peak memory {peak_memory_mb(model.device):.0f} MB")
     if not args.no_plain:
         model = build(args.config, args.checkpoint, "float32", args.device, {})

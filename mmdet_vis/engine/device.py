@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
@@ -108,6 +109,8 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     if precision.dtype != torch.float32:
         model.fast_neck = [copy.deepcopy(model.neck).to(precision.dtype)]
         model.prop_head.reduce_precision(precision.dtype)
+    if device.type == "cpu":
+        use_fast_convolutions(model)
 
 
 def compile_parts(model: SeqMaskRCNN) -> None:
@@ -123,6 +126,7 @@ def compile_parts(model: SeqMaskRCNN) -> None:
         raise ConfigError("--compile on a GPU needs Triton (pip install triton): install it or leave it out")
     if kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
         raise ConfigError("--compile on a GPU needs a C compiler (gcc or clang): install one or leave it out")
+    use_direct_convolutions(model)  # those are what the compiler knows how to fuse
     model.backbone.compile()
     for neck in (model.neck, *model.fast_neck):
         neck.compile()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmdet_vis.models.fast_conv import FastConv3x3
+
 
 class ConvModule(nn.Module):
     """A convolution with bias and an optional ReLU, under the parameter name ``conv`` as in MMDetection."""
@@ -47,9 +49,17 @@ class ResBlock(nn.Module):
 
     def residual(self, x: Tensor) -> Tensor:
         """The branch without the skip: ``[B, in, H, W]`` to ``[B, out, H/stride, W/stride]``."""
-        return self.conv2(F.relu_(self.conv1(F.relu(x))))
+        return _after_relu(self.conv2, _after_relu(self.conv1, x), overwrite=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[B, in, H, W]`` to ``[B, out, H/stride, W/stride]``."""
         skip = x if self.downsample is None else self.downsample(x)
         return self.residual(x).add_(skip)
+
+
+def _after_relu(conv: nn.Module, x: Tensor, overwrite: bool = False) -> Tensor:
+    """``conv(relu(x))``, in one step where the convolution can do both; ``x`` may be overwritten if so said."""
+    if isinstance(conv, FastConv3x3):
+        return conv.convolve(x, relu=True)
+    rectified: Tensor = F.relu(x, inplace=overwrite)
+    return conv(rectified)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from mmdet_vis.engine.config import build_model, load_config
 from mmdet_vis.engine.device import (
@@ -19,6 +21,8 @@ from mmdet_vis.engine.device import (
     resolve_precision,
 )
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.models import fast_conv
+from mmdet_vis.models.fast_conv import FastConv3x3
 
 CPU = torch.device("cpu")
 
@@ -87,6 +91,19 @@ def test_placing_reduces_what_is_done_per_object_only(tiny):
     # The copy is no part of the weights; the backbone has other names, being folded.
     assert {k for k in model.state_dict() if not k.startswith("backbone.")} == keys
     assert model.inference_only
+
+
+def test_placing_chooses_the_convolutions(tiny, monkeypatch):
+    monkeypatch.setattr(fast_conv, "MIN_CHANNELS", 16)  # those of the tiny network
+    model = build_model(load_config(tiny[0]))
+    state = copy.deepcopy(model.prop_head.state_dict())
+    place(model, CPU, Precision("float32", torch.float32))
+    assert isinstance(model.prop_head.RF2.ResMM.conv1, FastConv3x3)
+    assert all(torch.equal(model.prop_head.state_dict()[k], v) for k, v in state.items())
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    compile_parts(model)  # compiles nothing before the first frame
+    assert type(model.prop_head.RF2.ResMM.conv1) is nn.Conv2d
+    assert not any(isinstance(m, FastConv3x3) for m in model.modules())
 
 
 @pytest.mark.slow
