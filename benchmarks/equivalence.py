@@ -54,7 +54,7 @@ def compare(name: str, reference: Sequences, other: Sequences, score_thr: float)
     """Print how well the sequences of two runs agree."""
     best = reference[1][:, 1:].max(axis=1)
     chosen = [i for i in range(len(best)) if best[i] >= score_thr]
-    found = f"{name:28} {len(chosen):3d} of {len(best)} sequences, the other run has {len(other[0])}"
+    found = f"{name:36} {len(chosen):3d} of {len(best)} sequences, the other run has {len(other[0])}"
     if not chosen or not other[0]:
         print(f"{found}: nothing to compare above score {score_thr}")
         return

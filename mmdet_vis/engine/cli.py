@@ -160,7 +160,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
     )
     engine.add_argument(
-        "--compile", action="store_true", help="torch.compile: a slow start, then faster on some devices"
+        "--compile",
+        action="store_true",
+        help="torch.compile: a slow start, then faster on some devices (not on the CPU)",
     )
     engine.add_argument(
         "--threads",

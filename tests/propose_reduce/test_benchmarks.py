@@ -9,7 +9,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from benchmarks import attention, equivalence, scaling, speed
+from benchmarks import attention, equivalence, rounding, scaling, speed
 from mmdet_vis.structures import encode_masks
 from tests.tiny import write_frames
 
@@ -42,6 +42,16 @@ def test_equivalence(tiny, tmp_path, monkeypatch, capsys):
         "float32 / float32",
     ]
     assert "mask IoU mean 1.0000, worst 1.0000; score difference mean 0.00000" in lines[2]
+
+
+def test_rounding(tiny, tmp_path, monkeypatch, capsys):
+    clip = write_frames(tmp_path / "clip", 4)
+    run(monkeypatch, rounding, "--frames 4 --key-num 2 --score-thr 0", clip, tiny[1], "--config", tiny[0])
+    rows = re.findall(r"^(.+?)  +\d.*mask IoU mean (\S+), .*mean (\S+),", capsys.readouterr().out, re.MULTILINE)
+    assert len(rows) == 7
+    assert all(0 < float(iou) <= 1 for _, iou, _ in rows)
+    # Every stand-in is used: the results differ from float32, and from each other.
+    assert all(float(iou) < 1 or float(score) > 0 for _, iou, score in rows), rows
 
 
 def test_comparison(capsys):
