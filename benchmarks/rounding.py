@@ -73,12 +73,18 @@ class Parts:
             stages = self.network.backbone(images)
             return Features(tuple(stages), neck(tuple(stages)))
 
+        exact_terms, low_terms = self.head.encode_frame, lowered(low.encode_frame)
+
+        def encode_frame(*levels: Tensor) -> FrameTerms:
+            exact, other = exact_terms(*levels), low_terms(*levels)
+            return FrameTerms(exact.p2, exact.query_key, other.query_value, other.skip3, other.skip2)
+
         self.stand_ins: dict[str, tuple[Any, str, Callable[..., Any]]] = {
             "decoder": (self.head, "decode_logits", lowered(low.decode_logits)),
             "memory encoder": (self.head, "memorize", lowered(low.memorize)),
             "memory read": (self.head, "read", lowered(low.read)),
             "neck": (self.network, "extract", extract),
-            "frame terms": (self.head, "encode_frame", lowered(low.encode_frame)),
+            "frame terms": (self.head, "encode_frame", encode_frame),
             "memory encoder, output rounded once": (self.head, "memorize", rounded(self.head.memorize)),
             "memory read, output rounded once": (self.head, "read", rounded(self.head.read)),
         }

@@ -21,6 +21,8 @@ import torch
 import mmdet_vis.api
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.evaluation.writers import sequence_annotations
+from mmdet_vis.models import fast_conv
+from mmdet_vis.models.fast_conv import FastConv3x3
 from mmdet_vis.structures import VideoResult, areas, decode_masks
 from tests.tiny import moving_frames, write_frames
 
@@ -40,9 +42,17 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def model(tiny: tuple[Path, Path]) -> VISModel:
-    return load_model(*tiny, device="cpu")
+@pytest.fixture(scope="module", params=["direct", "winograd"])
+def model(tiny: tuple[Path, Path], request: pytest.FixtureRequest) -> Iterator[VISModel]:
+    """The tiny network as it is, and with the convolutions that larger ones have."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "winograd":
+            patch.setattr(fast_conv, "MIN_CHANNELS", 16)
+            patch.setattr(fast_conv, "MIN_TILES", 1)
+        model = load_model(*tiny, device="cpu")
+        yield model
+    made = [m for m in model.network.modules() if isinstance(m, FastConv3x3) and not m.pending_bytes()]
+    assert len(made) > 5 or request.param == "direct"
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +122,7 @@ def test_number_of_threads(model: VISModel, expected: VideoResult, number: int) 
         assert text(segment_video(model, moving_frames(6), key_num=2)) == text(found), "the same number gives the same"
 
 
+@pytest.mark.parametrize("model", ["direct"], indirect=True)
 def test_a_process_of_its_own(model: VISModel, repository: Path, tiny: tuple[Path, Path], tmp_path: Path) -> None:
     """Another order of hashing, another number of threads in the environment: ``--threads 1`` decides."""
     video = write_frames(tmp_path / "in" / "clip", 4)

@@ -162,7 +162,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--compile",
         action="store_true",
-        help="torch.compile: a slow start, then faster on some devices (not on the CPU)",
+        help="torch.compile: a slow start, then faster on some devices; slower on the CPU in float32",
     )
     engine.add_argument(
         "--threads",

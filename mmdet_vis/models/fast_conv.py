@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -24,15 +24,17 @@ class FastConv3x3(nn.Conv2d):
     """A convolution that takes :func:`mmdet_vis.ops.winograd.conv3x3` where that is faster, and is a direct one else.
 
     It is direct, too, wherever gradients are asked for. The kernel in transformed form takes four times the memory of
-    the weights; it is made when first needed, and again after the weights change.
+    the weights; it is made when first needed, and again after the weights change. Changes past autograd, through
+    ``.data`` or NumPy, are not seen.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
         """Share the parameters of a convolution for which :func:`fits` holds."""
         super().__init__(conv.in_channels, conv.out_channels, 3, padding=1, bias=conv.bias is not None, device="meta")
         self.weight, self.bias = conv.weight, conv.bias
+        self.train(conv.training)
         self._kernel: Tensor | None = None
-        self._made_from: tuple[int, int] | None = None
+        self._made_from: tuple[Tensor, int | None] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, in, H, W]`` to ``[N, out, H, W]``."""
@@ -45,10 +47,25 @@ class FastConv3x3(nn.Conv2d):
         return conv3x3(x, self._transformed(), self.bias, relu)
 
     def _transformed(self) -> Tensor:
-        state = self.weight.data_ptr(), self.weight._version  # writing to a tensor counts its version up
-        if self._kernel is None or self._made_from != state:
-            self._kernel, self._made_from = transform_kernel(self.weight), state
-        return self._kernel
+        weight = self.weight
+        version = None if weight.is_inference() else weight._version  # writing to a tensor counts its version up
+        kernel, made_from = self._kernel, self._made_from
+        if kernel is None or made_from is None or made_from[0] is not weight or made_from[1] != version:
+            kernel = transform_kernel(weight)
+            self._kernel, self._made_from = kernel, (weight, version)
+        return kernel
+
+    def _apply(self, *args: Any, **kwargs: Any) -> FastConv3x3:
+        self._kernel = self._made_from = None  # a cast or a move changes the weights within their tensor
+        super()._apply(*args, **kwargs)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kernel": None, "_made_from": None}  # copies and pickles make their own
+
+    def pending_bytes(self) -> int:
+        """What the kernel will take, if it is not made yet."""
+        return 0 if self._kernel is not None else 4 * self.weight.numel() * self.weight.element_size()
 
     def _pays(self, x: Tensor) -> bool:
         number, _, height, width = x.shape
@@ -71,6 +88,8 @@ def fits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
         and min(conv.in_channels, conv.out_channels) >= MIN_CHANNELS
         and conv.weight.dtype == torch.float32
         and conv.weight.device.type == "cpu"
+        and isinstance(conv.weight, nn.Parameter)  # not one that is computed anew for every call
+        and not (conv._forward_hooks or conv._forward_pre_hooks)
     )
 
 
@@ -91,4 +110,9 @@ def use_direct_convolutions(network: nn.Module) -> None:
                     child.in_channels, child.out_channels, 3, padding=1, bias=child.bias is not None, device="meta"
                 )
                 conv.weight, conv.bias = child.weight, child.bias
-                setattr(parent, name, conv)
+                setattr(parent, name, conv.train(child.training))
+
+
+def pending_bytes(network: nn.Module) -> int:
+    """Bytes of transformed kernels that a network may still make."""
+    return sum(m.pending_bytes() for m in network.modules() if isinstance(m, FastConv3x3))

@@ -21,6 +21,7 @@ def check_memory(
     num_frames: int,
     frame_bytes: int,
     device: torch.device,
+    reserved: int = 0,
 ) -> int | None:
     """Refuse a video whose memories cannot fit, and say which option makes them smaller.
 
@@ -30,6 +31,7 @@ def check_memory(
         num_frames: T.
         frame_bytes: bytes of one remembered frame of one object.
         device: where they lie.
+        reserved: bytes that the network itself will still take.
 
     Returns:
         bytes that are left for features, which can be computed again where they do not fit; None if nobody knows.
@@ -46,6 +48,7 @@ def check_memory(
         sum(g.size * memory.start(g.key, num_frames).capacity for g in groups if g.key),
     ]
     remembered = (max(sweeps) + objects) * frame_bytes  # each object's first entry is kept for the second sweep
+    free = max(free - reserved, 0)
     left = int(SHARE * free) - remembered
     if left < 0:
         raise SourceError(

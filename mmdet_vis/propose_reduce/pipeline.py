@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.covered import uncovered
@@ -136,7 +137,8 @@ def propose_reduce(
         positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
         channels = model.prop_head.key_channels + model.prop_head.channels
         frame_bytes = positions * channels * engine.dtype.itemsize
-        store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device))
+        reserved = pending_bytes(model)
+        store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device, reserved))
         swept = 0
 
         def on_frame() -> None:

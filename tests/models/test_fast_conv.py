@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 import torch
 from torch import nn
 
 from mmdet_vis.models import fast_conv
-from mmdet_vis.models.fast_conv import FastConv3x3, fits, use_direct_convolutions, use_fast_convolutions
+from mmdet_vis.models.fast_conv import FastConv3x3, fits, pending_bytes, use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.models.layers import ResBlock
 
 
 def conv(channels=128, out_channels=128, seed=0, **options):
     torch.manual_seed(seed)
     return nn.Conv2d(channels, out_channels, **{"kernel_size": 3, "padding": 1, **options})
+
+
+def hooked(module):
+    module.register_forward_hook(lambda *_: None)
+    return module
 
 
 def image(channels=128, side=32, number=1):
@@ -54,8 +60,10 @@ def test_fits():
         conv(padding_mode="reflect"),
         conv().to(torch.bfloat16),
         nn.Linear(128, 128),
+        nn.utils.parametrizations.weight_norm(conv()),
+        hooked(conv()),
     ],
-    ids=["in", "out", "1x1", "stride", "padding", "dilation", "groups", "reflect", "bfloat16", "linear"],
+    ids=lambda module: f"{type(module).__name__}-{getattr(module, 'weight', torch.empty(0)).dtype}",
 )
 def test_does_not_fit(other):
     assert not fits(other)
@@ -122,6 +130,44 @@ def test_changed_weights_are_seen():
     fast.weight = nn.Parameter(conv(seed=6).weight.detach().clone())
     fast.bias = conv(seed=6).bias
     assert torch.allclose(fast(image()), conv(seed=6)(image()), atol=1e-5)
+
+
+@torch.no_grad()
+def test_casts_and_moves_make_the_kernel_anew():
+    fast = FastConv3x3(conv())
+    fast(image())
+    assert fast.pending_bytes() == 0
+    fast.to(torch.bfloat16).to(torch.float32)
+    assert fast.pending_bytes() == 4 * 4 * 128 * 128 * 9
+    assert torch.allclose(fast(image()), conv().to(torch.bfloat16).float()(image()), atol=1e-5)
+
+
+@torch.no_grad()
+def test_copies_and_pickles_leave_the_kernel():
+    fast = FastConv3x3(conv())
+    expected = fast(image())
+    for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        assert other._kernel is None
+        assert torch.equal(other(image()), expected)
+    assert fast._kernel is not None
+    assert pending_bytes(nn.Sequential(fast, nn.Sequential(copy.deepcopy(fast)))) == 4 * 4 * 128 * 128 * 9
+
+
+def test_inference_mode(calls):
+    with torch.inference_mode():
+        fast = FastConv3x3(conv())
+        assert torch.allclose(fast(image()), conv()(image()), atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(fast(image()), conv()(image()), atol=1e-5)
+    assert len(calls) == 2
+
+
+def test_mode_is_kept():
+    net = network()
+    use_fast_convolutions(net)
+    assert not any(m.training for m in net.modules())
+    use_direct_convolutions(net)
+    assert not any(m.training for m in net.modules())
 
 
 @torch.no_grad()

@@ -78,18 +78,25 @@ def test_options(layout, relu, with_bias):
     assert torch.equal(x, kept)  # the input is not overwritten
 
 
+@pytest.mark.parametrize("constant", ["TILES_PER_THREAD", "BUFFER_BYTES"])
 @pytest.mark.parametrize("limit", [1, 3, 7, 1000])
-def test_bands_and_batches_do_not_show(monkeypatch, limit):
+def test_bands_and_batches_do_not_show(monkeypatch, limit, constant):
     """Whatever number of tiles is under way at once, the same comes out."""
     x, weight, bias = case(5, 4, 6, 18, 11)
     expected = direct(x, weight, bias)
-    monkeypatch.setattr(winograd, "TILES_PER_THREAD", limit)
+    monkeypatch.setattr(winograd, constant, limit if constant == "TILES_PER_THREAD" else limit * 36 * 6 * 4)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         assert error(conv3x3(x, transform_kernel(weight), bias), expected) < 2e-6
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 8, 8), (2, 4, 0, 8), (2, 4, 8, 0)])
+def test_nothing_in_nothing_out(shape):
+    _, weight, bias = case(1, 4, 6, 1, 1)
+    assert conv3x3(torch.zeros(shape), transform_kernel(weight), bias).shape == (shape[0], 6, *shape[2:])
 
 
 def test_a_view_of_a_larger_tensor():
