@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.data.sources import Frame, FrameSource
+from mmdet_vis.engine.cli import positive
 from mmdet_vis.models.seq_mask_rcnn import Detections
 from mmdet_vis.structures.masks import RLE
 
@@ -165,6 +166,16 @@ def size(text: str) -> tuple[int, int]:
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
         raise argparse.ArgumentTypeError(f"{text!r}: use sides from 1 to {MAX_SIDE} pixels")
     return height, width
+
+
+def comparison_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a comparison of runs on one clip is given."""
+    parser.add_argument("clip", type=Path, help="folder of frames or video")
+    parser.add_argument("checkpoint", help="weights of the config")
+    parser.add_argument("--config", default=R50)
+    parser.add_argument("--frames", type=positive, default=12)
+    parser.add_argument("--key-num", type=positive, default=5)
+    parser.add_argument("--score-thr", type=float, default=0.1, help="least score of the sequences compared")
 
 
 def read_clip(folder: Path, number: int) -> list[NDArray[np.uint8]]:

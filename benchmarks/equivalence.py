@@ -18,7 +18,7 @@ from pycocotools import mask as coco_mask
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import R50, KeepAll, build, machine, read_clip
+from benchmarks.common import KeepAll, build, comparison_arguments, machine, read_clip
 from mmdet_vis.api import VISModel, engine_settings
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.engine.settings import build_settings
@@ -77,14 +77,9 @@ def compare(name: str, reference: Sequences, other: Sequences, score_thr: float)
 def main() -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path, help="folder of frames or video")
-    parser.add_argument("checkpoint", help="weights of the config")
-    parser.add_argument("--config", default=R50)
-    parser.add_argument("--frames", type=int, default=12)
-    parser.add_argument("--key-num", type=int, default=5)
+    comparison_arguments(parser)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", nargs="*", default=["bfloat16"])
-    parser.add_argument("--score-thr", type=float, default=0.1)
     parser.add_argument("--no-plain", action="store_true")
     args = parser.parse_args()
     frames = read_clip(args.clip, args.frames)

@@ -21,10 +21,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.common import R50, build, machine, read_clip
+from benchmarks.common import build, comparison_arguments, machine, read_clip
 from benchmarks.equivalence import compare, proposed
 from mmdet_vis.api import VISModel
-from mmdet_vis.engine.cli import positive
 from mmdet_vis.errors import run_command
 from mmdet_vis.models.heads.propagation import FrameTerms
 from mmdet_vis.models.seq_mask_rcnn import Features
@@ -100,12 +99,7 @@ class Parts:
 def main() -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clip", type=Path, help="folder of frames or video")
-    parser.add_argument("checkpoint", help="weights of the config")
-    parser.add_argument("--config", default=R50)
-    parser.add_argument("--frames", type=positive, default=12)
-    parser.add_argument("--key-num", type=positive, default=5)
-    parser.add_argument("--score-thr", type=float, default=0.1)
+    comparison_arguments(parser)
     args = parser.parse_args()
     frames = read_clip(args.clip, args.frames)
     model = build(args.config, args.checkpoint, "float32", "cpu", {})

@@ -16,6 +16,7 @@ import pytest
         ("speed.py --checkpoint nope.pth --frames 2 --size 64x64", "error: checkpoint nope.pth does not exist"),
         ("speed.py --clip nope.mp4 --frames 2", "error: nope.mp4: no such file or folder"),
         ("speed.py --frames 0", "argument --frames: '0': use a whole number of at least 1"),
+        ("equivalence.py nope.mp4 nope.pth --frames 0", "argument --frames: '0': use a whole number of at least 1"),
         ("speed.py --size 0x64", "argument --size: '0x64': use sides from 1 to"),
         ("loader.py nope.py", "error: config "),
         ("loader.py nope.py --workers -1", "argument --workers: -1: use whole numbers from 0 on"),

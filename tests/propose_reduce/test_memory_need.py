@@ -76,6 +76,9 @@ def test_remembered_frames_must_fit_and_features_get_the_rest(monkeypatch):
     # Forward, two objects remember 9 frames and one remembers 1; every key frame's entry is kept beside.
     remembered = 2 * 9 + 1 + 3
     assert check_memory(groups, MemoryEveryNth(1), 9, 4, CPU) == 90 - 4 * remembered
+    assert check_memory(groups, MemoryEveryNth(1), 9, 4, CPU, reserved=1) <= 90 - 4 * remembered - 0.9 * 1
+    with pytest.raises(SourceError):
+        check_memory(groups, MemoryEveryNth(1), 9, 4, CPU, reserved=100)
     with pytest.raises(SourceError, match=r"9 frames with 3 proposed objects needs .*--mem-max 40 or raise --mem-step"):
         check_memory(groups, MemoryEveryNth(1), 9, 5, CPU)
     monkeypatch.setattr(memory_need, "free_bytes", lambda device: None)
