@@ -31,8 +31,7 @@ from benchmarks.ablation_variants import Figures, Variant, variants
 from benchmarks.common import machine
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.engine.cli import add_config_arguments, positive, probability
-from mmdet_vis.engine.config import load_config
+from mmdet_vis.engine.cli import add_config_arguments, positive, probability, read_config
 from mmdet_vis.engine.config_check import check_propose_reduce
 from mmdet_vis.engine.device import resolve_device
 from mmdet_vis.engine.run_dataset import build_dataset
@@ -219,7 +218,7 @@ def main() -> None:
     args = parse_args()
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    config = load_config(args.config, args.cfg_options)
+    config = read_config(args)
     check_propose_reduce(config)
     config.propose_reduce.pop("method", None)  # Rows name it where they mean it.
     for folder in (args.out.parent, args.work_dir or args.out.parent):

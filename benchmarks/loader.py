@@ -13,8 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmdet_vis.data.training.building import build_training_dataset
 from mmdet_vis.data.training.loader import build_loader
-from mmdet_vis.engine.cli import add_config_options, positive
-from mmdet_vis.engine.config import load_config
+from mmdet_vis.engine.cli import add_config_options, positive, read_config
 from mmdet_vis.errors import run_command
 
 
@@ -28,7 +27,7 @@ def main() -> None:
     args = parser.parse_args()
     if min(args.workers) < 0:
         parser.error(f"argument --workers: {min(args.workers)}: use whole numbers from 0 on")
-    config = load_config(args.config, args.cfg_options)
+    config = read_config(args)
     dataset = build_training_dataset(config)
     batch_size = config.train.batch_size
     batches = -(-args.clips // batch_size)

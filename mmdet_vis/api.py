@@ -83,6 +83,7 @@ def load_model(
     precision: str = "float32",
     cfg_options: Mapping[str, Any] | None = None,
     compile: bool = False,
+    safe_config: bool = False,
 ) -> VISModel:
     """Build a model and load its weights.
 
@@ -90,8 +91,8 @@ def load_model(
     vehicles and other objects.
 
     Args:
-        config: a config file (it is executed: use only files that you trust), or a loaded config. None: the one that
-            the weights carry, see ``tools/export_model.py``.
+        config: a config file (it is executed unless ``safe_config``), or a loaded config. None: the one that the
+            weights carry, see ``tools/export_model.py``.
         weights: a ``.pth`` or ``.safetensors`` checkpoint; None beside a config leaves the weights as initialised, at
             random.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -99,6 +100,7 @@ def load_model(
             fastest that the device does well.
         cfg_options: dotted keys and values that override the config's.
         compile: use torch.compile: slow to start, faster on long runs on some devices.
+        safe_config: read the config file as data: literals only, nothing in it is executed.
 
     Raises:
         ConfigError: the config, the device or the precision cannot be used.
@@ -108,7 +110,7 @@ def load_model(
     how = resolve_precision(precision, where)
     if config is None and weights is None:
         weights = default_weights()
-    chosen = _resolve_config(config, weights, cfg_options)
+    chosen = _resolve_config(config, weights, cfg_options, safe_config)
     if config is None and weights is not None:
         check_fits(chosen, weights)
     network = build_model(chosen)
@@ -131,13 +133,13 @@ def load_model(
 
 
 def _resolve_config(
-    config: str | Path | Config | None, weights: str | Path | None, options: Mapping[str, Any] | None
+    config: str | Path | Config | None, weights: str | Path | None, options: Mapping[str, Any] | None, safe: bool
 ) -> Config:
     """The config that is named, given, or carried by the weights, with options applied."""
     if isinstance(config, Config):
         return apply_options(copy.deepcopy(config), options) if options else config
     if config is not None:
-        return load_config(config, options)
+        return load_config(config, options, safe)
     assert weights is not None  # load_model has put the default ones in
     return embedded_config(weights, options)
 

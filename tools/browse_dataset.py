@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdet_vis.engine.cli import OptionAction, positive, seed
+from mmdet_vis.engine.cli import add_config_options, positive, read_config, seed
 from mmdet_vis.errors import run_command
 
 # Clips per picture.
@@ -26,14 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for samples_000.png, ...")
     parser.add_argument("--num", type=positive, default=12, metavar="N", help="number of samples (default 12)")
     parser.add_argument("--seed", type=seed, default=0, help="of the sampler and of all random choices (default 0)")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=OptionAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="override values of the config, e.g. train.dataset.max_gap=3",
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -47,10 +40,9 @@ def main() -> int:
 
     from mmdet_vis.data.training import ClipSampler, build_training_dataset, clips_per_step
     from mmdet_vis.data.training.pictures import draw_clips
-    from mmdet_vis.engine.config import load_config
     from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
 
-    config = load_config(args.config, args.cfg_options)
+    config = read_config(args)
     dataset = build_training_dataset(config)
     out = ensure_writable_dir(args.out)
     keys = islice(chain.from_iterable(ClipSampler(dataset, clips_per_step(config), args.seed)), args.num)

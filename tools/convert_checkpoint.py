@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmdet_vis.engine.cli import add_config_options, read_config
 from mmdet_vis.errors import CheckpointError, run_command
 
 FORMATS = ("ours", "published", "torchvision", "mmdet", "torchvision-imagenet", "efficientnet-lite", "timm")
@@ -59,6 +60,7 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help="epsilon of torchvision's batch normalisation (0, as with its COCO weights, or 1e-5 if it is not frozen)",
     )
+    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -79,7 +81,7 @@ def main() -> None:
         args.target,
         args.source_format or "ours",
         args.target_format or "ours",
-        args.config,
+        read_config(args) if args.config is not None else None,
         args.classes,
         args.drop_classes,
         args.norm_eps,

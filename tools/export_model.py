@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_arguments
+from mmdet_vis.engine.cli import add_config_arguments, read_config
 from mmdet_vis.errors import run_command
 
 
@@ -22,10 +22,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.model_file import export_model
 
-    size = export_model(load_config(args.config, args.cfg_options), args.checkpoint, args.target, args.half)
+    size = export_model(read_config(args), args.checkpoint, args.target, args.half)
     print(f"{args.target}: {size / 1e6:.1f} MB")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.converters.coco import convert_coco
 from mmdet_vis.data.converters.split import split_stills
-from mmdet_vis.engine.config import load_config
+from mmdet_vis.engine.cli import add_config_options, read_config
 from mmdet_vis.errors import ConfigError, run_command
 from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
 
@@ -36,13 +36,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--held-out", type=_count, default=60, help="images to measure on, all of whose objects are annotated (60)"
     )
+    add_config_options(parser)
     return parser.parse_args()
 
 
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    config = load_config(args.config)
+    config = read_config(args)
     if "categories" not in config:
         raise ConfigError(f"{args.config} has no categories: name the classes of the model there")
     training, partial, measuring = split_stills(

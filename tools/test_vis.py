@@ -11,11 +11,11 @@ from mmdet_vis.engine.cli import (
     add_config_arguments,
     add_dataset_arguments,
     add_engine_arguments,
-    add_safe_config,
     add_stream_arguments,
     check_stream_arguments,
     formats,
     probability,
+    read_config,
     undo_launcher_threads,
 )
 from mmdet_vis.errors import run_command
@@ -36,7 +36,6 @@ def parse_args() -> argparse.Namespace:
         "cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
     )
     add_config_arguments(parser)
-    add_safe_config(parser)
     parser.add_argument(
         "--input-dir",
         type=Path,
@@ -107,7 +106,6 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment the videos of a folder."""
     from mmdet_vis.api import load_model
     from mmdet_vis.data.sources import find_inputs
-    from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.device import parse_bytes
     from mmdet_vis.engine.inputs_store import InputsStore
     from mmdet_vis.engine.run_inputs import (
@@ -127,7 +125,7 @@ def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     paths = find_inputs(args.input_dir)
     check_places(paths, args.save_dir, options.formats)
     inputs = find_places(paths, args.save_dir, options.formats)
-    config = load_config(args.config, args.cfg_options)
+    config = read_config(args)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
     identity = inputs_identity(config, args.checkpoint, options, args.device, args.precision, args.compile)
@@ -145,7 +143,6 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     import sys
 
     from mmdet_vis.api import load_model
-    from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.device import parse_bytes
     from mmdet_vis.engine.run_lock import RunLock
     from mmdet_vis.engine.settings import build_settings
@@ -156,7 +153,7 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
 
     check_window(args.window, args.overlap)
-    config = load_config(args.config, args.cfg_options, args.safe_config)
+    config = read_config(args)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
     with StopSignals() as stop, RunLock(args.save_dir):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_options, add_safe_config, positive, seed
+from mmdet_vis.engine.cli import add_config_options, positive, read_config, seed
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError, run_command
 
 
@@ -32,7 +32,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=seed, default=0, help="of everything left to chance (default 0)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: PyTorch's choice)")
     add_config_options(parser)
-    add_safe_config(parser)
     return parser.parse_args()
 
 
@@ -41,14 +40,13 @@ def main() -> int:
     args = parse_args()
     import torch
 
-    from mmdet_vis.engine.config import load_config
     from mmdet_vis.engine.training import Interrupted, build_runner
     from mmdet_vis.engine.training.places import choose_state, locked_work_dir
     from mmdet_vis.engine.workers import Workers
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    config = load_config(args.config, args.cfg_options, args.safe_config)
+    config = read_config(args)
     if args.load_from is not None:
         config.load_from = str(args.load_from)
     if args.precision is not None:

@@ -7,7 +7,10 @@ import ast
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 FORMATS = ("json", "overlay", "video", "png")
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
@@ -100,14 +103,14 @@ def _literal(text: str) -> Any:
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add CONFIG, CHECKPOINT and ``--cfg-options``."""
+    """Add CONFIG, CHECKPOINT, ``--cfg-options`` and ``--safe-config``."""
     parser.add_argument("config", type=Path, help="config file, e.g. of configs/SeqMaskRCNN (it is run as code)")
     parser.add_argument("checkpoint", type=Path, help="weights, .pth or .safetensors")
     add_config_options(parser)
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--cfg-options``."""
+    """Add ``--cfg-options`` and ``--safe-config``, which :func:`read_config` takes with ``args.config``."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -116,15 +119,25 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override values of the config, e.g. propose_reduce.key_num=3",
     )
-
-
-def add_safe_config(parser: argparse.ArgumentParser) -> None:
-    """Add ``--safe-config``."""
     parser.add_argument(
         "--safe-config",
         action="store_true",
         help="read the config as data: literals, dict(...) and _base_ only, nothing in it is executed or imported",
     )
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config that a command line names: every command that takes one reads it here.
+
+    Args:
+        args: with ``config`` and what :func:`add_config_options` adds.
+
+    Raises:
+        ConfigError: see :func:`mmdet_vis.engine.config.load_config`.
+    """
+    from mmdet_vis.engine.config import load_config
+
+    return load_config(args.config, args.cfg_options, args.safe_config)
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:

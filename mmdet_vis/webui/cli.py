@@ -45,6 +45,11 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="weights, .pth or .safetensors (default: the model that comes with the program)",
     )
+    model.add_argument(
+        "--safe-config",
+        action="store_true",
+        help="read the config as data: literals, dict(...) and _base_ only, nothing in it is executed or imported",
+    )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     model.add_argument(
         "--precision",
@@ -92,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     from mmdet_vis.webui.server import serve
 
     given = {name: value for name, value in own.items() if value is not None}
-    models = ModelStore({**given, "device": args.device}, args.precision)
+    models = ModelStore({**given, "device": args.device, "safe_config": args.safe_config}, args.precision)
     serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples)
     return 0
 

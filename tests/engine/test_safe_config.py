@@ -152,16 +152,31 @@ def test_json(tmp_path):
         load_config(tmp_path / "latin.py", safe=True)
 
 
-@pytest.mark.parametrize("tool", ["test_vis.py", "train.py"])
-def test_the_tools_execute_nothing(tmp_path, repository, tool):
+COMMANDS = {
+    "files": ["tools/test_vis.py", "CONFIG", "WEIGHTS", "--input-dir", "VIDEOS", "--save-dir", "OUT"],
+    "stream": ["tools/test_vis.py", "CONFIG", "WEIGHTS", "--stream", "VIDEOS/clip", "--save-dir", "OUT"],
+    "dataset": ["tools/test_vis.py", "CONFIG", "WEIGHTS", "--save-dir", "OUT"],
+    "training": ["tools/train.py", "CONFIG", "--work-dir", "OUT"],
+    "export": ["tools/export_model.py", "CONFIG", "WEIGHTS", "OUT.safetensors"],
+    "convert": ["tools/convert_checkpoint.py", "WEIGHTS", "OUT.pth", "--from", "published", "--config", "CONFIG"],
+    "browse": ["tools/browse_dataset.py", "CONFIG", "--out", "OUT"],
+    "split": ["tools/split_stills.py", "CONFIG", "WEIGHTS", "OUT"],
+    "page": ["-m", "mmdet_vis.webui", "--config", "CONFIG", "--checkpoint", "WEIGHTS", "--port", "0"],
+}
+"""Every way in that takes a config."""
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_no_command_executes_a_config_that_is_to_be_read_as_data(tmp_path, repository, tiny, command):
     config = tmp_path / "evil.py"
     config.write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
-    rest = (
-        ["weights.pth", "--save-dir", tmp_path / "out"] if tool == "test_vis.py" else ["--work-dir", tmp_path / "out"]
+    write_frames(tmp_path / "videos" / "clip", 3)
+    places = {"CONFIG": config, "WEIGHTS": tiny[1], "VIDEOS": tmp_path / "videos", "OUT": tmp_path / "out"}
+    words = [str(places.get(word.split(".")[0].split("/")[0], word)) for word in command]
+    done = subprocess.run(
+        [sys.executable, *words, "--safe-config"], capture_output=True, text=True, timeout=300, cwd=repository
     )
-    command = [sys.executable, repository / "tools" / tool, config, *rest, "--safe-config", "--device", "cpu"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 2
+    assert done.returncode == 2, done.stderr
     assert f"error: config {config}, line 1: " in done.stderr
     assert not (tmp_path / "executed").exists()
 
@@ -173,3 +188,10 @@ def test_a_model_of_a_config_read_as_data(tmp_path, repository, tiny):
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "results.json").read_text())
+
+
+def test_no_tool_reads_a_config_in_a_way_of_its_own(repository):
+    tools = {path.name: path.read_text() for path in repository.glob("tools/*.py")}
+    taking = {name for name, text in tools.items() if "args.config" in text or "read_config" in text}
+    assert taking == {words[0].removeprefix("tools/") for words in COMMANDS.values() if words[0] != "-m"}
+    assert all("read_config(args)" in tools[name] and "load_config" not in tools[name] for name in taking)

@@ -28,7 +28,7 @@ def convert_weights(
     target: str | Path,
     source_format: str,
     target_format: str = "ours",
-    config: str | Path | None = None,
+    config: str | Path | Config | None = None,
     classes: Sequence[str] = (),
     drop_classes: bool = False,
     norm_eps: float | None = None,
@@ -39,7 +39,8 @@ def convert_weights(
         source: see :func:`mmdet_vis.engine.checkpoint.read_state_dict`.
         target: file to write, replaced if it exists; its ending says whether it is safetensors or of PyTorch.
         source_format, target_format: names in :data:`FORMATS`.
-        config: the config of the model that the weights are for; needed for ``ours``, as the measure of what fits.
+        config: the config of the model that the weights are for, or its file (which is executed); needed for ``ours``,
+            as the measure of what fits.
         classes: keep only these classes, in this order: names of COCO's categories, or numbers (1 is the first).
         drop_classes: leave out every layer that depends on the classes.
         norm_eps: epsilon of torchvision's batch normalisation; None for its default.
@@ -55,7 +56,7 @@ def convert_weights(
     source, target = Path(source), Path(target)
     _check(source, target, target_format, config, bool(classes) and drop_classes)
     state = read_state_dict(source)
-    settings = load_config(config) if config is not None else None
+    settings = load_config(config) if isinstance(config, str | Path) else config
     options = _options(settings, norm_eps)
     reading = FORMATS[source_format]
     result = reading.read(state, options)
@@ -67,7 +68,7 @@ def convert_weights(
     if drop_classes:
         class_layers.drop_classes(result)
     if target_format == "ours":
-        report = _fit(result, options, Path(str(config)))
+        report = _fit(result, options, Path(str(config.filename if isinstance(config, Config) else config)))
         report.notes += _check_normalization(_normalization(source_format, settings), settings)
     else:
         report = _leave(result, target_format, options, source)
@@ -75,7 +76,9 @@ def convert_weights(
     return report
 
 
-def _check(source: Path, target: Path, target_format: str, config: str | Path | None, contradiction: bool) -> None:
+def _check(
+    source: Path, target: Path, target_format: str, config: str | Path | Config | None, contradiction: bool
+) -> None:
     if target.suffix.lower() not in ENDINGS:
         raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(ENDINGS)}")
     if source.exists() and target.exists() and target.samefile(source):
