@@ -12,7 +12,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import best_of, machine
-from mmdet_vis.engine.device import resolve_device
+from mmdet_vis.device import resolve_device
 from mmdet_vis.errors import run_command
 from mmdet_vis.ops.attention import FUSED_FROM, read_fused_padded, read_plain
 

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import KeepAll, build, comparison_arguments, machine, read_clip
 from mmdet_vis.api import VISModel, engine_settings
+from mmdet_vis.config.settings import build_settings
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.engine.settings import build_settings
 from mmdet_vis.errors import ConfigError, run_command
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.ops.tf32 import tf32_products

@@ -11,10 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmdet_vis.data.training.building import build_training_dataset
-from mmdet_vis.data.training.loader import build_loader
-from mmdet_vis.engine.cli import add_config_options, positive, read_config
+from mmdet_vis.data.clips.loader import build_loader
 from mmdet_vis.errors import run_command
+from mmdet_vis.run.cli import add_config_options, positive, read_config
+from mmdet_vis.training.setup import build_training_dataset
 
 
 def main() -> None:

@@ -33,7 +33,6 @@ from benchmarks.common import (
 )
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.sources import ArraySource, FrameSource
-from mmdet_vis.engine.cli import positive
 from mmdet_vis.errors import run_command
 from mmdet_vis.models import fast_conv
 from mmdet_vis.models.fast_conv import FastConv3x3, use_direct_convolutions
@@ -41,6 +40,7 @@ from mmdet_vis.models.heads.propagation import SeqPropHead
 from mmdet_vis.ops import winograd
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import key_frames
+from mmdet_vis.run.cli import positive
 
 PLAIN = "plain float32"
 

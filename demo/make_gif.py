@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmdet_vis.data.sources import open_source
-from mmdet_vis.engine.cli import positive
 from mmdet_vis.errors import OutputError, run_command
-from mmdet_vis.evaluation.writers.files import temporary_path
+from mmdet_vis.files.atomic import temporary_path
+from mmdet_vis.run.cli import positive
 
 
 def parse_args() -> argparse.Namespace:

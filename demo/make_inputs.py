@@ -20,7 +20,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import binary_fill_holes, distance_transform_edt
 
 from mmdet_vis.errors import OutputError, SourceError, run_command
-from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.visualization.video_writer import VideoWriter
 
 FPS = 12.0
@@ -345,7 +345,7 @@ def frame_size(text: str) -> tuple[int, int]:
 
 def parse_args() -> argparse.Namespace:
     """Command line of the script."""
-    from mmdet_vis.engine.cli import positive
+    from mmdet_vis.run.cli import positive
 
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Needs the photographs of scikit-image: pip install scikit-image"

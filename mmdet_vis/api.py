@@ -23,28 +23,21 @@ import torch
 from mmengine.config import Config
 from numpy.typing import NDArray
 
+from mmdet_vis.config.load import apply_options, build_model, load_config
+from mmdet_vis.config.settings import build_settings
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import ArraySource, FrameSource, open_source
-from mmdet_vis.engine.checkpoint import load_checkpoint
-from mmdet_vis.engine.config import apply_options, build_model, load_config
-from mmdet_vis.engine.device import (
-    Precision,
-    compile_parts,
-    parse_bytes,
-    place,
-    resolve_device,
-    resolve_precision,
-)
-from mmdet_vis.engine.model_file import check_fits, default_weights, embedded_config
-from mmdet_vis.engine.settings import build_settings
+from mmdet_vis.device import Precision, compile_parts, parse_bytes, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
-from mmdet_vis.propose_reduce.less_memory import with_less_memory
+from mmdet_vis.propose_reduce.budget import with_less_memory
 from mmdet_vis.structures import InstanceSequence, VideoResult
 from mmdet_vis.structures.resize import rles_to_original
+from mmdet_vis.weights.checkpoint import load_checkpoint
+from mmdet_vis.weights.model_file import check_fits, default_weights, embedded_config
 
 CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20}
 """One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library

@@ -44,7 +44,7 @@ eval_vis() {
     : "${OMP_NUM_THREADS:=1}"
     export OMP_NUM_THREADS
     # As torchrun, but with the tool's own exit code.
-    set -- -m mmdet_vis.engine.launch --standalone --nproc_per_node "$GPUS" "$@"
+    set -- -m mmdet_vis.run.launch --standalone --nproc_per_node "$GPUS" "$@"
   fi
   exec "$python" "$@"
 }

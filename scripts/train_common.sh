@@ -34,7 +34,7 @@ run_vis() {
   if [ "$GPUS" -gt 1 ]; then
     : "${OMP_NUM_THREADS:=1}"
     export OMP_NUM_THREADS
-    set -- -m mmdet_vis.engine.launch --standalone --nproc_per_node "$GPUS" "$@"
+    set -- -m mmdet_vis.run.launch --standalone --nproc_per_node "$GPUS" "$@"
   fi
   exec "$python" "$@"
 }

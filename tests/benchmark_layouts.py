@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import torch
 
+from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.data.categories import CATEGORIES
-from mmdet_vis.engine.config import build_model, load_config
 from tests.tiny import moving_frames
 from tests.tiny_dataset import HEIGHT, WIDTH, write_davis
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmdet_vis.visualization.palette import voc_palette
+from mmdet_vis.data.formats.davis_png import voc_palette
 
 HEIGHT, WIDTH, FRAMES = 60, 80, 6
 VIDEOS = ("car", "dog")

@@ -80,9 +80,9 @@ def _command(page: str, line: str) -> Command | None:
     for index, word in enumerate(words[1:], 1):
         if word == "-m":
             module = words[index + 1] if index + 1 < len(words) else ""
-            if module.startswith("mmdet_vis.") and module != "mmdet_vis.engine.launch":
+            if module.startswith("mmdet_vis.") and module != "mmdet_vis.run.launch":
                 return Command(page, module, _options(words[index + 2 :]))
-            if module != "mmdet_vis.engine.launch":
+            if module != "mmdet_vis.run.launch":
                 return None
         if re.fullmatch(r"[\w./-]+\.(py|sh)", word):
             return Command(page, word, _options(words[index + 1 :]))

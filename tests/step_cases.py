@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mmdet_vis.engine.checkpoint import load_checkpoint
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.losses.step import TrainingStep, TrainSettings
 from mmdet_vis.structures.clip import FrameTargets, TrainingClip
-from mmdet_vis.training.step import TrainingStep, TrainSettings
+from mmdet_vis.weights.checkpoint import load_checkpoint
 
 Box = tuple[float, float, float, float]
 MEAN, STD = (120.0, 110.0, 100.0), (60.0, 55.0, 50.0)

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import ablations
 from benchmarks.ablation_variants import CLAIMS, KEY_NUMS, judge, variants
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.engine.config import load_config
+from mmdet_vis.config.load import load_config
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError
 from mmdet_vis.propose_reduce import NoReduce, SeqSoftNMS
 from tests.tiny_dataset import write_dataset_config, write_davis, write_ytvis
@@ -127,7 +127,7 @@ def test_a_page_does_not_depend_on_the_day(measured, dataset, tiny, monkeypatch,
 
 def test_variants_change_what_they_say(dataset, tiny):
     bench = ablations.Bench(load_config(dataset), tiny[1], "cpu", None, 0.001)
-    from mmdet_vis.engine.settings import build_settings
+    from mmdet_vis.config.settings import build_settings
 
     def settings(id):
         (row,) = (row for row in variants(bench.config) if row.id == id)

@@ -7,8 +7,8 @@ import pytest
 
 import mmdet_vis.api
 from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.config.load import load_config
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.engine.config import load_config
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.structures import decode_masks
 from tests.tiny import moving_frames, write_frames

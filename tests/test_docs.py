@@ -18,13 +18,13 @@ import pytest
 import torch
 
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.data.training import ClipSampler, build_training_dataset
-from mmdet_vis.engine import config_check
-from mmdet_vis.engine.checkpoint import read_state_dict
-from mmdet_vis.engine.config import build_model, load_config
-from mmdet_vis.engine.run_dataset import build_dataset
-from mmdet_vis.engine.training import check as training_check
+from mmdet_vis.config import check as config_check
+from mmdet_vis.config.load import build_dataset, build_model, load_config
+from mmdet_vis.data.clips import ClipSampler
+from mmdet_vis.training import check as training_check
+from mmdet_vis.training.setup import build_training_dataset
 from mmdet_vis.visualization.video_writer import VideoWriter
+from mmdet_vis.weights.checkpoint import read_state_dict
 from scripts.check_links import default_pages
 from scripts.site_pages import LATER, OUTSIDE, site_links
 from tests.documents import commands, inline_code, named_block, python_blocks, table_cells

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmdet_vis.config.load import load_config
 from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.engine.config import load_config
-from mmdet_vis.engine.convert.torchvision_detector import categories
+from mmdet_vis.weights.convert.torchvision_detector import categories
 
 FOLDER = Path(__file__).resolve().parent.parent / "configs" / "SeqMaskRCNN"
 ROWS = sorted(path.name.removesuffix("_ftstage.py") for path in FOLDER.glob("*_ftstage.py"))

@@ -88,7 +88,7 @@ def test_gpus_and_other_variables(checkout: Checkout, shell: str) -> None:
     variables = {"CHECKPOINT": "my weights.pth", "SAVE_DIR": "my results", "DATA_ROOT": "../a check out/data"}
     for options in (["--key-num", "3"], ["--key-num=3"]):
         arguments = checkout.arguments(script, *options, shell=shell, GPUS="4", **variables)
-        assert arguments[:5] == ["-m", "mmdet_vis.engine.launch", "--standalone", "--nproc_per_node", "4"]
+        assert arguments[:5] == ["-m", "mmdet_vis.run.launch", "--standalone", "--nproc_per_node", "4"]
         assert arguments[7:12] == ["my weights.pth", "--save-dir", "my results/vis_r50_Ft-k3", "--key-num", "3"]
         assert "test.dataset.data_root=../a check out/data" in arguments
         assert arguments[-len(options) :] == options

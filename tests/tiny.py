@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from mmdet_vis.engine.checkpoint import save_safetensors
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.weights.checkpoint import save_safetensors
 
 CONFIG = """
 _base_ = [

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-TWO_PROCESSES = ("-m", "mmdet_vis.engine.launch", "--standalone", "--nproc_per_node", "2")
+TWO_PROCESSES = ("-m", "mmdet_vis.run.launch", "--standalone", "--nproc_per_node", "2")
 
 
 class Tool:

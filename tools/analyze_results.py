@@ -50,8 +50,8 @@ def main() -> int:
     args = parse_args()
     from mmdet_vis.evaluation.analysis import analyze, draw_videos, render_report
     from mmdet_vis.evaluation.tables import format_table
-    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
     from mmdet_vis.evaluation.ytvis import load_annotations, load_results
+    from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     check_outputs((args.out, args.json), (args.results, args.annotations))
     if args.img_prefix is not None and not args.img_prefix.is_dir():

@@ -7,8 +7,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_options, positive, read_config, seed
 from mmdet_vis.errors import run_command
+from mmdet_vis.run.cli import add_config_options, positive, read_config, seed
 
 # Clips per picture.
 ROWS = 6
@@ -38,9 +38,10 @@ def main() -> int:
     import cv2
     from tqdm import tqdm
 
-    from mmdet_vis.data.training import ClipSampler, build_training_dataset, clips_per_step
-    from mmdet_vis.data.training.pictures import draw_clips
-    from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+    from mmdet_vis.data.clips import ClipSampler
+    from mmdet_vis.data.clips.pictures import draw_clips
+    from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+    from mmdet_vis.training.setup import build_training_dataset, clips_per_step
 
     config = read_config(args)
     dataset = build_training_dataset(config)

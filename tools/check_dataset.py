@@ -35,8 +35,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Run the tool; returns 1 if there are problems."""
     args = parse_args()
-    from mmdet_vis.data.datasets.check import check_davis, check_ytvis
-    from mmdet_vis.data.datasets.check_report import print_report
+    from mmdet_vis.data.check.check import check_davis, check_ytvis
+    from mmdet_vis.data.check.report import print_report
 
     progress = sys.stderr.isatty()
     if args.davis is not None:
@@ -45,7 +45,7 @@ def main() -> int:
         report = check_ytvis(args.ann_file, args.img_prefix, progress)
     print_report(report, Console())
     if args.out is not None:
-        from mmdet_vis.data.datasets.contact_sheet import draw_contact_sheet
+        from mmdet_vis.data.check.contact_sheet import draw_contact_sheet
 
         draw_contact_sheet(report, args.out / "contact_sheet.png")
         print(f"wrote {args.out / 'contact_sheet.png'}")

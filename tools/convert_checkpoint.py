@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_options, read_config
 from mmdet_vis.errors import CheckpointError, run_command
+from mmdet_vis.run.cli import add_config_options, read_config
 
 FORMATS = ("ours", "published", "torchvision", "mmdet", "torchvision-imagenet", "efficientnet-lite", "timm")
 EPILOG = """\
@@ -70,11 +70,11 @@ def main() -> None:
     if args.source_format is None and args.target_format is None:
         if args.config or args.classes or args.drop_classes or args.norm_eps is not None:
             raise CheckpointError("say which format to convert: add --from, --to, or both")
-        from mmdet_vis.engine.checkpoint import convert_checkpoint
+        from mmdet_vis.weights.checkpoint import convert_checkpoint
 
         print(f"{args.target}: {convert_checkpoint(args.source, args.target)} tensors")
         return
-    from mmdet_vis.engine.convert import convert_weights
+    from mmdet_vis.weights.convert import convert_weights
 
     report = convert_weights(
         args.source,

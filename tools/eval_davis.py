@@ -34,7 +34,7 @@ def main() -> int:
     """Run the tool."""
     args = parse_args()
     from mmdet_vis.evaluation.davis import evaluate
-    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
+    from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     check_outputs((args.out,))
     metrics = evaluate(

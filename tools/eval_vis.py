@@ -28,8 +28,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     """Run the tool."""
     args = parse_args()
-    from mmdet_vis.evaluation.writers.files import atomic_write, check_outputs
     from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
+    from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     if args.plot is not None:
         check_plot_name(args.plot)

@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_arguments, read_config
 from mmdet_vis.errors import run_command
+from mmdet_vis.run.cli import add_config_arguments, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    from mmdet_vis.engine.model_file import export_model
+    from mmdet_vis.weights.model_file import export_model
 
     size = export_model(read_config(args), args.checkpoint, args.target, args.half)
     print(f"{args.target}: {size / 1e6:.1f} MB")

@@ -17,7 +17,7 @@ def main() -> int:
     parser.add_argument("work_dir", type=Path, help="--work-dir of train.py; all its resumptions are one curve")
     parser.add_argument("--out", type=Path, default=Path("curve.png"), help="PNG, PDF or SVG (default curve.png)")
     args = parser.parse_args()
-    from mmdet_vis.engine.training.curves import plot_training
+    from mmdet_vis.training.curves import plot_training
 
     plot_training(args.work_dir, args.out)
     print(f"written: {args.out}")

@@ -11,9 +11,9 @@ from pathlib import Path
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.converters.coco import convert_coco
 from mmdet_vis.data.converters.split import split_stills
-from mmdet_vis.engine.cli import add_config_options, read_config
 from mmdet_vis.errors import ConfigError, run_command
-from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.run.cli import add_config_options, read_config
 
 
 def _count(text: str) -> int:

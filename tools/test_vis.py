@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_vis.engine.cli import (
+from mmdet_vis.errors import run_command
+from mmdet_vis.run.cli import (
     add_config_arguments,
     add_dataset_arguments,
     add_engine_arguments,
@@ -18,10 +19,9 @@ from mmdet_vis.engine.cli import (
     read_config,
     undo_launcher_threads,
 )
-from mmdet_vis.errors import run_command
 
 if TYPE_CHECKING:
-    from mmdet_vis.engine.run_inputs import RunOptions
+    from mmdet_vis.run.options import RunOptions
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
         "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
         "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
-        "exits with 1; `python -m mmdet_vis.engine.launch` in its place keeps the code); 2: bad input, or the results "
+        "exits with 1; `python -m mmdet_vis.run.launch` in its place keeps the code); 2: bad input, or the results "
         "cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
     )
     add_config_arguments(parser)
@@ -81,7 +81,7 @@ def main() -> int:
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     import torch
 
-    from mmdet_vis.engine.run_inputs import RunOptions
+    from mmdet_vis.run.options import RunOptions
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -105,20 +105,13 @@ def main() -> int:
 def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment the videos of a folder."""
     from mmdet_vis.api import load_model
+    from mmdet_vis.config.settings import build_settings
     from mmdet_vis.data.sources import find_inputs
-    from mmdet_vis.engine.device import parse_bytes
-    from mmdet_vis.engine.inputs_store import InputsStore
-    from mmdet_vis.engine.run_inputs import (
-        DEFAULT_FORMATS,
-        EXIT_SOME_FAILED,
-        check_places,
-        describe,
-        find_places,
-        inputs_identity,
-        run_inputs,
-    )
-    from mmdet_vis.engine.run_lock import RunLock
-    from mmdet_vis.engine.settings import build_settings
+    from mmdet_vis.device import parse_bytes
+    from mmdet_vis.files.lock import RunLock
+    from mmdet_vis.run.inputs import EXIT_SOME_FAILED, check_places, describe, find_places, inputs_identity, run_inputs
+    from mmdet_vis.run.inputs_store import InputsStore
+    from mmdet_vis.run.options import DEFAULT_FORMATS
 
     # What can be wrong with the arguments should show before the model is loaded.
     options.formats = options.formats or DEFAULT_FORMATS
@@ -143,10 +136,10 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     import sys
 
     from mmdet_vis.api import load_model
-    from mmdet_vis.engine.device import parse_bytes
-    from mmdet_vis.engine.run_lock import RunLock
-    from mmdet_vis.engine.settings import build_settings
-    from mmdet_vis.evaluation.writers.files import remove_unfinished
+    from mmdet_vis.config.settings import build_settings
+    from mmdet_vis.device import parse_bytes
+    from mmdet_vis.files.atomic import remove_unfinished
+    from mmdet_vis.files.lock import RunLock
     from mmdet_vis.streaming import StreamReader
     from mmdet_vis.streaming.run import FORMATS, describe_stream, run_stream, stream_places
     from mmdet_vis.streaming.segment import check_window
@@ -174,7 +167,7 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
 
 def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment the videos of the config's dataset."""
-    from mmdet_vis.engine.run_dataset import DatasetRun, run_dataset
+    from mmdet_vis.run.videos import DatasetRun, run_dataset
 
     run = DatasetRun(
         config=args.config,

@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.engine.cli import add_config_options, positive, read_config, seed
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError, run_command
+from mmdet_vis.run.cli import add_config_options, positive, read_config, seed
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,9 +40,9 @@ def main() -> int:
     args = parse_args()
     import torch
 
-    from mmdet_vis.engine.training import Interrupted, build_runner
-    from mmdet_vis.engine.training.places import choose_state, locked_work_dir
-    from mmdet_vis.engine.workers import Workers
+    from mmdet_vis.run.workers import Workers
+    from mmdet_vis.training import Interrupted, build_runner
+    from mmdet_vis.training.state import choose_state, locked_work_dir
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)

@@ -10,8 +10,9 @@ import torch
 from mmdet_vis.baselines.linking import OVERLAPS, FrameObjects, IoULinker, Overlap
 from mmdet_vis.data.sources import FrameSource, Prefetcher
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, rois_of
+from mmdet_vis.propose_reduce.budget import EngineSettings
 from mmdet_vis.propose_reduce.feature_store import Preprocess
-from mmdet_vis.propose_reduce.pipeline import EngineSettings, Sequences
+from mmdet_vis.propose_reduce.pipeline import Sequences
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.registry import TASK_UTILS
 from mmdet_vis.structures.masks import empty_rle, encode_masks

@@ -61,7 +61,7 @@ class SeqMaskRCNN(nn.Module):
     Args:
         backbone, neck, rpn_head, bbox_roi_extractor, bbox_head, mask_roi_extractor, mask_head, prop_head: configs of
             the parts. What a part needs to know of an earlier one (channels) is filled in unless the config says it.
-        train_cfg: ``rpn``, ``rcnn`` and ``prop``: what training learns from, see :mod:`mmdet_vis.training`; the
+        train_cfg: ``rpn``, ``rcnn`` and ``prop``: what training learns from, see :mod:`mmdet_vis.losses`; the
             published settings for what is not said.
         test_cfg: ``rpn`` (nms_pre, nms_post, max_num, nms_thr) and ``rcnn`` (score_thr, nms_thr, max_per_img,
             mask_thr_binary) settings.

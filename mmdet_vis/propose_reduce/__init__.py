@@ -1,20 +1,15 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
+from mmdet_vis.propose_reduce.budget import EngineSettings
 from mmdet_vis.propose_reduce.key_frames import key_frames
-from mmdet_vis.propose_reduce.memory_policy import (
+from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
     MemoryEveryNth,
     MemoryFirstLastSpaced,
     MemoryFraction,
     MemoryKeyFrame,
 )
-from mmdet_vis.propose_reduce.pipeline import (
-    EngineSettings,
-    ProposeReduceSettings,
-    SequenceMethod,
-    Sequences,
-    propose_reduce,
-)
+from mmdet_vis.propose_reduce.pipeline import ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.reduce import NoReduce, Reduction, SeqNMS, SeqSoftNMS
 
 __all__ = [

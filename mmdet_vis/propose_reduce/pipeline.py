@@ -16,12 +16,11 @@ from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
 from mmdet_vis.propose_reduce.collect import SequenceCollector
-from mmdet_vis.propose_reduce.covered import uncovered
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import key_frames
-from mmdet_vis.propose_reduce.memory_need import check_memory
-from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
+from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
 from mmdet_vis.propose_reduce.propose import propose
 from mmdet_vis.propose_reduce.reduce import Reduction
 from mmdet_vis.structures.masks import RLE
@@ -45,25 +44,6 @@ class ProposeReduceSettings:
     mask_nms_thr: float
     reduction: Reduction
     skip_covered_iou: float | None = None
-
-
-@dataclass
-class EngineSettings:
-    """How the machine is used; no effect on the result beyond rounding.
-
-    Attributes:
-        device: where the network runs.
-        dtype: in which precision features are stored and objects propagated.
-        feature_bytes: budget of the feature store.
-        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
-        batch_size: frames per backbone batch.
-    """
-
-    device: torch.device
-    dtype: torch.dtype
-    feature_bytes: int
-    chunk_bytes: int
-    batch_size: int
 
 
 @dataclass

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from mmdet_vis.propose_reduce.memory_bank import MemoryBank
+from mmdet_vis.propose_reduce.memory import MemoryBank
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks
 

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from mmdet_vis.errors import SourceError
-from mmdet_vis.streaming.frames import StreamFrame
-from mmdet_vis.streaming.sources import Stream
+from mmdet_vis.streaming.frames import Stream, StreamFrame
 
 
 class CameraStream(Stream):

@@ -25,8 +25,7 @@ from mmdet_vis.data.sources.video_decode import (
     open_container,
 )
 from mmdet_vis.errors import SourceError
-from mmdet_vis.streaming.frames import StreamFrame
-from mmdet_vis.streaming.sources import Stream
+from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.visualization.video_writer import DEFAULT_FPS
 
 _UPRIGHT = (1 << 16, 0, 0, 1 << 16)

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.structures import RLE
+
+
+class Stream(ABC):
+    """Frames in order, once.
+
+    Attributes:
+        fps: frames per second, where they are known.
+        live: frames come when they come: those that nobody takes in time are lost, not delayed.
+    """
+
+    fps: float | None = None
+    live: bool = False
+
+    @abstractmethod
+    def frames(self) -> Iterator[StreamFrame]:
+        """The frames, all of one size; each image is new.
+
+        Raises:
+            SourceError: they broke off.
+        """
+
+    def close(self) -> None:  # noqa: B027  (a stream without open files has nothing to close)
+        """Release the source, from the thread that reads it."""
 
 
 @dataclass

@@ -8,8 +8,8 @@ from types import TracebackType
 
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.buffer import FrameBuffer, StalledError
-from mmdet_vis.streaming.frames import StreamFrame
-from mmdet_vis.streaming.sources import Stream, check_source, describe, open_now, stream_name
+from mmdet_vis.streaming.frames import Stream, StreamFrame
+from mmdet_vis.streaming.sources import check_source, describe, open_now, stream_name
 
 TIMEOUT = 10.0
 FILE_BUFFER = 8

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from mmdet_vis.api import VISModel
-from mmdet_vis.engine.run_inputs import RunOptions
 from mmdet_vis.errors import ConfigError, OutputError, SourceError
-from mmdet_vis.evaluation.writers.files import check_outputs
+from mmdet_vis.files.atomic import check_outputs
+from mmdet_vis.run.options import RunOptions
 from mmdet_vis.streaming.frames import FrameResult
 from mmdet_vis.streaming.reader import StreamReader
 from mmdet_vis.streaming.segment import segment_stream

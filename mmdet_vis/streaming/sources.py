@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import threading
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,35 +11,12 @@ from urllib.parse import urlsplit
 from mmdet_vis.data.sources import ImageFilesSource, unique_names
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import SourceError
-from mmdet_vis.streaming.frames import StreamFrame
+from mmdet_vis.streaming.frames import Stream, StreamFrame
 
 STDIN = "-"
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 _CAMERA = re.compile(r"(?:/dev/video)?(\d{1,4})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-
-
-class Stream(ABC):
-    """Frames in order, once.
-
-    Attributes:
-        fps: frames per second, where they are known.
-        live: frames come when they come: those that nobody takes in time are lost, not delayed.
-    """
-
-    fps: float | None = None
-    live: bool = False
-
-    @abstractmethod
-    def frames(self) -> Iterator[StreamFrame]:
-        """The frames, all of one size; each image is new.
-
-        Raises:
-            SourceError: they broke off.
-        """
-
-    def close(self) -> None:  # noqa: B027  (a stream without open files has nothing to close)
-        """Release the source, from the thread that reads it."""
 
 
 class FolderStream(Stream):

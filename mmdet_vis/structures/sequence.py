@@ -10,6 +10,23 @@ from numpy.typing import NDArray
 from mmdet_vis.structures.masks import RLE
 
 
+def frame_stems(result: VideoResult) -> list[str]:
+    """File names without ending for the T frames of ``result``.
+
+    These are its ``frame_names``; when it has none, or two frames share a name (``0.jpg`` beside ``0.png``),
+    the frames are numbered ``"00000"``, ``"00001"``, … so that no file overwrites another.
+
+    Raises:
+        ValueError: if there are names, but not one for each frame.
+    """
+    names = list(result.frame_names)
+    if names and len(names) != result.num_frames:
+        raise ValueError(f"{result.name} has {result.num_frames} frames but {len(names)} frame names")
+    if not names or len(set(names)) < len(names):
+        return [f"{index:05d}" for index in range(result.num_frames)]
+    return names
+
+
 @dataclass
 class InstanceSequence:
     """One object through a whole video.

@@ -1,5 +1,20 @@
-"""Losses and targets of both branches of Seq Mask R-CNN: what a training step computes."""
+"""Training on mmengine's Runner."""
 
-from mmdet_vis.training.step import PropagationSettings, TrainingStep, TrainSettings
+from mmdet_vis.losses.step import MixedPrecisionOptimWrapper
+from mmdet_vis.training.average import MovingAverageHook
+from mmdet_vis.training.loop import ClipTrainLoop, Interrupted
+from mmdet_vis.training.runner import TrainingRunner
+from mmdet_vis.training.setup import build_runner
+from mmdet_vis.training.state import latest_state
+from mmdet_vis.training.validation import VideoValLoop
 
-__all__ = ["PropagationSettings", "TrainSettings", "TrainingStep"]
+__all__ = [
+    "ClipTrainLoop",
+    "Interrupted",
+    "MixedPrecisionOptimWrapper",
+    "MovingAverageHook",
+    "TrainingRunner",
+    "VideoValLoop",
+    "build_runner",
+    "latest_state",
+]

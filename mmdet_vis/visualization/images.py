@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.errors import OutputError
-from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 
 _JPEG_QUALITY = 92
 

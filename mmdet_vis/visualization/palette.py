@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 # RGB, in the order of the tracks. Bright enough to stand on a dark frame, saturated enough to stand on a pale
 # one, and far from each other: any two are over 30 apart in CIELAB.
 _TRACK_COLOURS_RGB = (
@@ -29,24 +26,6 @@ _TRACK_COLOURS_RGB = (
     (180, 195, 255),  # lavender
     (180, 180, 60),  # olive
 )
-
-
-def voc_palette() -> NDArray[np.uint8]:
-    """The colour map of Pascal VOC, which DAVIS uses for its index PNGs.
-
-    The bits of an index, taken in threes from the lowest, become the bits of red, green and blue from the
-    highest down; so neighbouring indices get very different colours and index 0 is black.
-
-    Returns:
-        ``[256, 3]`` uint8, RGB.
-    """
-    index = np.arange(256)
-    palette = np.zeros((256, 3), np.uint8)
-    for step in range(8):
-        for channel in range(3):
-            bit = (index >> (3 * step + channel)) & 1
-            palette[:, channel] |= (bit << (7 - step)).astype(np.uint8)
-    return palette
 
 
 def track_colour(track_id: int) -> tuple[int, int, int]:

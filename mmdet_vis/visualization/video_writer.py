@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.errors import OutputError
-from mmdet_vis.evaluation.writers.files import temporary_path
+from mmdet_vis.files.atomic import temporary_path
 
 DEFAULT_FPS = 6.0
 """Frames per second for sources without a rate: YouTube-VIS holds every fifth frame of 30 fps video."""

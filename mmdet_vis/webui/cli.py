@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.engine.cli import PRECISIONS, positive, seconds
 from mmdet_vis.errors import UserError
-from mmdet_vis.webui.address import check_address
+from mmdet_vis.run.cli import PRECISIONS, positive, seconds
+from mmdet_vis.webui.server import check_address
 
 
 def port_number(text: str) -> int:
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     examples = find_examples(getattr(args, "examples", None))
     # From here on it takes seconds: torch and gradio are imported.
     from mmdet_vis.webui.limits import Limits
-    from mmdet_vis.webui.models import ModelStore
+    from mmdet_vis.webui.runner import ModelStore
     from mmdet_vis.webui.server import serve
 
     given = {name: value for name, value in own.items() if value is not None}

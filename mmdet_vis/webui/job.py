@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.data.formats import sequence_annotations, write_davis_pngs, write_results
 from mmdet_vis.data.sources import Frame, FrameSource, Prefetcher, open_source
 from mmdet_vis.errors import UserError
-from mmdet_vis.evaluation.submission.zips import write_zip
-from mmdet_vis.evaluation.writers import sequence_annotations, write_davis_pngs, write_results
+from mmdet_vis.files.zips import write_zip
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.visualization.overlay import SHOW_SCORE_THR, render_frames
 from mmdet_vis.visualization.video_writer import VideoWriter
-from mmdet_vis.webui.head import HeadSource, frames_wanted
-from mmdet_vis.webui.timeline import timeline_svg
-from mmdet_vis.webui.tracks import Track, tracks_of
+from mmdet_vis.webui.limits import HeadSource, frames_wanted
+from mmdet_vis.webui.tracks import Track, timeline_svg, tracks_of
 
 FRAMES_READ_AT_ONCE = 8
 _LONGEST_NAME = 60

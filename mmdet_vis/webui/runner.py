@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.config.settings import build_settings
 from mmdet_vis.errors import UserError, is_out_of_memory
+from mmdet_vis.propose_reduce import ProposeReduceSettings
 from mmdet_vis.webui.job import JobOptions, JobResult, JobStoppedError, Progress, run_job
 from mmdet_vis.webui.limits import Limits, check_video
-from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.workspace import Workspace
 
 
@@ -113,3 +117,53 @@ class Runner:
         for folder in (f"{path.parent}/", f"{path.parent.resolve()}/", f"{self.workspace.root}/"):
             text = text.replace(folder, "")
         return " ".join(text.split())
+
+
+GPU_PRECISIONS = ("auto", "float32", "tf32", "bfloat16", "float16")
+CPU_PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class ModelStore:
+    """Loads the model once, and again when another precision is asked for; one is in memory at a time.
+
+    Attributes:
+        precision: that of the first load.
+
+    Args:
+        arguments: of :func:`mmdet_vis.api.load_model`, without ``precision``.
+        precision: see there.
+
+    Raises:
+        ConfigError, CheckpointError: the model cannot be loaded.
+    """
+
+    def __init__(self, arguments: Mapping[str, Any], precision: str) -> None:
+        self._arguments = dict(arguments)
+        self._model = load_model(**self._arguments, precision=precision)
+        self.precision = self._loaded = precision
+
+    def get(self, precision: str) -> VISModel:
+        """The model in a precision; not for use from several threads at once."""
+        if precision != self._loaded:
+            self._model = load_model(**self._arguments, precision=precision)
+            self._loaded = precision
+        return self._model
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What the device can do."""
+        return GPU_PRECISIONS if self._model.device.type == "cuda" else CPU_PRECISIONS
+
+    @property
+    def key_num(self) -> int | None:
+        """The config's number of key frames; None if its method has none, and no profiles either."""
+        settings = build_settings(self._model.config)
+        return settings.key_num if isinstance(settings, ProposeReduceSettings) else None
+
+    def describe(self) -> str:
+        """One line about the model."""
+        names = self._model.categories
+        shown = ", ".join(name.replace("_", " ") for name in names[:12])
+        more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+        count = "1 category" if len(names) == 1 else f"{len(names)} categories"
+        return f"{count}: {shown}{more}. Runs on {self._model.device}."

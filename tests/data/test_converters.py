@@ -18,8 +18,8 @@ from mmdet_vis.data.converters.cvat import convert_cvat
 from mmdet_vis.data.converters.davis import convert_davis, convert_index_pngs
 from mmdet_vis.data.converters.labelme import convert_labelme
 from mmdet_vis.data.datasets import YTVISDataset
+from mmdet_vis.data.formats.ytvis import index_annotations
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.ytvis.dataset import index_annotations
 from mmdet_vis.structures import decode_masks
 
 H, W = 12, 20

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmdet_vis.config.load import build_dataset, load_config
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
-from mmdet_vis.engine.config import load_config
-from mmdet_vis.engine.run_dataset import build_dataset
 from mmdet_vis.errors import ConfigError, DatasetError, SourceError
 from mmdet_vis.registry import DATASETS
 from mmdet_vis.structures import encode_masks

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_vis.data.check.check import check_ytvis
+from mmdet_vis.data.clips import StillClips, YTVISClips
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
-from mmdet_vis.data.datasets.check import check_ytvis
 from mmdet_vis.data.sources import is_inside
-from mmdet_vis.data.training import StillClips, YTVISClips
 from mmdet_vis.errors import DatasetError
 from tests.tiny_dataset import write_davis, write_ytvis
 

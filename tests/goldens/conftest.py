@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.engine.config import build_model, load_config
-from mmdet_vis.engine.device import Precision, place
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.device import Precision, place
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
 

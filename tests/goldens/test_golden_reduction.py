@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.data.categories import CATEGORIES
-from mmdet_vis.evaluation.writers import sequence_annotations
+from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.propose_reduce import Reduction, SeqNMS, SeqSoftNMS
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms, sequence_iou
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks

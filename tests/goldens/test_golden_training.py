@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.losses.regions import Regions
+from mmdet_vis.losses.step import TrainingStep, TrainSettings
 from mmdet_vis.structures.clip import FrameTargets, TrainingClip
-from mmdet_vis.training.regions import Regions
-from mmdet_vis.training.step import TrainingStep, TrainSettings
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
 PADDED = (384, 480)

@@ -83,7 +83,7 @@ def test_config_with_a_timm_backbone_builds_and_runs(repository):
 
 def test_neck_channels_can_be_told(repository):
     config = repository / "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
-    from mmdet_vis.engine.config import build_model, load_config
+    from mmdet_vis.config.load import build_model, load_config
 
     with torch.device("meta"):
         model = build_model(load_config(config, {"model.neck.in_channels": [8, 16, 32, 64]}))

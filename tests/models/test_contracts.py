@@ -7,8 +7,8 @@ import json
 import pytest
 import torch
 
-from mmdet_vis.engine.checkpoint_report import UNUSED, compare, guess_config
-from mmdet_vis.engine.config import build_model, load_config
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.weights.compare import UNUSED, compare, guess_config
 
 NAMES = (
     [f"seq_mask_rcnn_{b}_fpn_1x_youtubevis19_ftstage" for b in ("r50", "r101", "x101")]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.engine.device import Precision
+from mmdet_vis.device import Precision
 from mmdet_vis.ops.tf32 import tf32_products
 from tests.tiny import moving_frames
 

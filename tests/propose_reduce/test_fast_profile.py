@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.propose_reduce.covered import uncovered
+from mmdet_vis.propose_reduce.propagate import uncovered
 from mmdet_vis.propose_reduce.propose import Group
 from mmdet_vis.structures import encode_masks
 from tests.tiny import moving_frames

@@ -16,9 +16,8 @@ from torch import Tensor
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.errors import SourceError
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead
+from mmdet_vis.propose_reduce.budget import EngineSettings, smaller, with_less_memory
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from mmdet_vis.propose_reduce.less_memory import smaller, with_less_memory
-from mmdet_vis.propose_reduce.pipeline import EngineSettings
 from mmdet_vis.structures import decode_masks
 from tests.tiny import moving_frames
 
@@ -120,7 +119,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.evaluation.writers import sequence_annotations
+from mmdet_vis.data.formats import sequence_annotations
 from tests.tiny import moving_frames
 
 model = load_model(*sys.argv[1:3], device="cpu", cfg_options={"data_preprocessor.img_scale": (512, 256)})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, MemoryFirstLastSpaced, MemoryFraction
-from mmdet_vis.propose_reduce.memory_bank import MemoryBank
+from mmdet_vis.propose_reduce.memory import MemoryBank
 
 
 def remembered(config, frames, video=None):

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from mmdet_vis.errors import SourceError
-from mmdet_vis.propose_reduce import MemoryEveryNth, memory_need
-from mmdet_vis.propose_reduce.free_memory import free_bytes
-from mmdet_vis.propose_reduce.memory_need import check_memory
+from mmdet_vis.propose_reduce import MemoryEveryNth
+from mmdet_vis.propose_reduce import budget as memory_need
+from mmdet_vis.propose_reduce.budget import check_memory, free_bytes
 from mmdet_vis.propose_reduce.propose import Group
 
 CPU = torch.device("cpu")

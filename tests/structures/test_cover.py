@@ -3,7 +3,7 @@ import pytest
 
 from mmdet_vis.structures import VideoResult, empty_rle, encode_masks
 from mmdet_vis.structures.cover import cover_map
-from mmdet_vis.structures.frame_names import frame_stems
+from mmdet_vis.structures.sequence import frame_stems
 
 
 def test_the_first_mask_that_covers_a_pixel_owns_it():

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_vis.data.training import build_loader, build_training_dataset, clips_per_step
-from mmdet_vis.data.training.pictures import draw_clips
-from mmdet_vis.engine.config import load_config
+from mmdet_vis.config.load import load_config
+from mmdet_vis.data.clips import build_loader
+from mmdet_vis.data.clips.pictures import draw_clips
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.training.setup import build_training_dataset, clips_per_step
 from tests.clip_cases import moving, track, write_videos
 
 

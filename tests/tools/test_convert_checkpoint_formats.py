@@ -8,10 +8,10 @@ import sys
 import pytest
 import torch
 
-from mmdet_vis.engine.checkpoint import load_checkpoint, read_state_dict
-from mmdet_vis.engine.config import build_model, load_config
-from mmdet_vis.engine.convert import FORMATS, convert_weights
+from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError
+from mmdet_vis.weights.checkpoint import load_checkpoint, read_state_dict
+from mmdet_vis.weights.convert import FORMATS, convert_weights
 
 
 @pytest.fixture(scope="module")

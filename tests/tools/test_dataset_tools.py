@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from mmdet_vis.data.datasets.check import DatasetReport, check_davis, check_ytvis
-from mmdet_vis.data.datasets.check_report import MAX_LINES, print_report
-from mmdet_vis.data.datasets.contact_sheet import draw_contact_sheet
+from mmdet_vis.data.check.check import DatasetReport, check_davis, check_ytvis
+from mmdet_vis.data.check.contact_sheet import draw_contact_sheet
+from mmdet_vis.data.check.report import MAX_LINES, print_report
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import encode_masks
 
@@ -97,7 +97,7 @@ def test_convert_then_check_on_the_command_line(repository: Path, tmp_path: Path
 
 def test_tools_that_only_read_json_do_not_load_torch(repository: Path) -> None:
     code = "import sys; sys.path.insert(0, 'tools')\n"
-    code += "import convert_coco_stills, convert_davis, convert_labelme, convert_cvat, mmdet_vis.data.datasets.check\n"
+    code += "import convert_coco_stills, convert_davis, convert_labelme, convert_cvat, mmdet_vis.data.check.check\n"
     code += "assert 'torch' not in sys.modules"
     assert run(repository, "-c", code).returncode == 0
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.evaluation.writers import read_index_png
+from mmdet_vis.data.formats import read_index_png
 from tests.tiny import moving_frames, write_frames
 
 

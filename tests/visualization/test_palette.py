@@ -1,7 +1,8 @@
 import cv2
 import numpy as np
 
-from mmdet_vis.visualization.palette import track_colour, voc_palette
+from mmdet_vis.data.formats.davis_png import voc_palette
+from mmdet_vis.visualization.palette import track_colour
 
 
 def test_voc_palette_begins_as_pascal_voc_publishes_it():

@@ -10,8 +10,7 @@ from mmdet_vis.errors import UserError
 from mmdet_vis.webui import runner as runner_module
 from mmdet_vis.webui.job import JobOptions, JobStoppedError
 from mmdet_vis.webui.limits import Limits
-from mmdet_vis.webui.models import ModelStore
-from mmdet_vis.webui.runner import Runner
+from mmdet_vis.webui.runner import ModelStore, Runner
 from mmdet_vis.webui.workspace import Workspace
 from tests.webui.clips import write_clip
 

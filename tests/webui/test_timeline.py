@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.visualization.palette import track_colour
-from mmdet_vis.webui.timeline import tick_step, timeline_svg, visible_runs
-from mmdet_vis.webui.tracks import Track
+from mmdet_vis.webui.tracks import Track, tick_step, timeline_svg, visible_runs
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.writers.files import atomic_write, ensure_writable_dir
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.structures import RLE, areas
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size
+from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.ytvis.files import load_annotations
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, check_characters, check_runs, to_rle
 from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
 
 
 def convert_coco(ann_file: str | Path, frames: int = 1, progress: bool = False) -> YtvisBuilder:

@@ -9,11 +9,11 @@ import numpy as np
 from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder
-from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_png import read_index_png
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.writers.davis_png import read_index_png
 from mmdet_vis.structures import RLE, encode_masks
 
 VOID = 255

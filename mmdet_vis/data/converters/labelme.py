@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size, merge_masks, polygon_mask
 from mmdet_vis.data.converters.folders import video_folders
+from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.structures import RLE
 
 _Track = tuple[str, int | None]  # label and group id

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.training.stills import map_categories
+from mmdet_vis.data.clips.stills import map_categories
+from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.ytvis.files import load_annotations
 
 
 def split_stills(
@@ -26,7 +26,7 @@ def split_stills(
         ann_file: COCO instances JSON.
         held_out: number of images to measure on, at least 1.
         categories: C classes of the model.
-        category_map: for each class its names in the file, see :class:`~mmdet_vis.data.training.StillClips`.
+        category_map: for each class its names in the file, see :class:`~mmdet_vis.data.clips.StillClips`.
 
     Returns:
         the content of three COCO files: images to train on with all objects annotated, and with some of them, both with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmdet_vis.data.datasets.base import VideoDataset, VideoInfo
-from mmdet_vis.data.davis_layout import IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import IMAGES, davis_set, find_davis_root
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError, SourceError

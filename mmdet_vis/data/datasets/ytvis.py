@@ -9,10 +9,10 @@ from typing import Any, get_args
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
 from mmdet_vis.data.datasets.names import video_names
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.ytvis import index_videos
 from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.errors import ConfigError, DatasetError
-from mmdet_vis.evaluation.ytvis.dataset import index_videos
-from mmdet_vis.evaluation.ytvis.files import load_annotations
 from mmdet_vis.registry import DATASETS
 
 # How many of the network's classes a message names.

@@ -9,12 +9,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mmdet_vis.evaluation.analysis.binned import BinAP, binned_ap
+from mmdet_vis.data.formats.ytvis import Annotations, index_annotations
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
-from mmdet_vis.evaluation.analysis.oracle import gains
-from mmdet_vis.evaluation.analysis.precision import Scene, average_precision
+from mmdet_vis.evaluation.analysis.precision import BinAP, Scene, average_precision, binned_ap, gains
 from mmdet_vis.evaluation.analysis.video_table import VideoTable, build_table
-from mmdet_vis.evaluation.ytvis.dataset import Annotations, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import group_entries
 
 SCORE_THR = 0.1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.evaluation.ytvis.dataset import MaskSequence
+from mmdet_vis.data.formats.ytvis import MaskSequence
 
 _BOX_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.evaluation.ytvis.dataset import MaskSequence, check_sequences
+from mmdet_vis.data.formats.ytvis import MaskSequence, check_sequences
 
 FRAME_IOU = 0.1
 """IoU of two masks from which a prediction is on the object in that frame."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmdet_vis.evaluation.analysis.analyze import Analysis
 from mmdet_vis.evaluation.analysis.attributes import LENGTH, OCCLUSION, SIZE
-from mmdet_vis.evaluation.analysis.binned import BinAP
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
+from mmdet_vis.evaluation.analysis.precision import BinAP
 
 _DPI = 110
 _GOOD, _BAD, _NEUTRAL, _LIGHT = "#2a9d55", "#d1495b", "#30638e", "#8fb8de"

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, MaskSequence
 from mmdet_vis.evaluation.analysis.attributes import occlusions
 from mmdet_vis.evaluation.analysis.error_types import BACKGROUND_IOU, Classified, assign, classify
 from mmdet_vis.evaluation.analysis.following import follow
-from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, MaskSequence
 from mmdet_vis.evaluation.ytvis.entries import Prediction, mask_error, read_predictions
 from mmdet_vis.evaluation.ytvis.evaluate import counted_entries
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
+from mmdet_vis.structures.rle import InvalidMaskError
 
 
 @dataclass(frozen=True)

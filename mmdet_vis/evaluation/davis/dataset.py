@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.data.davis_layout import ANNOTATIONS, RESOLUTION, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.errors import DatasetError
 
 
@@ -30,7 +30,7 @@ def annotated_sequences(
 
     Args:
         davis_root: the folder DAVIS, or (a link to) its JPEGImages/480p.
-        set_name, year: see :func:`mmdet_vis.data.davis_layout.davis_set`.
+        set_name, year: see :func:`mmdet_vis.data.formats.davis_layout.davis_set`.
         resolution: of the annotations, "480p" or "Full-Resolution".
 
     Raises:

@@ -13,13 +13,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from mmdet_vis.data.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_png import MAX_OBJECTS
+from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.errors import ZIP_ERRORS, ResultsError
-from mmdet_vis.evaluation.submission.report import Report
-from mmdet_vis.evaluation.submission.zips import name_problems
-from mmdet_vis.evaluation.writers.davis_png import MAX_OBJECTS
-from mmdet_vis.evaluation.zip_members import read_member
+from mmdet_vis.evaluation.submission.writers import Report
+from mmdet_vis.files.zips import name_problems, read_member
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from mmdet_vis.data.formats.json_files import RESULTS_MEMBER
 from mmdet_vis.errors import OutputError
-from mmdet_vis.evaluation.submission.zips import write_zip
-from mmdet_vis.evaluation.ytvis.files import RESULTS_MEMBER
+from mmdet_vis.files.zips import write_zip
 
 
 def write_ytvis_zip(path: str | Path, results_json: str | Path) -> None:
@@ -41,3 +42,24 @@ def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[
     if not files:
         raise OutputError(f"cannot write {path}: {results_dir} holds no <video>/<frame>.png")
     write_zip(path, [(f"{file.parent.name}/{file.name}", file) for file in files], compress=False)
+
+
+MOST_LISTED = 50
+
+
+@dataclass(frozen=True)
+class Report:
+    """Problems for which a server would reject a submission or score it wrongly, and what was checked, in words."""
+
+    problems: list[str]
+    checked: str
+
+    def text(self) -> str:
+        """The first problems and their number, or that there are none."""
+        if not self.problems:
+            return f"no problems in {self.checked}"
+        lines = [f"- {problem}" for problem in self.problems[:MOST_LISTED]]
+        if len(self.problems) > MOST_LISTED:
+            lines.append(f"... and {len(self.problems) - MOST_LISTED} more")
+        noun = "problem" if len(self.problems) == 1 else "problems"
+        return "\n".join([*lines, f"{len(self.problems)} {noun} in {self.checked}"])

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mmdet_vis.evaluation.garbage import collector_paused
-from mmdet_vis.evaluation.ytvis.accumulate import MAX_DETECTIONS, accumulate
-from mmdet_vis.evaluation.ytvis.dataset import Annotations, GroundTruth, Video, index_annotations
+from mmdet_vis.data.formats.json_files import collector_paused
+from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, Video, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
-from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError
+from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics, accumulate
 from mmdet_vis.evaluation.ytvis.sequence_iou import SequencePairs
+from mmdet_vis.structures.rle import InvalidMaskError
 
 
 @collector_paused()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmdet_vis.errors import OutputError
-from mmdet_vis.evaluation.writers.files import temporary_path
-from mmdet_vis.evaluation.ytvis.accumulate import RECALL_POINTS
 from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS
-from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
+from mmdet_vis.evaluation.ytvis.metrics import RECALL_POINTS, YtvisMetrics
+from mmdet_vis.files.atomic import temporary_path
 
 _ENDINGS = (".png", ".pdf", ".svg")
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.evaluation.ytvis.dataset import MaskSequence, check_sequences
-from mmdet_vis.evaluation.ytvis.rle import InvalidMaskError, shift_right
+from mmdet_vis.data.formats.ytvis import MaskSequence, check_sequences
 from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import InvalidMaskError, shift_right
 
 # Frames between two looks at which pairs are still worth it.
 _STEP = 10

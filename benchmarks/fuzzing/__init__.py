@@ -1,1 +1,0 @@
-"""Damaged input for every reader, and processes that read it; see ``benchmarks/fuzz.py``."""

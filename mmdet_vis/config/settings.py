@@ -1,0 +1,96 @@
+"""From a config's ``propose_reduce`` block and a user's options to the algorithm's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+
+import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
+from mmdet_vis.config.check import check_propose_reduce
+from mmdet_vis.config.load import build
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction, SequenceMethod
+from mmdet_vis.propose_reduce.propagate import MemoryConfig
+from mmdet_vis.registry import TASK_UTILS, file_of
+
+PROFILES = ("exact", "fast")
+SKIP_COVERED_IOU = 0.7
+"""Overlap at which the fast profile takes a detection for an object that it already has."""
+
+
+def build_settings(
+    config: Config,
+    key_num: int | None = None,
+    mem_step: int | None = None,
+    mem_max: int | None = None,
+    use_cate_reduce: bool = False,
+    profile: str = "exact",
+) -> ProposeReduceSettings | SequenceMethod:
+    """Build the algorithm's settings, or the other method that the config names.
+
+    Args:
+        config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
+            ``cate_reduce``, ``skip_covered_iou`` and ``method``, a baseline that takes the algorithm's place.
+        key_num: overrides the number of key frames.
+        mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
+        mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
+        use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
+        profile: ``exact`` for the published algorithm, or ``fast``: detections that an already propagated sequence
+            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says).
+
+    Raises:
+        ConfigError: a key or value that cannot be used, or an option that the config's ``method`` does not have.
+    """
+    check_propose_reduce(config)
+    options: Mapping[str, Any] = config["propose_reduce"]
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
+    if options.get("method") is not None:
+        given = {
+            "--key-num": key_num is not None,
+            "--mem-step": mem_step is not None,
+            "--mem-max": mem_max is not None,
+            "--use-cate-reduce": use_cate_reduce,
+            "--profile fast": profile == "fast",
+        }
+        return _build_method(config, [option for option, is_given in given.items() if is_given])
+    key_num = options["key_num"] if key_num is None else key_num
+    if key_num < 1:
+        raise ConfigError(f"--key-num must be at least 1, got {key_num}")
+    if mem_step is not None and mem_step < 1:
+        raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
+    if mem_max is not None and mem_max < 2:
+        raise ConfigError(f"--mem-max must be at least 2, got {mem_max}")
+    skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
+    memory: MemoryConfig
+    if mem_max is not None:
+        memory = MemoryAtMost(mem_max, mem_step or 1)
+    elif mem_step is not None:
+        memory = MemoryEveryNth(mem_step)
+    else:
+        memory = build(TASK_UTILS, config, "propose_reduce.memory")
+    category_rule = None
+    if use_cate_reduce:
+        if options.get("cate_reduce") is None:
+            raise ConfigError(
+                f"--use-cate-reduce needs a config with propose_reduce.cate_reduce, {file_of(config)} has none: "
+                "use one of configs/SeqMaskRCNN/CateAwareReduce"
+            )
+        category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
+    rule = build(TASK_UTILS, config, "propose_reduce.reduce")
+    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule), skip)
+
+
+def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:
+    name = config["propose_reduce"]["method"]["type"]
+    if options:
+        raise ConfigError(
+            f"{options[0]} is an option of Propose-Reduce, {file_of(config)} has propose_reduce.method={name}: "
+            "leave one of them out"
+        )
+    method: SequenceMethod = build(TASK_UTILS, config, "propose_reduce.method")
+    if not callable(method):
+        raise ConfigError(f"{file_of(config)}: propose_reduce.method.type={name!r} is no method: use TrackByIoU")
+    return method

@@ -1,0 +1,245 @@
+"""Finding all that is wrong with a dataset, where loading it would stop at the first fault."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mmdet_vis.data.check.objects import check_boxes, check_masks
+from mmdet_vis.data.converters.builder import YtvisBuilder
+from mmdet_vis.data.converters.davis import add_index_pngs
+from mmdet_vis.data.datasets.ytvis import frame_files
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.sources import ImageFilesSource
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.errors import DatasetError, SourceError
+from mmdet_vis.structures import RLE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong: a kind that many share, and one line that names the entry or file."""
+
+    kind: str
+    text: str
+
+
+@dataclass
+class CheckedObject:
+    """An object without a fault: T masks, None where it is not visible."""
+
+    category_id: int
+    masks: list[RLE | None]
+
+
+@dataclass
+class CheckedVideo:
+    """A video without a fault in its entry: its frame files, which of them are whole, and its faultless objects."""
+
+    id: int
+    height: int
+    width: int
+    files: list[Path]
+    readable: list[bool] = field(default_factory=list)
+    objects: list[CheckedObject] = field(default_factory=list)
+
+
+@dataclass
+class DatasetReport:
+    """What a dataset holds and what is wrong with it.
+
+    Attributes:
+        name: of the annotation file or folder.
+        videos: by id, those without a fault in their entry.
+        categories: names by id.
+        num_videos, num_objects: as many as are listed, with or without faults.
+        num_frames: of the videos in ``videos``.
+        annotated: False for a set without ground truth.
+        problems: in the order in which they were found.
+    """
+
+    name: str
+    videos: dict[int, CheckedVideo] = field(default_factory=dict)
+    categories: dict[int, str] = field(default_factory=dict)
+    num_videos: int = 0
+    num_frames: int = 0
+    num_objects: int = 0
+    annotated: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, kind: str, text: str) -> None:
+        """Note a problem."""
+        self.problems.append(Problem(kind, text))
+
+
+def check_ytvis(ann_file: str | Path, img_prefix: str | Path, progress: bool = False) -> DatasetReport:
+    """Check a dataset in the YouTube-VIS format, every frame and every mask.
+
+    Raises:
+        DatasetError: the file or the folder cannot be read at all.
+    """
+    if not Path(img_prefix).is_dir():
+        raise DatasetError(f"{img_prefix} is not a folder: give the one that the frames' names are relative to")
+    return _check(load_annotations(ann_file), Path(img_prefix), DatasetReport(str(ann_file)), progress)
+
+
+def check_davis(
+    root: str | Path, set_name: str = "val", year: int | None = None, resolution: str = "480p", progress: bool = False
+) -> DatasetReport:
+    """Check the frames of a set of a DAVIS folder, and its index PNGs if there are any.
+
+    Raises:
+        DatasetError: there is no such folder or set.
+    """
+    root = find_davis_root(Path(root))
+    names = davis_set(root, set_name, year)
+    report = DatasetReport(" ".join([str(root), set_name, *([] if year is None else [str(year)])]))
+    images, pngs = root / IMAGES / resolution, root / ANNOTATIONS / resolution
+    annotated = any(any((pngs / name).glob("*.png")) for name in names)
+    builder = YtvisBuilder(report.name)
+    builder.category_id("object")
+    for name in names:
+        try:
+            if annotated:
+                add_index_pngs(builder, pngs / name, images / name)
+                continue
+            files = list_images(images / name)[0]
+            source = ImageFilesSource(files[:1], name) if files else None
+        except DatasetError as error:
+            report.add("index PNGs and frames", str(error))
+            continue
+        except SourceError as error:
+            report.add("unreadable frames", str(error))
+            continue
+        if source is None:
+            report.add("missing frames", f"{images / name} holds no images")
+        else:
+            builder.add_video([f"{name}/{file.name}" for file in files], source.height, source.width)
+    return _check(builder.content(annotated), images, report, progress, extra_videos=len(report.problems))
+
+
+def _check(
+    content: dict[str, Any], folder: Path, report: DatasetReport, progress: bool, extra_videos: int = 0
+) -> DatasetReport:
+    videos, categories, objects = (content.get(key) for key in ("videos", "categories", "annotations"))
+    for key, value in (("videos", videos), ("categories", categories), ("annotations", objects)):
+        if not isinstance(value, list) and not (key == "annotations" and value is None):
+            raise DatasetError(f"{report.name} has no list '{key}': give a YouTube-VIS annotation file")
+    report.num_videos = len(videos or ()) + extra_videos
+    report.annotated = objects is not None
+    report.num_objects = len(objects or ())
+    for position, entry in enumerate(categories or ()):
+        _check_category(entry, f"category {position}", report)
+    for position, entry in enumerate(videos or ()):
+        _check_video(entry, f"video {position}", folder, report)
+    for video in tqdm(report.videos.values(), unit="video", disable=not progress):
+        report.num_frames += len(video.files)
+        video.readable = [_check_frame(file, video, report) for file in video.files]
+    ids: set[int] = set()
+    for position, entry in enumerate(tqdm(objects or (), unit="object", disable=not progress)):
+        _check_object(entry, f"annotation {position}", ids, report)
+    return report
+
+
+def _integers(entry: Any, keys: Sequence[str], label: str, report: DatasetReport) -> list[int] | None:
+    """Whole numbers of an entry; None, and a problem, if one is missing."""
+    if not isinstance(entry, dict):
+        report.add("bad entries", f"{label} is not an object {{...}}")
+        return None
+    wrong = [key for key in keys if type(entry.get(key)) is not int]
+    if wrong:
+        report.add("bad entries", f"{label} has {wrong[0]} {entry.get(wrong[0])!r:.40}, not a whole number")
+        return None
+    return [entry[key] for key in keys]
+
+
+def _check_category(entry: Any, label: str, report: DatasetReport) -> None:
+    numbers = _integers(entry, ["id"], label, report)
+    if numbers is None:
+        return
+    if numbers[0] in report.categories:
+        report.add("duplicate ids", f"{label} has the id {numbers[0]} of another category")
+    elif not isinstance(entry.get("name"), str):
+        report.add("bad entries", f"{label} (id {numbers[0]}) has no name")
+    elif entry["name"] in report.categories.values():
+        report.add("duplicate ids", f"{label} (id {numbers[0]}) has the name {entry['name']!r:.40} of another category")
+    report.categories.setdefault(numbers[0], str(entry.get("name", numbers[0])))
+
+
+def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) -> None:
+    numbers = _integers(entry, ["id", "height", "width"], label, report)
+    if numbers is None:
+        return
+    video_id, height, width = numbers
+    if video_id in report.videos:
+        report.add("duplicate ids", f"{label} has the id {video_id} of another video")
+        return
+    if min(height, width) <= 0 or height * width > MAX_IMAGE_PIXELS:
+        report.add("bad entries", f"{label} (id {video_id}) has a size of {width!s:.20}x{height!s:.20}")
+        return
+    try:
+        files = frame_files(entry, f"{label} (id {video_id})")
+    except DatasetError as error:
+        report.add("bad entries", str(error))
+        return
+    report.videos[video_id] = CheckedVideo(video_id, height, width, [folder / file for file in files])
+
+
+def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool:
+    """Whether a frame's file is whole and has the video's size."""
+    if not os.path.isfile(file):  # Path.is_file() fails for names too long
+        report.add("missing frames", f"{file} does not exist (video {video.id})")
+        return False
+    try:
+        source = ImageFilesSource([file], file.stem)
+    except SourceError as error:
+        report.add("unreadable frames", f"{error} (video {video.id})")
+        return False
+    if (source.height, source.width) != (video.height, video.width):
+        sizes = f"{source.width}x{source.height}, video {video.id} is {video.width}x{video.height}"
+        report.add("wrong image sizes", f"{file} is {sizes}")
+        return False
+    return True
+
+
+def _check_object(entry: Any, label: str, ids: set[int], report: DatasetReport) -> None:
+    numbers = _integers(entry, ["id", "video_id", "category_id"], label, report)
+    if numbers is None:
+        return
+    object_id, video_id, category_id = numbers
+    label = f"{label} (id {object_id})"
+    before = len(report.problems)
+    if object_id in ids:
+        report.add("duplicate ids", f"{label} has the id of another annotation")
+    ids.add(object_id)
+    for kind, number, known in (("video", video_id, report.videos), ("category", category_id, report.categories)):
+        if number not in known:
+            report.add("unknown ids", f"{label} has {kind}_id {number}, which no {kind} (without faults) has")
+    if video_id not in report.videos:
+        return
+    video = report.videos[video_id]
+    length = len(video.files)
+    lists = {key: entry.get(key) for key in ("segmentations", "bboxes", "areas")}
+    for key, values in lists.items():
+        if values is None and key != "segmentations":
+            continue
+        if not isinstance(values, list) or len(values) != length:
+            found = len(values) if isinstance(values, list) else "no list of"
+            report.add("wrong list lengths", f"{label} has {found} {key}, video {video_id} has {length} frames")
+    masks: list[RLE | None] = []
+    if isinstance(lists["segmentations"], list):
+        masks, faults = check_masks(lists["segmentations"], video.height, video.width)
+        for frame, reason in faults:
+            report.add("bad masks", f"{label} has a mask for frame {frame} that {reason}")
+    if isinstance(lists["bboxes"], list):
+        for frame, reason in check_boxes(lists["bboxes"], lists["segmentations"], video.height, video.width):
+            report.add("bad boxes", f"{label} has a box for frame {frame} that {reason}")
+    if len(report.problems) == before:
+        video.objects.append(CheckedObject(category_id, masks))

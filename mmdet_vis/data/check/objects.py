@@ -1,0 +1,104 @@
+"""Faults in the masks and boxes of one annotated object."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
+
+_TOLERANCE = 1.0  # pixels by which a box may leave the frame: tools round, and some count both borders
+
+Fault = tuple[int, str]
+"""Number of a frame, and what is wrong there, to follow "a mask that" or "a box that"."""
+
+
+def check_masks(segmentations: list[Any], height: int, width: int) -> tuple[list[RLE | None], list[Fault]]:
+    """Check the masks of one object.
+
+    Args:
+        segmentations: T values of the annotation file; null where the object is not visible.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+
+    Returns:
+        T compressed RLEs, None where there is none or it is bad; and the faults.
+    """
+    masks: list[RLE | None] = []
+    faults: list[Fault] = []
+    for frame, segmentation in enumerate(segmentations):
+        rle = None
+        try:
+            rle = to_rle(segmentation, height, width)
+            if rle is not None:
+                check_characters([rle["counts"]])
+                check_runs([rle])
+        except InvalidMaskError as error:
+            rle = None
+            faults.append((frame, error.reason))
+        masks.append(rle)
+    return masks, faults
+
+
+def check_boxes(boxes: list[Any], segmentations: Any, height: int, width: int) -> list[Fault]:
+    """Check the boxes ``[x, y, width, height]`` of one object, in pixels; null where it is not visible.
+
+    Args:
+        boxes: values of the annotation file.
+        segmentations: its masks, to tell where a box is missing or too many; ignored unless a list as long.
+        height: of the frames in pixels.
+        width: of the frames in pixels.
+    """
+    faults = []
+    paired = isinstance(segmentations, list) and len(segmentations) == len(boxes)
+    for frame, box in enumerate(boxes):
+        reason = None if box is None else _box_fault(box, height, width)
+        if reason is None and paired:
+            reason = _pair_fault(box, segmentations[frame])
+        if reason is not None:
+            faults.append((frame, reason))
+    return faults
+
+
+def _box_fault(box: Any, height: int, width: int) -> str | None:
+    numeric = (int, float)
+    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, numeric) and _is_finite(v) for v in box):
+        return "is not [x, y, width, height] in finite numbers"
+    x, y, w, h = box
+    if w <= 0 or h <= 0:
+        return f"has a size of {w}x{h}"
+    if min(x, y) < -_TOLERANCE or x + w > width + _TOLERANCE or y + h > height + _TOLERANCE:
+        return f"leaves the frame of {width}x{height}: {box}"
+    return None
+
+
+def _pair_fault(box: Any, segmentation: Any) -> str | None:
+    if box is None and segmentation:
+        return None if _is_empty(segmentation) else "is missing, though there is a mask"
+    if box is not None and segmentation in (None, []):
+        return "has no mask"
+    return None
+
+
+def _is_empty(segmentation: Any) -> bool:
+    """Whether a mask holds no pixel, as far as that can be told; bad ones are reported elsewhere."""
+    if not isinstance(segmentation, dict):
+        return False
+    counts = segmentation.get("counts")
+    if isinstance(counts, list):
+        return not any(counts[1::2])
+    try:
+        check_characters([counts])  # type: ignore[list-item]
+    except (InvalidMaskError, TypeError):
+        return True
+    return int(coco_mask.area({"size": [1, 1], "counts": counts})) == 0  # the size plays no part, and may be anything
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False

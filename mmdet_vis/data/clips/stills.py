@@ -1,0 +1,178 @@
+"""Images with instance masks in the COCO format."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.data.clips.raw import BrokenSampleError
+from mmdet_vis.data.clips.tracks import checked_rle
+from mmdet_vis.data.sources import is_inside
+from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.structures.rle import InvalidMaskError
+
+OTHERS = "*"
+"""In a category map: all categories of the file that nothing else names."""
+
+
+@dataclass(frozen=True)
+class StillObject:
+    """An annotated object: 1-based ``label``, 0 of a crowd; ``box`` ``(x, y, w, h)`` and ``area`` as in the file."""
+
+    label: int
+    box: tuple[float, float, float, float]
+    area: float
+    segmentation: Any
+
+    def is_cut(self, size: tuple[int, int]) -> bool:
+        """Whether its box touches the border of an image of this (height, width)."""
+        x, y, width, height = self.box
+        return min(x, y) < 1 or x + width > size[1] - 1 or y + height > size[0] - 1
+
+
+@dataclass(frozen=True)
+class Still:
+    """An image. ``packed`` holds its objects as bytes: millions of small Python objects would be copied to workers."""
+
+    file: Path
+    size: tuple[int, int]
+    exhaustive: bool
+    packed: bytes
+
+    def objects(self) -> list[StillObject]:
+        """Its objects, those of a crowd last."""
+        return [StillObject(label, tuple(box), area, mask) for label, box, area, mask in json.loads(self.packed)]
+
+
+def read_stills(
+    content: Mapping[str, Any], labels: Mapping[int, int], folder: Path, min_area: float, file: Path
+) -> list[Still]:
+    """Images with at least one object that is no crowd.
+
+    Args:
+        content: of the annotation file.
+        labels: 1-based class of each category id; objects of others are background.
+        folder: that the images lie in.
+        min_area: objects below it, in pixels, are regions to ignore, as crowds are.
+        file: for messages.
+
+    Raises:
+        DatasetError: something is missing or wrong.
+    """
+    images, annotations = content.get("images"), content.get("annotations")
+    if not isinstance(images, list) or not isinstance(annotations, list):
+        raise DatasetError(f"{file} has no lists 'images' and 'annotations': give a COCO file with instances")
+    by_image: defaultdict[Any, list[StillObject]] = defaultdict(list)
+    for position, entry in enumerate(annotations):
+        try:
+            label = labels.get(entry["category_id"], 0)
+            x, y, width, height = (float(value) for value in entry["bbox"])
+            area, segmentation, crowd = float(entry["area"]), entry["segmentation"], entry.get("iscrowd", 0)
+            objects_of_image = by_image[entry["image_id"]]
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
+            raise DatasetError(
+                f"{file}: annotation {position} has no image_id, category_id, bbox, area or segmentation: correct it"
+            ) from None
+        if label and area > 0 and width >= 1 and height >= 1:
+            label = 0 if crowd or area < min_area else label
+            objects_of_image.append(StillObject(label, (x, y, width, height), area, segmentation))
+    stills = []
+    for position, entry in enumerate(images):
+        try:
+            size = (int(entry["height"]), int(entry["width"]))
+            objects = sorted(by_image[entry["id"]], key=lambda item: item.label == 0)
+            name, exhaustive = entry["file_name"], bool(entry.get("exhaustive", True))
+        except (TypeError, KeyError, ValueError, OverflowError):
+            raise DatasetError(f"{file}: image {position} has no id, file_name, height or width: correct it") from None
+        if not is_inside(name):
+            raise DatasetError(
+                f"{file}: image {position} has file_name {name!r:.60}, which is no path below the image folder: "
+                "correct it"
+            )
+        if objects and objects[0].label:
+            stills.append(Still(folder / name, size, exhaustive, _pack(objects)))
+    if not stills:
+        raise DatasetError(f"{file} has no object of the model's categories: check 'categories' and 'category_map'")
+    return stills
+
+
+def _pack(objects: Sequence[StillObject]) -> bytes:
+    """What :meth:`Still.objects` reads."""
+    return json.dumps([(item.label, item.box, item.area, item.segmentation) for item in objects]).encode()
+
+
+def decode_objects(still: Still, objects: Sequence[StillObject]) -> NDArray[np.uint8]:
+    """Masks of objects of an image: ``[N, h, w]`` uint8.
+
+    Raises:
+        BrokenSampleError: one of them is broken.
+    """
+    rles = []
+    for item in objects:
+        try:
+            rle = checked_rle(item.segmentation, still.size)
+        except InvalidMaskError as error:
+            raise BrokenSampleError(str(still.file), f"has an object with a mask that {error.reason}") from None
+        if rle is None:
+            raise BrokenSampleError(str(still.file), "has an object with a box but no mask")
+        rles.append(rle)
+    if not rles:
+        return np.zeros((0, *still.size), np.uint8)
+    return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
+
+
+def map_categories(
+    content: Mapping[str, Any],
+    categories: Sequence[str] | None,
+    category_map: Mapping[str, Sequence[str]] | None,
+    file: Path,
+) -> tuple[tuple[str, ...], dict[int, int]]:
+    """The model's classes, and the class of each category id of the file.
+
+    Args:
+        content: of the annotation file.
+        categories: the model's classes; None: the keys of ``category_map``, or the file's categories.
+        category_map: names in the file of each class of the model, :data:`OTHERS` for all that are not named. None:
+            classes are found in the file by name.
+        file: for messages.
+
+    Returns:
+        names, and 1-based classes by category id; what belongs to no class is not in it.
+
+    Raises:
+        DatasetError: the file has no categories.
+        ConfigError: the map names a class or category that does not exist, or one of them twice.
+    """
+    try:
+        ids = {entry["name"]: entry["id"] for entry in content["categories"]}
+        hash(tuple(ids.values()))
+    except (TypeError, KeyError):
+        raise DatasetError(
+            f"{file} has no list 'categories' with id and name: give a COCO file with instances"
+        ) from None
+    if category_map is None:
+        names = tuple(categories or ids)
+        return names, {ids[name]: label for label, name in enumerate(names, 1) if name in ids}
+    names = tuple(categories or category_map)
+    label_of: dict[str, int] = {}
+    for name, members in category_map.items():
+        if name not in names:
+            raise ConfigError(f"category_map: {name!r} is not among the categories {', '.join(names)}")
+        for member in [members] if isinstance(members, str) else members:
+            if member != OTHERS and member not in ids:
+                raise ConfigError(f"category_map: {member!r} of {name!r} is not a category of {file}")
+            if label_of.setdefault(member, names.index(name) + 1) != names.index(name) + 1:
+                raise ConfigError(f"category_map: {member!r} belongs to two classes")
+    rest = label_of.pop(OTHERS, None)
+    labels = {ids[member]: label for member, label in label_of.items()}
+    if rest is not None:
+        labels |= {key: rest for key in ids.values() if key not in labels}
+    return names, labels

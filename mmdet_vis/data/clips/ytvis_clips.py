@@ -1,0 +1,191 @@
+"""Training clips from videos in the YouTube-VIS format."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.clips.base import ClipDataset
+from mmdet_vis.data.clips.copy_paste import Cutout, PasteOptions, is_whole, paste_some
+from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
+from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
+from mmdet_vis.data.datasets.ytvis import find_categories, frame_files
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.ytvis import Video, index_videos, is_id
+from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.registry import DATASETS
+
+
+@dataclass(frozen=True)
+class TrackedVideo:
+    """A video with its objects.
+
+    Attributes:
+        size: (height, width) of its frames in pixels.
+        files: T image files.
+        tracks: K objects, crowds excluded.
+        crowds: groups of objects.
+        visible: ``[K, T]`` bool.
+        labels: ``[K]`` int64, 1-based.
+        exhaustive: whether every object of the categories is annotated (``exhaustive`` in the file, else true).
+    """
+
+    size: tuple[int, int]
+    files: list[Path]
+    tracks: list[Track]
+    crowds: list[Track]
+    visible: NDArray[np.bool_]
+    labels: NDArray[np.int64]
+    exhaustive: bool
+
+
+@DATASETS.register_module()
+class YTVISClips(ClipDataset):
+    """Clips of an annotation file in the YouTube-VIS format: one sample per frame with an object.
+
+    Args:
+        ann_file: JSON file, relative to ``data_root``.
+        img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
+        categories: the network's classes in their order: names, or the name of a benchmark. None: as in the file.
+        data_root: relative to the working directory; absolute paths of the other arguments ignore it.
+        num_frames: frames per clip, at least 2; see :func:`~mmdet_vis.data.clips.tracks.choose_frames`.
+        max_gap: how many frames the first and the last of a clip may be apart; None: any number, as published.
+        copy_paste: arguments of :class:`~mmdet_vis.data.clips.copy_paste.PasteOptions`: objects of other frames are
+            pasted onto the clip; None: nothing is pasted, as published.
+        pipeline: configs of transforms.
+
+    Raises:
+        DatasetError: the file or folder is missing, not in this format, has other categories, or no object.
+        ConfigError: ``categories`` is not the name of a benchmark, or a number is too small.
+    """
+
+    def __init__(
+        self,
+        ann_file: str | Path,
+        img_prefix: str | Path,
+        categories: str | Sequence[str] | None = None,
+        data_root: str | Path = "data",
+        num_frames: int = 2,
+        max_gap: int | None = None,
+        copy_paste: Mapping[str, Any] | None = None,
+        pipeline: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        super().__init__(pipeline)
+        if num_frames < 2 or (max_gap is not None and max_gap < 1):
+            raise ConfigError(f"YTVISClips: num_frames={num_frames} must be 2 or more, max_gap={max_gap} 1 or more")
+        self.num_frames, self.max_gap = num_frames, max_gap
+        self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
+        self.ann_file, folder = Path(data_root, ann_file), Path(data_root, img_prefix)
+        content = load_annotations(self.ann_file)
+        index = index_videos(content, str(self.ann_file))
+        self.categories = tuple(index.categories.values()) if categories is None else resolve_categories(categories)
+        ids = find_categories(self.categories, index.categories, self.ann_file)
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
+        labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
+        objects = _by_video(content, list(index.videos), labels, self.ann_file)
+        self.videos = [
+            _read_video(video, entry, folder, objects[video.id], labels, self.ann_file)
+            for entry, video in zip(content["videos"], index.videos.values(), strict=True)
+        ]
+        self.samples = [
+            (number, int(frame))
+            for number, video in enumerate(self.videos)
+            for frame in np.flatnonzero(video.visible.any(axis=0))
+        ]
+        if not self.samples:
+            raise DatasetError(f"{self.ann_file} has no frame with an object: it cannot be trained on")
+        wide = np.array([video.size[1] > video.size[0] for video in self.videos], bool)
+        self.landscape = wide[[number for number, _ in self.samples]]
+
+    def load(self, index: int, rng: np.random.Generator) -> RawClip:
+        """See :meth:`ClipDataset.load`."""
+        number, current = self.samples[index]
+        video = self.videos[number]
+        chosen = choose_frames(video.visible, video.labels, current, self.num_frames, self.max_gap, rng)
+        loaded = {frame: _load_frame(video, frame) for frame in sorted(set(chosen))}
+        name = f"{video.files[current].parent}: {', '.join(video.files[frame].name for frame in chosen)}"
+        # Transforms replace arrays and never write into them, so that a repeated frame may be shared.
+        clip = RawClip([RawFrame(**vars(loaded[frame])) for frame in chosen], video.exhaustive, name)
+        if self.paste is not None:
+            clip = paste_some(clip, self._cutout, self.paste, 1, rng)
+        return clip
+
+    def _cutout(self, rng: np.random.Generator) -> Cutout | None:
+        """A random object of a random frame of the dataset; None if it is no good."""
+        number, frame = self.samples[rng.integers(len(self.samples))]
+        video = self.videos[number]
+        seen = [track for track in video.tracks if track.visible[frame]]
+        track = seen[rng.integers(len(seen))]
+        mask = decode_tracks([track], frame, video.size, video.files[frame])[0]
+        return Cutout.of(read_image(video.files[frame], video.size), mask, track.label) if is_whole(mask) else None
+
+
+def _by_video(
+    content: dict[str, Any], videos: list[int], labels: dict[int, int], file: Path
+) -> dict[int, list[tuple[int, dict[str, Any]]]]:
+    """Positions and entries of the annotations of each video."""
+    annotations = content.get("annotations")
+    if not isinstance(annotations, list):
+        raise DatasetError(f"{file} has no list 'annotations': train on a file that has objects")
+    entries: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    known = set(videos)
+    for position, entry in enumerate(annotations):
+        if (
+            not isinstance(entry, dict)
+            or not is_id(entry.get("video_id"), known)
+            or not is_id(entry.get("category_id"), labels)
+        ):
+            raise DatasetError(
+                f"{file}: annotation {position} is of no video or category of the file: correct the file"
+            )
+        entries[entry["video_id"]].append((position, entry))
+    return entries
+
+
+def _read_video(
+    video: Video,
+    entry: dict[str, Any],
+    folder: Path,
+    annotations: list[tuple[int, dict[str, Any]]],
+    labels: dict[int, int],
+    file: Path,
+) -> TrackedVideo:
+    files = [folder / name for name in frame_files(entry, f"{file}: video {video.id}")]
+    size, length = (video.height, video.width), len(files)
+    tracks = [
+        read_track(item, number, labels[item["category_id"]], size, length, f"{file}: annotation {position}")
+        for number, (position, item) in enumerate(annotations, 1)
+    ]
+    objects = [track for track in tracks if not track.crowd]
+    visible = np.array([track.visible for track in objects], bool).reshape(len(objects), length)
+    crowds = [track for track in tracks if track.crowd]
+    numbers = np.array([track.label for track in objects], np.int64)
+    return TrackedVideo(size, files, objects, crowds, visible, numbers, bool(entry.get("exhaustive", True)))
+
+
+def _load_frame(video: TrackedVideo, frame: int) -> RawFrame:
+    """Decode a frame and its masks.
+
+    Raises:
+        BrokenSampleError: one cannot be read.
+    """
+    file = video.files[frame]
+    image = read_image(file, video.size)
+    seen = [track for track in video.tracks if track.visible[frame]]
+    crowds = [track.boxes[frame] for track in video.crowds if track.visible[frame]]
+    return RawFrame(
+        image=image,
+        boxes=np.array([track.boxes[frame] for track in seen], np.float32).reshape(-1, 4),
+        labels=np.array([track.label for track in seen], np.int64),
+        masks=decode_tracks(seen, frame, video.size, file),
+        ids=np.array([track.id for track in seen], np.int64),
+        ignored=np.array(crowds, np.float32).reshape(-1, 4),
+    )

@@ -1,0 +1,108 @@
+"""DAVIS results: one palette PNG per frame whose pixel values are object numbers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures.cover import cover_map
+from mmdet_vis.structures.sequence import frame_stems
+
+# The unsupervised track of DAVIS evaluates at most 20 proposals per video.
+MAX_OBJECTS = 20
+
+
+def index_maps(result: VideoResult, max_objects: int = MAX_OBJECTS) -> Iterator[NDArray[np.uint8]]:
+    """Index map of each frame, one frame at a time.
+
+    Args:
+        result: masks at the video's original size, the most confident sequence first.
+        max_objects: how many of the first sequences are drawn, at most 255.
+
+    Yields:
+        T maps ``[H, W]`` uint8: 1 + index of the first sequence that covers the pixel, 0 for background.
+    """
+    if not 0 <= max_objects <= 255:
+        raise ValueError(f"max_objects must be 0 to 255 (8 bits per pixel), got {max_objects}")
+    for frame in range(result.num_frames):
+        rles = [sequence.masks[frame] for sequence in result.sequences[:max_objects]]
+        yield cover_map(rles, result.height, result.width).astype(np.uint8)
+
+
+def write_davis_pngs(result: VideoResult, folder: str | Path, max_objects: int = MAX_OBJECTS) -> None:
+    """Write ``folder/<frame name>.png`` for each frame: 8-bit palette PNGs with the DAVIS palette.
+
+    A video without sequences gives frames that are all background: the evaluation wants a file per frame.
+
+    Raises:
+        OutputError: if the folder or a file cannot be written.
+    """
+    folder = ensure_writable_dir(folder)
+    palette = voc_palette().tobytes()
+    for stem, index_map in zip(frame_stems(result), index_maps(result, max_objects), strict=True):
+        image = Image.fromarray(index_map)
+        image.putpalette(palette)
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        atomic_write(folder / f"{stem}.png", buffer.getvalue())
+
+
+def read_index_png(path: str | Path) -> NDArray[np.uint8]:
+    """Read the stored values of a palette or grey PNG of 1, 2, 4 or 8 bits, without applying its palette.
+
+    Returns:
+        ``[H, W]`` uint8: palette indices, or grey values as stored (not stretched to 0..255).
+
+    Raises:
+        DatasetError: if the file is missing, damaged, or not such a PNG.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise DatasetError(f"{path} is not a file: replace or remove it")
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            mode = image.mode
+            if mode not in ("1", "L", "P"):
+                raise DatasetError(
+                    f"{path} holds {mode} pixels, not object numbers: save it as a palette or 8-bit grey PNG"
+                )
+            if image.width * image.height > MAX_IMAGE_PIXELS:
+                raise DatasetError(f"{path} is {image.width}x{image.height}, more than {MAX_IMAGE_PIXELS} pixels")
+            pixels = np.array(image, dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} does not exist: each frame needs its index PNG") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"cannot read {path} as a PNG ({error}): replace the file") from error
+    bit_depth = data[24]  # IHDR is always the first chunk: 8 bytes signature, 8 head, 4 width, 4 height, depth.
+    if mode == "L" and bit_depth < 8:
+        # Pillow stretches 2- and 4-bit grey to 0..255; the numbers as stored are wanted.
+        pixels //= 255 // (2**bit_depth - 1)
+    return pixels
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """The colour map of Pascal VOC, which DAVIS uses for its index PNGs.
+
+    The bits of an index, taken in threes from the lowest, become the bits of red, green and blue from the
+    highest down; so neighbouring indices get very different colours and index 0 is black.
+
+    Returns:
+        ``[256, 3]`` uint8, RGB.
+    """
+    index = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for step in range(8):
+        for channel in range(3):
+            bit = (index >> (3 * step + channel)) & 1
+            palette[:, channel] |= (bit << (7 - step)).astype(np.uint8)
+    return palette

@@ -1,0 +1,103 @@
+"""Reading the JSON files of the evaluation."""
+
+from __future__ import annotations
+
+import gc
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
+from mmdet_vis.errors import DatasetError, UserError
+from mmdet_vis.files.zips import read_member
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Do not look for reference cycles; everything else is freed as ever.
+
+    Reading results is twice as fast: new lists and dicts start the search, and it looks through all that there are.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+RESULTS_MEMBER = "results.json"
+
+
+def load_annotations(path: str | Path) -> dict[str, Any]:
+    """Read a YouTube-VIS annotation file.
+
+    Raises:
+        DatasetError: if it is missing or not a JSON object.
+    """
+    content = _parse(_read(path, DatasetError), str(path), DatasetError)
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
+    return content
+
+
+def load_results(path: str | Path) -> list[dict[str, Any]]:
+    """Read YouTube-VIS results: a JSON list, or a zip that holds it as ``results.json``.
+
+    The entries are not checked here: ``evaluate`` does, since that needs the annotations.
+
+    Raises:
+        ResultsError: if the file is missing, damaged or not a JSON list.
+    """
+    content = read_results_json(path)
+    if not isinstance(content, list):
+        raise ResultsError(f"{path} is not a results file: its top level must be a list of sequences [...]")
+    return content
+
+
+def read_results_json(path: str | Path) -> Any:
+    """The parsed JSON of a results file or zip, whatever it holds.
+
+    Raises:
+        ResultsError: if it cannot be read.
+    """
+    if not zipfile.is_zipfile(path):
+        return _parse(_read(path, ResultsError), str(path), ResultsError)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = read_member(archive, RESULTS_MEMBER)
+    except KeyError:
+        raise ResultsError(f"{path} holds no {RESULTS_MEMBER} at its top level: zip that file alone") from None
+    except ZIP_ERRORS as error:
+        raise ResultsError(f"cannot read {RESULTS_MEMBER} in {path} ({error}): write the zip again") from error
+    return _parse(data, f"{RESULTS_MEMBER} in {path}", ResultsError)
+
+
+def _read(path: str | Path, error_type: type[UserError]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise error_type(f"{path} does not exist: check the path") from None
+    except IsADirectoryError:
+        raise error_type(f"{path} is a folder: give the JSON file in it") from None
+    except OSError as error:
+        raise error_type(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
+    try:
+        with collector_paused():
+            return json.loads(data)
+    except UnicodeDecodeError:
+        raise error_type(f"{name} is not JSON text (it is not UTF-8): give a JSON file") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise error_type(f"{name} is not valid JSON ({error.msg} at {where}): write the file again") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise error_type(f"{name} is not valid JSON ({error}): write the file again") from None
+    except RecursionError:
+        raise error_type(f"{name} is not a results or annotation file: its JSON is nested too deeply") from None

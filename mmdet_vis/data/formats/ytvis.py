@@ -1,0 +1,246 @@
+"""The annotation file of a YouTube-VIS style dataset, checked and indexed for the evaluation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rles
+
+
+@dataclass(frozen=True)
+class Video:
+    """A video of the dataset: ``height`` and ``width`` in pixels, ``length`` in frames."""
+
+    id: int
+    name: str
+    height: int
+    width: int
+    length: int
+
+
+@dataclass(frozen=True)
+class MaskSequence:
+    """The masks of one object.
+
+    Attributes:
+        rles: T checked RLEs, ``None`` where the object is not visible.
+        areas: ``[T]`` int64, pixels.
+        average_area: mean of ``areas`` over the frames in which the object is visible; 0 if there are none.
+    """
+
+    rles: list[RLE | None]
+    areas: NDArray[np.int64]
+    average_area: float
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """An annotated object.
+
+    Attributes:
+        masks: its masks at the video's size.
+        crowd: a group of objects; predictions on it are neither right nor wrong.
+        average_area: in pixels; decides on its size range.
+    """
+
+    id: int
+    category_id: int
+    masks: MaskSequence
+    crowd: bool
+    average_area: float
+
+
+@dataclass
+class Annotations:
+    """Videos and categories by id, and the objects by (video id, category id) in the order of the file."""
+
+    name: str
+    videos: dict[int, Video]
+    categories: dict[int, str]
+    objects: dict[tuple[int, int], list[GroundTruth]] = field(default_factory=dict)
+
+
+def index_annotations(annotations: Mapping[str, Any], name: str = "annotations") -> Annotations:
+    """Check an annotation file's contents and index them.
+
+    Args:
+        annotations: dict with the lists ``videos``, ``categories`` and ``annotations`` of the YouTube-VIS format.
+        name: what error messages call it, best the file's name.
+
+    Raises:
+        DatasetError: if something is missing, has the wrong type or contradicts itself.
+    """
+    index = index_videos(annotations, name)
+    objects = annotations.get("annotations")
+    if not isinstance(objects, list):
+        raise DatasetError(
+            f"{name} has no list 'annotations': metrics need a file with ground truth; results for a server's "
+            "hidden ground truth can only be checked and uploaded"
+        )
+    by_video: defaultdict[int, list[tuple[str, dict[str, Any], list[RLE | None]]]] = defaultdict(list)
+    for position, annotation in enumerate(objects):
+        label = f"{name}: annotation {position}"
+        by_video[_check_ids(annotation, index, label)].append(
+            (label, annotation, _read_masks(annotation, index.videos[annotation["video_id"]], label))
+        )
+    for video_id, items in by_video.items():
+        try:
+            sequences = measure_masks([rles for _, _, rles in items], index.videos[video_id])
+            check_sequences([masks.rles for masks in sequences])
+        except InvalidMaskError as error:
+            raise DatasetError(f"{items[error.index][0]} {error.reason}: correct the file") from None
+        for (label, annotation, _), masks in zip(items, sequences, strict=True):
+            key = (video_id, annotation["category_id"])
+            index.objects.setdefault(key, []).append(_ground_truth(annotation, masks, label))
+    return index
+
+
+def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> Annotations:
+    """As :func:`index_annotations`, but without the objects: the file may lack ground truth."""
+    if not isinstance(annotations, Mapping):
+        raise DatasetError(f"{name} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
+    for key in ("videos", "categories"):
+        if not isinstance(annotations.get(key), list) or not annotations[key]:
+            raise DatasetError(f"{name} has no list '{key}' (or an empty one): give a YouTube-VIS annotation file")
+    videos = {}
+    for position, entry in enumerate(annotations["videos"]):
+        video = _video(entry, f"{name}: video {position}")
+        if video.id in videos:
+            raise DatasetError(f"{name}: two videos have id {video.id}: ids must be unique")
+        videos[video.id] = video
+    categories = {}
+    for position, entry in enumerate(annotations["categories"]):
+        if not isinstance(entry, dict) or not _is_int(entry.get("id")):
+            raise DatasetError(f"{name}: category {position} has no whole number 'id': correct the file")
+        if entry["id"] in categories:
+            raise DatasetError(f"{name}: two categories have id {entry['id']}: ids must be unique")
+        categories[entry["id"]] = str(entry.get("name", entry["id"]))
+    return Annotations(name, videos, categories)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_id(value: Any, known: Container[int]) -> bool:
+    """Whether a value of a JSON file is one of the known ids (2.0 and true are not)."""
+    return _is_int(value) and value in known
+
+
+def _video(entry: Any, label: str) -> Video:
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    names = entry.get("file_names")
+    length = entry.get("length", len(names) if isinstance(names, list) else None)
+    numbers: dict[str, Any] = {
+        "id": entry.get("id"),
+        "height": entry.get("height"),
+        "width": entry.get("width"),
+        "length": length,
+    }
+    for key, value in numbers.items():
+        if not _is_int(value) or (key != "id" and value <= 0):
+            raise DatasetError(f"{label} has {key} {value!r:.40}, not a positive whole number: correct the file")
+    height, width = numbers["height"], numbers["width"]
+    if height * width > MAX_IMAGE_PIXELS:
+        raise DatasetError(
+            f"{label} has frames of {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels: correct the file"
+        )
+    first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
+    return Video(name=first.rpartition("/")[0] or first, **numbers)
+
+
+def _check_ids(annotation: Any, index: Annotations, label: str) -> int:
+    """The video id of an annotation whose ids are known."""
+    if not isinstance(annotation, dict):
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    for key, known in (("video_id", index.videos), ("category_id", index.categories)):
+        if not is_id(annotation.get(key), known):
+            kind = "video" if key == "video_id" else "category"
+            raise DatasetError(f"{label} has {key} {annotation.get(key)!r:.40}, which no {kind} has: correct the file")
+    return annotation["video_id"]
+
+
+def _read_masks(annotation: dict[str, Any], video: Video, label: str) -> list[RLE | None]:
+    segmentations = annotation.get("segmentations")
+    if not isinstance(segmentations, list) or len(segmentations) != video.length:
+        number = len(segmentations) if isinstance(segmentations, list) else "no list of"
+        raise DatasetError(
+            f"{label} has {number} segmentations, video {video.id} has {video.length} frames: correct the file"
+        )
+    try:
+        return to_rles(segmentations, video.height, video.width)
+    except InvalidMaskError as error:
+        raise DatasetError(f"{label} {error.reason}: correct the file") from None
+
+
+def _ground_truth(annotation: dict[str, Any], masks: MaskSequence, label: str) -> GroundTruth:
+    return GroundTruth(
+        id=annotation.get("id", -1),
+        category_id=annotation["category_id"],
+        masks=masks,
+        crowd=bool(annotation.get("iscrowd", 0)),
+        average_area=_average_area(annotation.get("areas"), masks, label),
+    )
+
+
+def _average_area(areas: Any, masks: MaskSequence, label: str) -> float:
+    """The official evaluator takes the areas of the file, which need not be those of the masks."""
+    if not isinstance(areas, list):
+        return masks.average_area
+    stated = [area for area in areas if area]
+    if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in stated):
+        raise DatasetError(f"{label} has areas that are not numbers of pixels: correct the file")
+    return float(np.mean(stated)) if stated else 0.0
+
+
+def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[MaskSequence]:
+    """Areas of many sequences of one video at once.
+
+    Raises:
+        InvalidMaskError: for a mask that cannot be parsed; ``index`` is the position of its sequence.
+    """
+    flat = list(chain.from_iterable(sequences))
+    places = [n for n, rle in enumerate(flat) if rle is not None]
+    present = [rle for rle in flat if rle is not None]
+    areas = np.zeros(len(flat), np.int64)
+    try:
+        check_characters([rle["counts"] for rle in present])
+    except InvalidMaskError as error:
+        n, frame = divmod(places[error.index], video.length)
+        raise InvalidMaskError(n, f"has a mask for frame {frame} that {error.reason}") from None
+    areas[places] = mask_areas(present)
+    if areas.max(initial=0) > video.height * video.width:
+        n, frame = divmod(int(areas.argmax()), video.length)
+        raise InvalidMaskError(n, f"has a mask for frame {frame} with more pixels than the frame")
+    rows = areas.reshape(len(sequences), video.length)
+    averages = rows.sum(axis=1) / np.maximum(np.count_nonzero(rows, axis=1), 1)
+    return [MaskSequence(*columns) for columns in zip(sequences, rows, averages.tolist(), strict=True)]
+
+
+def check_sequences(sequences: Sequence[Sequence[RLE | None]], first_frame: int = 0) -> None:
+    """Check that the runs of measured masks of one size fill their frames.
+
+    Args:
+        sequences: masks of one or more sequences.
+        first_frame: number of their first frame, for the message.
+
+    Raises:
+        InvalidMaskError: for the first mask whose runs do not; ``index`` is the position of its sequence.
+    """
+    try:
+        check_runs([rle for rles in sequences for rle in rles if rle is not None])
+    except InvalidMaskError as error:
+        places = [(n, t) for n, rles in enumerate(sequences) for t, rle in enumerate(rles) if rle is not None]
+        n, t = places[error.index]
+        raise InvalidMaskError(n, f"has a mask for frame {first_frame + t} that {error.reason}") from None

@@ -1,0 +1,97 @@
+"""Zip files: written so that the same contents give the same bytes, and looked through before they are trusted."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
+
+from mmdet_vis.errors import OutputError
+from mmdet_vis.files.atomic import atomic_stream
+
+# The earliest time that a zip can hold, for every member: clocks and time zones must not change the bytes.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_ENCRYPTED = 1
+
+
+def write_zip(path: str | Path, members: Iterable[tuple[str, Path]], compress: bool) -> None:
+    """Write files into a zip in the order given, without holding any in memory.
+
+    Args:
+        path: the zip to write; it appears when it is complete.
+        members: name in the zip, with forward slashes, and file.
+        compress: deflate the contents (pointless for PNGs).
+
+    Raises:
+        OutputError: if a file cannot be read or the zip cannot be written.
+    """
+    with atomic_stream(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, file in members:
+            info = zipfile.ZipInfo(name, _TIMESTAMP)
+            info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+            info.create_system = _UNIX
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            with _opened(file, path) as source, archive.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _opened(file: Path, zip_path: str | Path) -> BinaryIO:
+    try:
+        return open(file, "rb")
+    except OSError as error:
+        raise OutputError(f"cannot put {file} into {zip_path}: {error.strerror}") from error
+
+
+def name_problems(archive: zipfile.ZipFile) -> list[str]:
+    """Members that a server must not or cannot unpack."""
+    problems = []
+    seen: set[str] = set()
+    for info in archive.infolist():
+        name = info.orig_filename
+        if name.startswith(("/", "\\")) or PureWindowsPath(name).drive:
+            problems.append(f"{name!r} in the zip has an absolute path")
+        elif ".." in PurePosixPath(name.replace("\\", "/")).parts:
+            problems.append(f"{name!r} in the zip leads out of its folder (..)")
+        elif "\\" in name:
+            problems.append(f"{name!r} in the zip has backslashes: separate folders with /")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            problems.append(f"{name!r} in the zip is a symbolic link")
+        if info.flag_bits & _ENCRYPTED:
+            problems.append(f"{name!r} in the zip is encrypted")
+        if name in seen:
+            problems.append(f"{name!r} is in the zip twice")
+        seen.add(name)
+    return problems
+
+
+MAX_RATIO = 100
+"""Times that a member may grow when it is unpacked: JSON and PNGs grow far less, deflate can do 1000."""
+MAX_SMALL = 2**25
+"""Bytes up to which a member may grow as it likes."""
+MAX_MEMBER = 2**32
+"""Bytes of a member."""
+_BLOCK = 2**20
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The contents of a member: no more than the zip declares, and that within reason.
+
+    Raises:
+        KeyError: there is no such member.
+        zipfile.BadZipFile: it is damaged, or unpacks to far more than it takes in the zip.
+    """
+    info = archive.getinfo(name)
+    # No member is longer than what comes before the list of members, whatever it says of itself.
+    packed = min(info.compress_size, archive.start_dir)
+    if info.file_size > min(max(MAX_RATIO * packed, MAX_SMALL), MAX_MEMBER):
+        raise zipfile.BadZipFile(f"{name} unpacks from {packed} to {info.file_size} bytes")
+    data = bytearray()
+    with archive.open(info) as member:
+        # In blocks: all at once would unpack everything that is there, whatever size the zip declares.
+        while block := member.read(_BLOCK):
+            data += block
+    return bytes(data)

@@ -1,0 +1,219 @@
+"""Which frames a memory keeps. Policies know distances in time and slots; they hold no features."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from mmdet_vis.registry import TASK_UTILS
+
+
+class MemoryBank:
+    """Memory of K objects that move through time together.
+
+    Entries are written in place, never concatenated; the filled part is a view.
+
+    Args:
+        keys: ``[K, P, D]`` of the key frame, P positions.
+        values: ``[K, P, V]`` of the key frame.
+        policy: which later frames are kept, and where.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, policy: MemoryPolicy) -> None:
+        self.policy = policy
+        self.filled = 1
+        objects, self.positions, width = keys.shape
+        size = policy.capacity * self.positions
+        # Untouched pages of a large block cost nothing on the CPU until they are written.
+        self._keys = keys.new_empty((objects, size, width))
+        self._values = values.new_empty((objects, size, values.shape[2]))
+        self._write(0, keys, values)
+
+    def _write(self, slot: int, keys: Tensor, values: Tensor) -> None:
+        span = slice(slot * self.positions, (slot + 1) * self.positions)
+        self._keys[:, span] = keys
+        self._values[:, span] = values
+
+    def write(self, slot: int, keys: Tensor, values: Tensor) -> None:
+        """Store one frame's entry ``[K, P, D]``, ``[K, P, V]`` in a slot that the policy gave."""
+        self._write(slot, keys, values)
+        self.filled = max(self.filled, slot + 1)
+
+    @property
+    def keys(self) -> Tensor:
+        """``[K, S, D]``: all remembered positions."""
+        return self._keys[:, : self.filled * self.positions]
+
+    @property
+    def values(self) -> Tensor:
+        """``[K, S, V]``."""
+        return self._values[:, : self.filled * self.positions]
+
+
+class MemoryPolicy(Protocol):
+    """Decides, for one memory and one direction of time, where the entry of a frame is written.
+
+    Slot 0 is the key frame's entry (distance 0), which every policy keeps.
+    """
+
+    capacity: int
+    """Slots that the memory must have."""
+
+    def slot(self, distance: int) -> int | None:
+        """Slot for the frame this many frames from the key frame, or None if it is not remembered.
+
+        Called once for each distance 1, 2, 3 … in order. A slot given before is overwritten.
+        """
+        ...
+
+
+class EveryNth:
+    """Every n-th frame is remembered; the memory grows with the video (the reference's ``mem_step``).
+
+    Args:
+        num_frames: frames between the key frame and the end of the video in this direction.
+        step: n.
+    """
+
+    def __init__(self, num_frames: int, step: int = 1) -> None:
+        self.step = step
+        self.capacity = 1 + num_frames // step
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`."""
+        return distance // self.step if distance % self.step == 0 else None
+
+
+class KeyFrameOnly:
+    """No frame but the key frame is remembered, as in matching against the first mask alone."""
+
+    capacity = 1
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`."""
+        return None
+
+
+class EvenlySpread:
+    """At most ``size`` frames, about evenly spread over the past, the key frame among them.
+
+    Starts with every ``step``-th frame; whenever the memory is full, the step doubles and every other remembered frame
+    gives its slot to a coming one (until then it stays readable).
+
+    Args:
+        num_frames: frames between the key frame and the end of the video in this direction.
+        size: most entries, at least 2.
+        step: smallest distance between remembered frames.
+    """
+
+    def __init__(self, num_frames: int, size: int, step: int = 1) -> None:
+        self.capacity = min(size, 1 + num_frames // step)
+        self.step = step
+        self.slots: dict[int, int] = {0: 0}
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`."""
+        if distance % self.step:
+            return None
+        if len(self.slots) == self.capacity:
+            self.step *= 2
+            self.slots = {d: s for d, s in self.slots.items() if d % self.step == 0}
+            if distance % self.step or len(self.slots) == self.capacity:
+                return None
+        used = set(self.slots.values())
+        free = next(s for s in range(self.capacity) if s not in used)
+        self.slots[distance] = free
+        return free
+
+
+class FirstLastSpaced:
+    """The key frame, the frame just passed, and the newest of every ``step``-th: for streams without an end.
+
+    Args:
+        size: entries, at least 3; all but two hold spaced frames.
+        step: distance between spaced frames.
+    """
+
+    def __init__(self, size: int, step: int) -> None:
+        self.capacity = size
+        self.step = step
+        self._next = 2
+
+    def slot(self, distance: int) -> int | None:
+        """See :class:`MemoryPolicy`. Slot 1 is the frame just passed; the spaced ones take turns in the others."""
+        if distance % self.step:
+            return 1
+        slot = self._next
+        self._next = 2 + (slot - 1) % (self.capacity - 2)
+        return slot
+
+
+@TASK_UTILS.register_module()
+class MemoryEveryNth:
+    """Config of :class:`EveryNth`: ``step=1`` remembers every frame (all YouTube-VIS rows)."""
+
+    def __init__(self, step: int = 1) -> None:
+        if step < 1:
+            raise ValueError(f"the memory step must be at least 1, got {step}")
+        self.step = step
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return EveryNth(num_frames, self.step)
+
+
+@TASK_UTILS.register_module()
+class MemoryKeyFrame:
+    """Config of :class:`KeyFrameOnly`: no long-term memory, for ablations."""
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return KeyFrameOnly()
+
+
+@TASK_UTILS.register_module()
+class MemoryFraction:
+    """The reference's ``mem_num``: every ``max(T // num, 1)``-th frame, so about ``num`` over the whole video.
+
+    A video of fewer than ``2 * num`` frames remembers every frame, as in the reference: up to ``2 * num - 1``.
+    """
+
+    def __init__(self, num: int = 10) -> None:
+        if num < 1:
+            raise ValueError(f"mem_num must be at least 1, got {num}")
+        self.num = num
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return EveryNth(num_frames, max(video_length // self.num, 1))
+
+
+@TASK_UTILS.register_module()
+class MemoryAtMost:
+    """Config of :class:`EvenlySpread`: bounded memory for long videos."""
+
+    def __init__(self, size: int = 16, step: int = 1) -> None:
+        if size < 2 or step < 1:
+            raise ValueError(f"the memory needs size >= 2 and step >= 1, got {size} and {step}")
+        self.size = size
+        self.step = step
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return EvenlySpread(num_frames, self.size, self.step)
+
+
+@TASK_UTILS.register_module()
+class MemoryFirstLastSpaced:
+    """Config of :class:`FirstLastSpaced`: bounded memory that follows a stream."""
+
+    def __init__(self, size: int = 8, step: int = 5) -> None:
+        if size < 3 or step < 2:
+            raise ValueError(f"the memory needs size >= 3 and step >= 2, got {size} and {step}")
+        self.size = size
+        self.step = step
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return FirstLastSpaced(self.size, self.step)

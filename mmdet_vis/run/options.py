@@ -1,0 +1,53 @@
+"""What a run over videos is told: how to segment, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.data.sources import FrameSource
+from mmdet_vis.structures import VideoResult
+
+FORMATS = ("json", "overlay", "video", "png")
+
+
+DEFAULT_FORMATS = ("json", "overlay", "video")
+
+
+@dataclass
+class RunOptions:
+    """How videos are segmented and what is written.
+
+    Attributes:
+        key_num, mem_step, mem_max, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.
+        score_thr: lowest score of an entry of ``results.json``.
+        show_thr: lowest score of a sequence that is drawn.
+        use_img: draw as the original's demo: 70 % colour, 30 % image.
+        formats: of :data:`FORMATS`.
+    """
+
+    key_num: int | None = None
+    mem_step: int | None = None
+    mem_max: int | None = None
+    use_cate_reduce: bool = False
+    feature_memory: str = "2GB"
+    profile: str = "exact"
+    score_thr: float = 0.05
+    show_thr: float = 0.2
+    use_img: bool = False
+    formats: Sequence[str] = DEFAULT_FORMATS
+
+    def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
+        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`."""
+        return segment_video(
+            model,
+            source,
+            key_num=self.key_num,
+            mem_step=self.mem_step,
+            mem_max=self.mem_max,
+            use_cate_reduce=self.use_cate_reduce,
+            feature_memory=self.feature_memory,
+            profile=self.profile,
+            progress=progress,
+        )

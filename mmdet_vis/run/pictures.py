@@ -1,0 +1,73 @@
+"""Pictures of the result of a video: index PNGs, overlays and a video of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from mmdet_vis.data.formats import write_davis_pngs
+from mmdet_vis.data.sources import FrameSource, Prefetcher
+from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures.sequence import frame_stems
+from mmdet_vis.visualization.images import ImageFolderWriter
+from mmdet_vis.visualization.overlay import Style, render_frames
+from mmdet_vis.visualization.video_writer import VideoWriter
+
+FRAMES_READ_AT_ONCE = 8
+
+
+def write_pictures(
+    result: VideoResult,
+    source: FrameSource,
+    places: Mapping[str, Path],
+    show_thr: float,
+    use_img: bool,
+    bar: Progress,
+) -> None:
+    """Write the pictures of one video.
+
+    Args:
+        result: what was found in ``source``.
+        places: what to write and where: a folder for ``png`` (index PNGs) and ``overlay`` (JPEGs), a file in an
+            existing folder for ``video`` (mp4).
+        show_thr: lowest score of a sequence that is drawn; index PNGs have all.
+        use_img: draw as the original's demo: 70 % colour, 30 % image.
+        bar: shows how far the drawing is.
+
+    Raises:
+        SourceError: a frame cannot be read.
+        OutputError: a picture cannot be written.
+    """
+    if "png" in places:
+        write_davis_pngs(result, places["png"])
+    with ExitStack() as stack:
+        writers: list[ImageFolderWriter | VideoWriter] = []
+        if "overlay" in places:
+            writers.append(stack.enter_context(ImageFolderWriter(places["overlay"], frame_stems(result))))
+        if "video" in places:
+            size = (result.height, result.width)
+            writers.append(stack.enter_context(VideoWriter(places["video"], result.fps, size)))
+        if not writers:
+            return
+        style: Style = "blend" if use_img else "overlay"
+        drawn = render_frames(result, _frames(source), show_thr, style=style)
+        task = bar.add_task("drawing", total=result.num_frames)
+        stack.callback(bar.remove_task, task)
+        for frame in drawn:
+            for writer in writers:
+                writer.write(frame)
+            bar.advance(task)
+
+
+def _frames(source: FrameSource) -> Iterator[NDArray[np.uint8]]:
+    """All frames of a source in order, read ahead in another thread."""
+    count = len(source)
+    chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
+    with Prefetcher(source, chunks) as ahead:
+        for _, _, frames in ahead:
+            yield from frames

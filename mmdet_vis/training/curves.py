@@ -1,0 +1,78 @@
+"""Losses and AP of a training run as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.evaluation.ytvis import check_plot_name
+from mmdet_vis.files.atomic import temporary_path
+
+LOSSES = ("loss", "loss_rpn_cls", "loss_rpn_reg", "loss_cls", "loss_reg", "loss_mask", "loss_prop")
+METRICS = ("AP", "AP50", "AP75")
+
+Series = dict[int, float]
+
+
+def read_scalars(work_dir: str | Path) -> dict[str, Series]:
+    """Logged values of a training run by name and iteration; where a resumed run repeats an iteration, it counts.
+
+    Raises:
+        DatasetError: the folder holds no log of training.
+    """
+    found: defaultdict[str, Series] = defaultdict(dict)
+    step = 0
+    for file in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:  # the last line of a run that was killed
+                continue
+            # A validation belongs to the last iteration before it, whatever its own line counts by.
+            step = entry.get("iter", step)
+            for name in (*LOSSES, *METRICS, "lr"):
+                if isinstance(entry.get(name), int | float):
+                    found[name][step] = entry[name]
+    if not found:
+        raise DatasetError(
+            f"{work_dir} holds no log of training (*/vis_data/scalars.json): name a --work-dir of train.py"
+        )
+    return {name: dict(sorted(values.items())) for name, values in found.items()}
+
+
+def plot_training(work_dir: str | Path, path: str | Path) -> None:
+    """Draw the losses and, if there were validations, the AP against the iteration.
+
+    Args:
+        work_dir: of one training run, with all its resumptions.
+        path: PNG, PDF or SVG file to write.
+
+    Raises:
+        DatasetError: see :func:`read_scalars`.
+        OutputError: the file cannot be written.
+    """
+    check_plot_name(path)
+    series = read_scalars(work_dir)
+    # matplotlib takes a second to import, and only this function needs it.
+    from matplotlib.figure import Figure
+
+    validated = [name for name in METRICS if name in series]
+    figure = Figure(figsize=(11 if validated else 6.5, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
+    for name in (n for n in LOSSES if n in series):
+        axes[0].plot(list(series[name]), list(series[name].values()), label=name, lw=2 if name == "loss" else 1)
+    axes[0].set(xlabel="iteration", ylabel="loss", yscale="log")
+    for name in validated:
+        axes[1].plot(list(series[name]), list(series[name].values()), "o-", label=name)
+    if validated:
+        axes[1].set(xlabel="iteration", ylabel="validation, percent", ylim=(0, 100))
+    for axis in axes:
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize="small")
+    try:
+        with temporary_path(path) as temporary:
+            figure.savefig(temporary, dpi=110)
+    except ValueError as error:
+        raise OutputError(f"cannot write {path}: {error}") from error

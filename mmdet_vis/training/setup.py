@@ -1,0 +1,228 @@
+"""From a config to a Runner that is ready to train."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import print_log
+from torch import nn
+
+from mmdet_vis.config.check import WHOLE
+from mmdet_vis.config.load import BUILD_ERRORS, build_dataset, build_model
+from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.clips import build_loader
+from mmdet_vis.device import resolve_device
+from mmdet_vis.errors import CheckpointError, ConfigError
+from mmdet_vis.losses.step import TrainingStep
+from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
+from mmdet_vis.registry import DATASETS, file_of
+from mmdet_vis.run.workers import Workers
+from mmdet_vis.training.check import check_custom_keys, check_training, train_settings
+from mmdet_vis.training.runner import TrainingRunner
+from mmdet_vis.training.step import TrainingModel
+from mmdet_vis.training.validation import VideoValLoop
+from mmdet_vis.weights.checkpoint import read_state_dict
+
+if TYPE_CHECKING:
+    from mmdet_vis.data.clips.base import ClipDataset
+
+PART_ERRORS = (*BUILD_ERRORS, AssertionError, ImportError)
+
+
+def build_runner(
+    config: Config, work_dir: Path, device: str = "auto", seed: int = 0, resumes: bool = False
+) -> TrainingRunner:
+    """Build everything that ``tools/train.py`` needs, in this process (one of several under ``torchrun``).
+
+    Args:
+        config: with ``model``, ``train`` (``dataset``, ``batch_size`` of a process, ``num_workers``, ``accumulate``
+            batches per step, ``base_batch_size`` that the learning rate is meant for), ``optim_wrapper``,
+            ``param_scheduler``, ``train_cfg``, and optionally ``val_cfg``, ``load_from``, ``default_hooks``,
+            ``custom_hooks``, ``visualizer``.
+        work_dir: for checkpoints and logs.
+        device: see :func:`mmdet_vis.api.load_model`.
+        seed: of everything that is left to chance.
+        resumes: weights will come from a state of training, so ``load_from`` is not read.
+
+    Raises:
+        ConfigError, DatasetError, CheckpointError: something cannot be used.
+    """
+    where = resolve_device(Workers(get_rank(), get_world_size(), _local_rank()).device(device))
+    check_training(config)
+    settings = train_settings(config)
+    torch.manual_seed(seed)  # the initial weights
+    network = build_model(config)
+    check_custom_keys(config, (name for name, _ in network.named_parameters()))
+    categories = resolve_categories(config.get("categories") or ())
+    if len(categories) != network.bbox_head.num_classes - 1:
+        raise ConfigError(
+            f"{file_of(config)}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is "
+            f"{network.bbox_head.num_classes - 1}"
+        )
+    if config.get("load_from") and not resumes:
+        initialise(network, config.load_from)
+    network.to(device=where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    depthwise_in_float32(network)
+    train = config.train
+    dataset = build_training_dataset(config)
+    if dataset.categories != categories:
+        raise ConfigError(
+            f"{file_of(config)}: train.dataset has other categories than the model, or another order: give it "
+            "categories=... with the same value as the config's own"
+        )
+    preprocess = config.data_preprocessor
+    step = TrainingStep(
+        network, settings, preprocess["mean"], preprocess["std"], preprocess.get("to_rgb", True),
+        preprocess.get("size_divisor", 32),
+    ).to(where)  # fmt: skip
+    accumulate = train.get("accumulate", 1)
+    batch_size = clips_per_step(config)
+    workers = train.get("num_workers", 2)
+    loader = build_loader(dataset, batch_size, workers, seed, get_rank(), get_world_size())
+    config = copy.deepcopy(config)
+    _scale_learning_rate(config, batch_size * get_world_size(), train.get("base_batch_size"))
+    return _runner(config, TrainingModel(step, accumulate), loader, work_dir, seed)
+
+
+def _scale_learning_rate(config: Config, batch_size: int, base: int | None) -> None:
+    """Linear scaling: the learning rate is meant for batches of ``base`` clips."""
+    if base:
+        config.optim_wrapper.optimizer.lr = config.optim_wrapper.optimizer.lr * batch_size / base
+
+
+def _runner(config: Config, model: TrainingModel, loader: Any, work_dir: Path, seed: int) -> TrainingRunner:
+    schedulers = [_by_iteration(s, len(loader)) for s in config.get("param_scheduler") or []]
+    hooks = {"sampler_seed": None, "checkpoint": {"type": "CheckpointHook"}, **(config.get("default_hooks") or {})}
+    hooks["logger"] = {"type": "LoggerHook", **(hooks.get("logger") or {}), "log_metric_by_epoch": False}
+    hooks["checkpoint"] = {"interval": 1000, **hooks["checkpoint"], "by_epoch": False} if hooks["checkpoint"] else None
+    try:
+        runner = TrainingRunner(
+            model=model,
+            work_dir=str(work_dir),
+            train_dataloader=loader,
+            train_cfg={"type": "ClipTrainLoop", **config.train_cfg},
+            optim_wrapper={"type": "MixedPrecisionOptimWrapper", **config.optim_wrapper},
+            param_scheduler=schedulers or None,
+            default_hooks=hooks,
+            custom_hooks=config.get("custom_hooks"),
+            launcher="pytorch" if dist.is_initialized() else "none",
+            log_processor={"window_size": 50, **(config.get("log_processor") or {}), "by_epoch": False},
+            visualizer=config.get("visualizer"),
+            default_scope="mmdet_vis",
+            randomness={"seed": seed},
+            experiment_name=Path(work_dir).name,
+            cfg=config,
+        )
+        if config.get("val_cfg"):
+            runner.validation = VideoValLoop(runner, build_dataset(config), **config.val_cfg)
+        # The Runner would build them when it starts to train; what is wrong with them should be one line, too.
+        runner._train_loop = runner.build_train_loop(runner._train_loop)
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        if runner.param_schedulers:
+            runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+    except PART_ERRORS as error:
+        raise ConfigError(f"{file_of(config)}: {' '.join(str(error).split())}") from error
+    return runner
+
+
+def _by_iteration(scheduler: Mapping[str, Any], epoch_length: int) -> dict[str, Any]:
+    """A schedule in epochs as one in iterations, which is what is counted here."""
+    if not scheduler.get("by_epoch", True):
+        return dict(scheduler)
+    return {**scheduler, "by_epoch": True, "convert_to_iter_based": True}
+
+
+def _local_rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def initialise(network: nn.Module, path: str | Path) -> None:
+    """Copy the tensors of a checkpoint that have the name and shape of one of the network's; the rest stays.
+
+    What was used and what stays as initialised is logged: starting from other categories leaves the last layers of the
+    heads, starting from ImageNet weights leaves everything but the backbone.
+
+    Raises:
+        CheckpointError: the file cannot be read, or nothing of it fits.
+    """
+    state = read_state_dict(path)
+    own = network.state_dict()
+    used = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    if not used:
+        raise CheckpointError(
+            f"load_from {path}: none of its {len(state)} tensors has the name and shape of one of the model's; "
+            "convert it first with tools/convert_checkpoint.py"
+        )
+    network.load_state_dict(used, strict=False)
+    left = [k for k in own if k not in used and not k.endswith("num_batches_tracked")]
+    reshaped = [k for k in left if k in state]
+    print_log(
+        f"load_from {path}: {len(used)} of {len(own)} tensors taken; {len(left)} stay as initialised"
+        f"{_some(left)}; {len(reshaped)} of these have another shape there{_some(reshaped)}",
+        logger="current",
+    )
+
+
+def _some(names: list[str], number: int = 4) -> str:
+    if not names:
+        return ""
+    return f" ({', '.join(names[:number])}{', …' if len(names) > number else ''})"
+
+
+def build_training_dataset(config: Mapping[str, Any]) -> ClipDataset:
+    """Build ``train.dataset`` of a config.
+
+    Raises:
+        ConfigError: the config has none, a wrong one, or one that is not for training.
+        DatasetError: its files cannot be used.
+    """
+    # Here, since these import what imports this file.
+    from mmdet_vis.config.load import build
+    from mmdet_vis.data.clips.base import ClipDataset
+
+    named = _dataset_class(config)
+    if named is not None and not issubclass(named, ClipDataset):
+        raise _not_for_training(config, named)
+    dataset = build(DATASETS, config, "train.dataset")
+    if not isinstance(dataset, ClipDataset):
+        raise _not_for_training(config, type(dataset))
+    return dataset
+
+
+def clips_per_step(config: Mapping[str, Any]) -> int:
+    """Clips that a process uses for a step: ``train.batch_size`` (1 if the config has none) times ``accumulate``.
+
+    Raises:
+        ConfigError: one of them is no whole number from 1 on.
+    """
+    number = 1
+    for key in ("batch_size", "accumulate"):
+        value = config["train"].get(key, 1)
+        if not WHOLE.accepts(value):
+            raise ConfigError(f"{file_of(config)}: train.{key}={value!r} must be {WHOLE.what}")
+        number *= value
+    return number
+
+
+def _dataset_class(config: Mapping[str, Any]) -> type | None:
+    """The class that ``train.dataset`` names, if it does."""
+    train = config.get("train")
+    part = train.get("dataset") if isinstance(train, Mapping) else None
+    name = part.get("type") if isinstance(part, Mapping) else None
+    found = DATASETS.get(name) if isinstance(name, str) else name
+    return found if isinstance(found, type) else None
+
+
+def _not_for_training(config: Mapping[str, Any], found: type) -> ConfigError:
+    return ConfigError(
+        f"{file_of(config)}: train.dataset is a {found.__name__}, which is not for training; use YTVISClips, "
+        "StillClips or MixedClips"
+    )

@@ -1,0 +1,285 @@
+"""Reading and writing weights. Nothing that is read is ever executed: ``weights_only`` or safetensors, always."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+import struct
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.files.atomic import temporary_path
+from mmdet_vis.weights.compare import compare, describe_mismatch
+
+HEAD = 512
+"""Bytes that are looked at."""
+
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+WEB = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
+
+
+def file_format(path: Path) -> str:
+    """``"torch"`` (a zip or a pickle) or ``"safetensors"``.
+
+    Raises:
+        CheckpointError: there is no such file, it cannot be opened, or it is something else; the message says what.
+    """
+    if path.is_dir():
+        raise CheckpointError(f"checkpoint {path} is a folder: give the file in it")
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"checkpoint {path} is not a file: give the file with the weights")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"checkpoint {path} does not exist: check the path, or see README.md for where to get it"
+        ) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"checkpoint {path} cannot be opened: {error.strerror or error}; check its permissions"
+        ) from error
+    if head.startswith(b"PK"):
+        return "torch"
+    if head.startswith(b"\x80") and 2 <= _byte(head, 1) <= 5:
+        _refuse_plain_pickle(path, head)
+        return "torch"
+    if _byte(head, 8) == ord("{") and int.from_bytes(head[:8], "little") < 100_000_000:
+        return "safetensors"
+    raise CheckpointError(f"checkpoint {path} is not a checkpoint{_looks_like(path, head)}")
+
+
+def _refuse_plain_pickle(path: Path, head: bytes) -> None:
+    """Every file of ``torch.save`` that is not a zip starts with its magic number, a long integer (opcode 0x8a)."""
+    framed = head[2:3] == b"\x95"  # protocols 4 and 5 may put a frame of 8 bytes of length around it
+    if _byte(head, 11 if framed else 2) != 0x8A:
+        raise CheckpointError(
+            f"checkpoint {path} was refused: it is a plain Python pickle, not a file of torch.save, and could run code "
+            "when loaded; ask its author for a file with tensors only, or a safetensors file"
+        )
+
+
+def _looks_like(path: Path, head: bytes) -> str:
+    """The end of the sentence "… is not a checkpoint": what the file is, and what to do."""
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return " (it is empty): download it again"
+    if head.startswith(b"version https://git-lfs"):
+        return " (it looks like a Git LFS pointer): get the file itself with `git lfs pull`"
+    if text.startswith(WEB) or b"<html" in text:
+        return " (it looks like a web page): download the file itself, not the page that offers it"
+    if head.startswith(IMAGES):
+        return " (it looks like an image): give the file with the weights"
+    if head.startswith(ARCHIVES) or head[257:262] == b"ustar":
+        return " (it looks like an archive): unpack it and give the file with the weights"
+    if text.startswith((b"{", b"[")):
+        return " (it looks like JSON): download it again"
+    if not any(byte < 9 or 13 < byte < 32 for byte in head):
+        return " (it looks like text): download it again"
+    return " of PyTorch or safetensors: download it again"
+
+
+def _byte(data: bytes, index: int) -> int:
+    return data[index] if index < len(data) else -1
+
+
+WRAPPERS = ("state_dict", "model", "model_state")
+"""Keys under which training programs wrap a state dict."""
+
+FORMATS = (".safetensors", ".pth", ".pt")
+READ_ERRORS = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    AssertionError,
+    struct.error,
+)
+"""What reading a damaged file raises."""
+
+REFUSED = re.compile(r"GLOBAL (\S+)|Trying to call reduce for unrecognized function|Can only (?:build|create|SETITEM)")
+"""What ``weights_only`` says of an object that is no weight; anything else it says is about broken bytes."""
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read a checkpoint file.
+
+    Args:
+        path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
+            plain or under ``state_dict`` / ``model``. A ``module.`` before every key is removed.
+
+    Returns:
+        names and tensors, on the CPU.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, holds code, or holds no weights.
+    """
+    path = Path(path)
+    if file_format(path) == "safetensors":
+        try:
+            content: object = load_file(path)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
+    else:
+        content = read_torch(path)
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, not a dict of weights")
+    state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    if not state:
+        raise CheckpointError(f"checkpoint {path} holds no weights (keys: {', '.join(map(str, list(content)[:5]))})")
+    if all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def read_torch(path: Path) -> object:
+    """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
+
+    Raises:
+        CheckpointError: it is damaged, or holds more than that.
+    """
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
+            warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError as error:
+        raise CheckpointError(
+            f"checkpoint {path} asks for more memory than there is: it is damaged, or too large for this machine"
+        ) from error
+    except READ_ERRORS as error:
+        text = str(error)
+        refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
+        if refused is not None:
+            found = f" ({refused.group(1).rstrip('.')})" if refused.group(1) else ""
+            raise CheckpointError(
+                f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
+                "when loaded; ask its author for a file with tensors only, or a safetensors file"
+            ) from error
+        if "TorchScript" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is a TorchScript program, not weights: use the weights"
+            ) from error
+        if "Unsupported operand" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is damaged, or was saved with a pickle_protocol above 2: download it again, or "
+                "save it again with the default"
+            ) from error
+        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
+
+
+def load_checkpoint(model: nn.Module, path: str | Path) -> None:
+    """Load weights into a model, strictly: every tensor must be there, fit, and be used.
+
+    Keys that published checkpoints carry and no forward pass uses are ignored by name.
+
+    Raises:
+        CheckpointError: see :func:`read_state_dict`; or the weights belong to another model: the message lists what is
+            missing, left over or of another shape, and guesses the config; or a
+            weight is not finite.
+    """
+    state = read_state_dict(path)
+    comparison = compare({k: tuple(v.shape) for k, v in model.state_dict().items()}, state)
+    if not comparison.fits:
+        raise CheckpointError(describe_mismatch(Path(path), comparison, state))
+    weights = {k: state[k] for k in comparison.usable}
+    _check_finite(path, weights)
+    model.load_state_dict(weights, strict=False)
+
+
+def _check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
+    for key, tensor in weights.items():
+        if not tensor.is_floating_point():
+            continue
+        values = tensor.float()
+        # A sum is finite only if every summand is, and ten times faster than a test of each; it may overflow, though.
+        if not math.isfinite(values.sum().item()) and not bool(values.isfinite().all()):
+            raise CheckpointError(
+                f"checkpoint {path}: {key} holds values that are not finite (NaN or infinity): the training diverged "
+                "or the file is damaged; use an earlier checkpoint or download it again"
+            )
+
+
+def save_safetensors(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the weights of a model as safetensors; the file appears under its name only when it is complete.
+
+    Args:
+        metadata: strings stored beside the weights.
+
+    Raises:
+        CheckpointError: the model was prepared for inference, which changed its weights.
+        OutputError: the file cannot be written.
+    """
+    if getattr(model, "inference_only", False):
+        raise CheckpointError(
+            f"cannot save {path}: the model was prepared for inference (batch norm folded, precision changed): "
+            "convert the checkpoint file instead with convert_checkpoint"
+        )
+    write_state(model.state_dict(), Path(path), metadata)
+
+
+def convert_checkpoint(source: str | Path, target: str | Path) -> int:
+    """Write the weights of a checkpoint in another format: every tensor under its name, bit for bit.
+
+    What else the file holds (epoch, optimizer, a ``module.`` before every key) is left out.
+
+    Args:
+        source: see :func:`read_state_dict`.
+        target: a name that ends in ``.safetensors``, ``.pth`` or ``.pt``; replaced if it exists.
+
+    Returns:
+        the number of tensors.
+
+    Raises:
+        CheckpointError: the source cannot be used, or the target is the source or has another ending.
+        OutputError: the target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix.lower() not in FORMATS:
+        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(FORMATS)}")
+    state = read_state_dict(source)
+    if target.exists() and target.samefile(source):
+        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
+    write_state(state, target)
+    return len(state)
+
+
+def write_state(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors to a ``.safetensors`` file, or by ``torch.save`` under any other ending.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    # Copies, because safetensors takes no tensors that share memory.
+    tensors = {k: v.detach().cpu().clone(memory_format=torch.contiguous_format) for k, v in state.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
+    with temporary_path(path) as temporary:
+        try:
+            if path.suffix.lower() == ".safetensors":
+                temporary.touch()
+                mode = temporary.stat().st_mode
+                save_file(tensors, temporary, metadata=dict(metadata or {}))
+                temporary.chmod(mode)  # as of other files; safetensors gives permissions to the owner alone
+            else:
+                torch.save(tensors, temporary)
+        except (RuntimeError, safetensors.SafetensorError) as error:  # both hide the system's error in their own
+            raise OutputError(f"cannot write {path}: {error}; check the folder and its free space") from error

@@ -1,0 +1,1 @@
+"""Damaged input for every reader, and processes that read it; see ``tests/reliability/fuzz.py``."""
