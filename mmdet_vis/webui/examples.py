@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 
-import mmdet_vis
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
 from mmdet_vis.data.synthvis.options import DatasetOptions
@@ -29,7 +28,7 @@ def find_examples(folder: Path | None) -> list[Path]:
     Raises:
         SourceError: the folder is missing or holds no video.
     """
-    place = folder or Path(mmdet_vis.__file__).parent.parent / "demo" / "inputs"
+    place = folder or Path(__file__).resolve().parents[2] / "demo" / "inputs"
     found = [path for path in place.glob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
     if folder is not None and not found:
         raise SourceError(f"{folder}: holds no video: put some into it or leave --examples out")
