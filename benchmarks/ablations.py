@@ -30,6 +30,7 @@ from benchmarks.ablation_page import METRICS, Facts, page, percent, shown
 from benchmarks.ablation_variants import Figures, Variant, variants
 from benchmarks.common import machine
 from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.commands.arguments import add_config_arguments, positive, probability, read_config
 from mmdet_vis.config.check import check_propose_reduce
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.data.datasets import VideoDataset
@@ -38,7 +39,6 @@ from mmdet_vis.device import resolve_device
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError, run_command
 from mmdet_vis.evaluation import ytvis
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
-from mmdet_vis.run.cli import add_config_arguments, positive, probability, read_config
 from mmdet_vis.run.identity import run_identity
 
 SCORE_THR = 0.001

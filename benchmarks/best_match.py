@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.commands.arguments import PRECISIONS, OptionAction, positive
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import DatasetError, run_command
-from mmdet_vis.run.cli import PRECISIONS, OptionAction, positive
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, encode_masks
 from mmdet_vis.visualization.overlay import render_frames
 

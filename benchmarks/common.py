@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.data.sources import Frame, FrameSource
 from mmdet_vis.models.seq_mask_rcnn import Detections
-from mmdet_vis.run.cli import positive
 from mmdet_vis.structures.masks import RLE
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from mmdet_vis.commands.arguments import add_config_options, positive, read_config
 from mmdet_vis.data.clips.loader import build_loader
 from mmdet_vis.errors import run_command
-from mmdet_vis.run.cli import add_config_options, positive, read_config
 from mmdet_vis.training.setup import build_training_dataset
 
 

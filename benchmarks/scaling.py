@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import MAX_SIDE, DriftingClip, build, fix_objects, memory_mb, peak_memory_mb
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.errors import run_command
 from mmdet_vis.files.atomic import check_outputs
-from mmdet_vis.run.cli import positive
 
 AXES = {
     "frames": [50, 100, 200, 500, 1000, 2000, 5000],

@@ -32,6 +32,7 @@ from benchmarks.common import (
     size,
 )
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.data.sources import ArraySource, FrameSource
 from mmdet_vis.errors import run_command
 from mmdet_vis.models import fast_conv
@@ -40,7 +41,6 @@ from mmdet_vis.models.heads.propagation import SeqPropHead
 from mmdet_vis.ops import winograd
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import key_frames
-from mmdet_vis.run.cli import positive
 
 PLAIN = "plain float32"
 

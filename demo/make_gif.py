@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import OutputError, run_command
 from mmdet_vis.files.atomic import temporary_path
-from mmdet_vis.run.cli import positive
 
 
 def parse_args() -> argparse.Namespace:

@@ -345,7 +345,7 @@ def frame_size(text: str) -> tuple[int, int]:
 
 def parse_args() -> argparse.Namespace:
     """Command line of the script."""
-    from mmdet_vis.run.cli import positive
+    from mmdet_vis.commands.arguments import positive
 
     parser = argparse.ArgumentParser(
         description=__doc__, epilog="Needs the photographs of scikit-image: pip install scikit-image"

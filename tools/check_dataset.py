@@ -1,56 +1,8 @@
 #!/usr/bin/env python3
 """Check a dataset: counts, missing frames, wrong sizes, bad boxes and masks, categories; draw some of its frames."""
 
-from __future__ import annotations
-
-import argparse
-import sys
-from pathlib import Path
-
-from rich.console import Console
-
+from mmdet_vis.commands.check import main
 from mmdet_vis.errors import run_command
-
-
-def parse_args() -> argparse.Namespace:
-    """Command line of the tool."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit code 0: no problems; 1: problems (the first 50 are listed); 2: it cannot be read at all.",
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("ann_file", nargs="?", type=Path, help="annotation file in the YouTube-VIS format")
-    source.add_argument("--davis", type=Path, metavar="ROOT", help="check a DAVIS folder instead")
-    parser.add_argument("--img-prefix", type=Path, metavar="DIR", help="folder that the file's frames are relative to")
-    parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
-    parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="draw DIR/contact_sheet.png, frames with their masks")
-    args = parser.parse_args()
-    if args.ann_file is not None and args.img_prefix is None:
-        parser.error("ANN_FILE needs --img-prefix DIR")
-    return args
-
-
-def main() -> int:
-    """Run the tool; returns 1 if there are problems."""
-    args = parse_args()
-    from mmdet_vis.data.check.check import check_davis, check_ytvis
-    from mmdet_vis.data.check.report import print_report
-
-    progress = sys.stderr.isatty()
-    if args.davis is not None:
-        report = check_davis(args.davis, args.set_name, args.year, args.resolution, progress)
-    else:
-        report = check_ytvis(args.ann_file, args.img_prefix, progress)
-    print_report(report, Console())
-    if args.out is not None:
-        from mmdet_vis.data.check.contact_sheet import draw_contact_sheet
-
-        draw_contact_sheet(report, args.out / "contact_sheet.png")
-        print(f"wrote {args.out / 'contact_sheet.png'}")
-    return 1 if report.problems else 0
-
 
 if __name__ == "__main__":
     run_command(main)

@@ -1,58 +1,8 @@
 #!/usr/bin/env python3
 """Find what the YouTube-VIS or DAVIS server would reject, before uploading."""
 
-from __future__ import annotations
-
-import argparse
-import sys
-from pathlib import Path
-
+from mmdet_vis.commands.submit import main
 from mmdet_vis.errors import run_command
-
-
-def parse_args() -> argparse.Namespace:
-    """Command line of the tool."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Exit code 0: no problems; 1: problems (the first 50 are listed); 2: something cannot be read.",
-    )
-    parser.add_argument(
-        "submission",
-        type=Path,
-        help="YouTube-VIS: results.json or its zip; DAVIS: folder or zip of <video>/<frame>.png",
-    )
-    parser.add_argument(
-        "reference",
-        type=Path,
-        help="YouTube-VIS: annotation file of the set (ground truth is not needed); DAVIS: the folder with ImageSets "
-        "and JPEGImages, or (a link to) its JPEGImages/480p",
-    )
-    parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
-    parser.add_argument("--resolution", default="480p", help="DAVIS: of the frames: 480p (default) or Full-Resolution")
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Run the tool; returns 1 if there are problems."""
-    args = parse_args()
-    from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
-    from mmdet_vis.evaluation.ytvis import load_annotations
-
-    if args.reference.is_dir():
-        report = check_davis_submission(
-            args.submission,
-            args.reference,
-            args.set_name,
-            year=args.year,
-            resolution=args.resolution,
-            progress=sys.stderr.isatty(),
-        )
-    else:
-        report = check_ytvis_submission(args.submission, load_annotations(args.reference), str(args.reference))
-    print(report.text())
-    return 1 if report.problems else 0
-
 
 if __name__ == "__main__":
     run_command(main)

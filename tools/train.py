@@ -1,80 +1,8 @@
 #!/usr/bin/env python3
 """Train a Seq Mask R-CNN."""
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-
-from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError, run_command
-from mmdet_vis.run.cli import add_config_options, positive, read_config, seed
-
-
-def parse_args() -> argparse.Namespace:
-    """Command line of the tool."""
-    parser = argparse.ArgumentParser(
-        description=f"{__doc__}  Checkpoints, logs and the config go to --work-dir; the checkpoints are read by all "
-        "other tools.",
-        epilog="examples: train.py configs/SynthVIS/seq_mask_rcnn_lite0_synthvis.py; on 4 GPUs: torchrun "
-        "--nproc-per-node 4 tools/train.py CONFIG; after a kill: the same command with --resume. Ctrl-C and SIGTERM "
-        "save the state after the step under way.",
-    )
-    parser.add_argument("config", type=Path, help="config with a train block")
-    parser.add_argument("--work-dir", type=Path, help="default: work_dirs/NAME_OF_CONFIG")
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue from the newest iter_*.pth of --work-dir, exactly as if uninterrupted",
-    )
-    parser.add_argument("--load-from", type=Path, help="start from these weights (overrides the config's load_from)")
-    parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
-    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="overrides the config's")
-    parser.add_argument("--seed", type=seed, default=0, help="of everything left to chance (default 0)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: PyTorch's choice)")
-    add_config_options(parser)
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    import torch
-
-    from mmdet_vis.run.workers import Workers
-    from mmdet_vis.training import Interrupted, build_runner
-    from mmdet_vis.training.state import choose_state, locked_work_dir
-
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
-    config = read_config(args)
-    if args.load_from is not None:
-        config.load_from = str(args.load_from)
-    if args.precision is not None:
-        if "optim_wrapper" not in config:
-            raise ConfigError(f"{args.config}: has no optim_wrapper, so it cannot be trained")
-        config.optim_wrapper.precision = args.precision
-    work_dir = args.work_dir or Path("work_dirs", args.config.stem)
-    workers = Workers.from_environment(training=True)
-    with locked_work_dir(work_dir, workers):
-        state = workers.on_first(lambda: choose_state(work_dir, args.resume))
-        runner = build_runner(config, work_dir, args.device, args.seed, resumes=state is not None)
-        if state is not None:
-            runner._load_from, runner._resume = str(state), True
-        interrupted = False
-        try:
-            runner.train()
-        except Interrupted:
-            interrupted = True
-    iterations = runner.iter
-    del runner  # Its model keeps the group of processes, which disconnect() ends.
-    workers.disconnect()
-    if workers.rank == 0:
-        if interrupted:
-            print(f"interrupted after iteration {iterations}; continue with --resume")
-        else:
-            print(f"trained {iterations} iterations; checkpoints are in {work_dir}")
-    return EXIT_INTERRUPTED if interrupted else 0
-
+from mmdet_vis.commands.train import main
+from mmdet_vis.errors import run_command
 
 if __name__ == "__main__":
     run_command(main)

@@ -24,8 +24,8 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.errors import UserError, run_command
-from mmdet_vis.run.cli import positive
 from tests.reliability.fuzzing.pool import Limits, Outcome, Worker
 from tests.reliability.fuzzing.report import Table
 

@@ -1,7 +1,9 @@
-"""``python -m mmdet_vis.data.synthvis OUT_DIR``."""
+"""``python -m mmdet_vis.data.synthvis OUT_DIR``: another name of ``mmdet-vis synth``."""
 
-from mmdet_vis.data.synthvis.cli import main
+from functools import partial
+
+from mmdet_vis.commands.synth import main
 from mmdet_vis.errors import run_command
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(partial(main, prog="python -m mmdet_vis.data.synthvis"))

@@ -1,14 +1,15 @@
-"""Command line of ``python -m mmdet_vis.webui``."""
+"""Serve a web page that segments videos: drop one, and get it back with its objects coloured, and as files."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.commands.arguments import PRECISIONS, positive, seconds
 from mmdet_vis.errors import UserError
-from mmdet_vis.run.cli import PRECISIONS, positive, seconds
 from mmdet_vis.webui.server import check_address
 
 
@@ -19,10 +20,10 @@ def port_number(text: str) -> int:
     return int(text)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m mmdet_vis.webui",
+        prog=prog,
         description="Serve a web page that segments videos: drop one, and get it back with its objects coloured, a "
         "table and a timeline of them, and the results as files.",
         epilog="Ctrl-C ends the server and deletes all uploads and results; those of a page are deleted when it is "
@@ -78,9 +79,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Serve the page until Ctrl-C or a signal to end; returns the exit status."""
-    parser = build_parser()
+    parser = build_parser(prog)
     args = parser.parse_args(arguments)
     own: dict[str, Any] = {"config": getattr(args, "config", None), "weights": getattr(args, "checkpoint", None)}
     if own["config"] is not None and own["weights"] is None:

@@ -1,10 +1,11 @@
-"""Command line of ``python -m mmdet_vis.data.synthvis``."""
+"""Make SynthVIS, a video instance dataset in YouTube-VIS format, from a seed alone."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.data.synthvis.dataset import DatasetSummary, make_dataset
@@ -27,12 +28,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     defaults = DatasetOptions()
     parser = argparse.ArgumentParser(
-        prog="python -m mmdet_vis.data.synthvis",
-        description="Make SynthVIS, a video instance dataset in YouTube-VIS format, from a seed alone.",
+        prog=prog,
+        description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("out", metavar="OUT_DIR", type=Path, help="folder to make")
@@ -62,9 +63,9 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Make the dataset that the command line asks for; returns the exit status."""
-    args = build_parser().parse_args(arguments)
+    args = build_parser(prog).parse_args(arguments)
     if args.preview is not None and not args.preview.absolute().parent.is_dir():
         raise OutputError(f"{args.preview}: its folder does not exist; make it first")
     started = time.perf_counter()

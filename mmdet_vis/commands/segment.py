@@ -1,0 +1,192 @@
+"""Segment videos: every object as one sequence with a category, a score and a mask per frame."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmdet_vis.commands.arguments import (
+    add_config_arguments,
+    add_dataset_arguments,
+    add_engine_arguments,
+    add_stream_arguments,
+    check_stream_arguments,
+    formats,
+    probability,
+    read_config,
+    undo_launcher_threads,
+)
+
+if TYPE_CHECKING:
+    from mmdet_vis.run.options import RunOptions
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=f"{__doc__}  Without --input-dir and --stream, the videos are those of the config's test.dataset.",
+        epilog="examples: %(prog)s configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
+        "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
+        "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
+        "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
+        "exits with 1; `python -m mmdet_vis.run.launch` in its place keeps the code); 2: bad input, or the results "
+        "cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
+    )
+    add_config_arguments(parser)
+    parser.add_argument(
+        "--input-dir",
+        type=Path,
+        help="folder with videos (mp4, mov, avi, webm, mkv) "
+        "and folders of frames (jpg, png, webp); or one such video or folder",
+    )
+    parser.add_argument("--save-dir", type=Path, required=True, help="where results go (SAVE); created if need be")
+    parser.add_argument(
+        "--format",
+        type=formats,
+        metavar="LIST",
+        help="comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
+        "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset SAVE/overlay/NAME/*.jpg, "
+        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; of a stream json (SAVE/NAME.jsonl) and video; default: "
+        "json,overlay,video; of a stream json,video; of a dataset json, of DAVIS json,png",
+    )
+    parser.add_argument(
+        "--use-img",
+        action="store_true",
+        help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
+    )
+    parser.add_argument(
+        "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
+    )
+    add_stream_arguments(parser)
+    add_dataset_arguments(parser)
+    add_engine_arguments(parser)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
+    """Parse the command line and refuse options that do not go together."""
+    parser = build_parser(prog)
+    args = parser.parse_args(arguments)
+    check_stream_arguments(parser, args)
+    for source, unfit in (("input_dir", ("overwrite", "eval")), ("stream", ("resume", "eval"))):
+        for option in unfit:
+            if getattr(args, source) is not None and getattr(args, option):
+                shown = source.replace("_", "-")
+                parser.error(f"--{option} is for runs over a dataset: leave it out with --{shown}")
+    return args
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command; returns 3 if some of several videos could not be read."""
+    args = parse(arguments, prog)
+    if args.input_dir is None and args.stream is None:
+        undo_launcher_threads()
+    # torch is imported here: `--help` and mistyped arguments should not wait for it.
+    import torch
+
+    from mmdet_vis.run.options import RunOptions
+
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    options = RunOptions(
+        key_num=args.key_num,
+        mem_step=args.mem_step,
+        mem_max=args.mem_max,
+        use_cate_reduce=args.use_cate_reduce,
+        feature_memory=args.feature_memory,
+        profile=args.profile,
+        score_thr=args.score_thr,
+        show_thr=args.show_thr,
+        use_img=args.use_img,
+        formats=args.format or (),
+    )
+    if args.stream is not None:
+        return on_stream(args, options)
+    return on_dataset(args, options) if args.input_dir is None else on_inputs(args, options)
+
+
+def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment the videos of a folder."""
+    from mmdet_vis.api import load_model
+    from mmdet_vis.config.settings import build_settings
+    from mmdet_vis.data.sources import find_inputs
+    from mmdet_vis.device import parse_bytes
+    from mmdet_vis.files.lock import RunLock
+    from mmdet_vis.run.inputs import EXIT_SOME_FAILED, check_places, describe, find_places, inputs_identity, run_inputs
+    from mmdet_vis.run.inputs_store import InputsStore
+    from mmdet_vis.run.options import DEFAULT_FORMATS
+
+    # What can be wrong with the arguments should show before the model is loaded.
+    options.formats = options.formats or DEFAULT_FORMATS
+    paths = find_inputs(args.input_dir)
+    check_places(paths, args.save_dir, options.formats)
+    inputs = find_places(paths, args.save_dir, options.formats)
+    config = read_config(args)
+    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
+    parse_bytes(options.feature_memory)
+    identity = inputs_identity(config, args.checkpoint, options, args.device, args.precision, args.compile)
+    with RunLock(args.save_dir):
+        store = InputsStore(args.save_dir, inputs, "json" in options.formats)
+        model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
+        store.prepare(identity, args.resume)
+        summary = run_inputs(model, inputs, store, options)
+    print(describe(summary, args.save_dir, options.formats))
+    return EXIT_SOME_FAILED if summary.failures else 0
+
+
+def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment a live or very long video as it comes."""
+    import sys
+
+    from mmdet_vis.api import load_model
+    from mmdet_vis.config.settings import build_settings
+    from mmdet_vis.device import parse_bytes
+    from mmdet_vis.files.atomic import remove_unfinished
+    from mmdet_vis.files.lock import RunLock
+    from mmdet_vis.streaming import StreamReader
+    from mmdet_vis.streaming.run import FORMATS, describe_stream, run_stream, stream_places
+    from mmdet_vis.streaming.segment import check_window
+    from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
+
+    check_window(args.window, args.overlap)
+    config = read_config(args)
+    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
+    parse_bytes(options.feature_memory)
+    with StopSignals() as stop, RunLock(args.save_dir):
+        source = StreamReader(args.stream, args.timeout, args.window - args.overlap, stop)
+        remove_unfinished([args.save_dir])
+        places = stream_places(source.name, args.stream, args.save_dir, options.formats or FORMATS, args.overwrite)
+        with source:
+            model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
+            summary = run_stream(model, source, places, args.window, args.overlap, options, stop)
+    print(describe_stream(summary, source.name, places))
+    if summary.problem is not None:
+        raise summary.problem
+    if stop():
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment the videos of the config's dataset."""
+    from mmdet_vis.run.videos import DatasetRun, run_dataset
+
+    run = DatasetRun(
+        config=args.config,
+        checkpoint=args.checkpoint,
+        save_dir=args.save_dir,
+        options=options,
+        device=args.device,
+        precision=args.precision,
+        cfg_options=args.cfg_options,
+        safe_config=args.safe_config,
+        compile=args.compile,
+        resume=args.resume,
+        overwrite=args.overwrite,
+        evaluate=args.eval,
+    )
+    return run_dataset(run)

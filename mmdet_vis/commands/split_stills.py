@@ -1,0 +1,60 @@
+"""Split COCO stills into images to train on and held-out images to measure AP on, with the classes of a config."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.commands.arguments import add_config_options, read_config
+from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.converters.coco import convert_coco
+from mmdet_vis.data.converters.split import split_stills
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1")
+    return int(text)
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=__doc__,
+        epilog="writes to DIR: train.json (COCO, categories as they are), train_partial.json (the same of images of "
+        "which only some objects are annotated), val_coco.json (COCO, the config's classes) and val.json (the same as "
+        "videos of one frame in the YouTube-VIS format, for tools/test_vis.py --eval)",
+    )
+    parser.add_argument("config", type=Path, help="config with categories and category_map")
+    parser.add_argument("ann_file", type=Path, help="COCO instances JSON")
+    parser.add_argument("out", type=Path, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--held-out", type=_count, default=60, help="images to measure on, all of whose objects are annotated (60)"
+    )
+    add_config_options(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command."""
+    args = build_parser(prog).parse_args(arguments)
+    config = read_config(args)
+    if "categories" not in config:
+        raise ConfigError(f"{args.config} has no categories: name the classes of the model there")
+    training, partial, measuring = split_stills(
+        args.ann_file, args.held_out, resolve_categories(config.categories), config.get("category_map")
+    )
+    ensure_writable_dir(args.out)
+    for name, content in (("train.json", training), ("train_partial.json", partial), ("val_coco.json", measuring)):
+        atomic_write(args.out / name, json.dumps(content).encode())
+        print(f"{args.out / name}: {len(content['images'])} images, {len(content['annotations'])} objects")
+    builder = convert_coco(args.out / "val_coco.json", progress=sys.stderr.isatty())
+    builder.write(args.out / "val.json")
+    print(f"{args.out / 'val.json'}: {builder.summary()}")
+    return 0
