@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 from mmdet_vis.commands.arguments import PRECISIONS, positive, seconds
 from mmdet_vis.errors import UserError
-from mmdet_vis.webui.server import check_address
 
 
 def port_number(text: str) -> int:
@@ -108,3 +108,22 @@ def _has_gradio() -> bool:
         return find_spec("gradio") is not None
     except ValueError:  # a module that was blocked
         return False
+
+
+def check_address(host: str, port: int) -> int:
+    """Make sure that the server can listen, before time goes into anything else; returns the port, a free one for 0.
+
+    Raises:
+        UserError: the port is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a port of one that has just ended counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another --port or --host"
+        ) from error

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.errors import UserError
 from mmdet_vis.webui.examples import make_example
 from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.runner import ModelStore, Runner
@@ -72,22 +70,3 @@ def _set_environment(root: Path) -> None:
 
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
-
-
-def check_address(host: str, port: int) -> int:
-    """Make sure that the server can listen, before time goes into anything else; returns the port, a free one for 0.
-
-    Raises:
-        UserError: the port is taken, or the address is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As servers do: a port of one that has just ended counts as free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            return int(probe.getsockname()[1])
-    except OSError as error:
-        raise UserError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another --port or --host"
-        ) from error
