@@ -115,6 +115,7 @@ PARTS: Mapping[str, Rules] = {
     "MemoryKeyFrame": {},
     "MemoryFraction": {"num": WHOLE},
     "MemoryAtMost": {"size": WHOLE, "step": WHOLE},
+    "MemoryFirstLastDistinct": {"size": WHOLE, "step": WHOLE},
     "MemoryFirstLastSpaced": {"size": WHOLE, "step": WHOLE},
     "TrackByIoU": {
         "iou": Rule(lambda v: v in ("mask", "box"), "'mask' or 'box'"),

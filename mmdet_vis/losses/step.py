@@ -35,11 +35,14 @@ class PropagationSettings:
         true_mask_share: share of the clips whose objects start from their true masks instead of the mask head's.
             The published weights were trained with 0; a network that starts from nothing needs more.
         bce_weight: weight of the pixels' cross entropy beside the soft IoU; the paper has none.
+        only: train the propagation head alone, on a network that stays as it is
+            (:class:`~mmdet_vis.losses.light_propagation.LightPropagationStep`).
     """
 
     max_objects: int = 5
     true_mask_share: float = 0.0
     bce_weight: float = 0.0
+    only: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The network and its parts."""
 
 from mmdet_vis.models.backbones import ResNet, ResNeXt, TimmBackbone
-from mmdet_vis.models.heads import FCNMaskHead, RPNHead, SeqPropHead, SharedFCBBoxHead
+from mmdet_vis.models.heads import FCNMaskHead, LightPropHead, RPNHead, SeqPropHead, SharedFCBBoxHead
 from mmdet_vis.models.necks import FPN
 from mmdet_vis.models.roi_extractor import SingleRoIExtractor
 from mmdet_vis.models.seq_mask_rcnn import Detections, Features, SeqMaskRCNN
@@ -11,6 +11,7 @@ __all__ = [
     "Detections",
     "FCNMaskHead",
     "Features",
+    "LightPropHead",
     "RPNHead",
     "ResNeXt",
     "ResNet",

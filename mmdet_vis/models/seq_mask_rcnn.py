@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmdet_vis.models.heads.mask import paste_masks
-from mmdet_vis.models.heads.propagation import FrameTerms
 from mmdet_vis.ops import multiclass_nms
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.registry import MODELS
@@ -90,9 +90,8 @@ class SeqMaskRCNN(nn.Module):
         self.bbox_head = MODELS.build({"in_channels": width, **bbox_head})
         self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
         self.mask_head = MODELS.build({"in_channels": width, **mask_head})
-        self.prop_head = MODELS.build(
-            {"in_channels": width, "c2_channels": channels[0], "c3_channels": channels[1], **prop_head}
-        )
+        inputs = prop_head_inputs(MODELS.get(prop_head["type"]), width, channels)
+        self.prop_head = MODELS.build({**inputs, **prop_head})
         self.test_cfg = test_cfg
         self.train_cfg = train_cfg or {}
         # A copy of the neck in a faster number format; in a list, so that it is no part of the weights.
@@ -181,13 +180,19 @@ class SeqMaskRCNN(nn.Module):
         """
         return self.bbox_head.classify(self.bbox_roi_extractor(levels, rois))
 
-    def encode_frame(self, features: Features) -> FrameTerms:
-        """What the propagation head needs of frames, see :meth:`SeqPropHead.encode_frame`."""
-        return self.prop_head.encode_frame(features.levels[0], features.stages[0], features.stages[1])
+    def encode_frame(self, features: Features) -> Any:
+        """What the propagation head needs of frames, see its ``encode_frame``."""
+        return self.prop_head.frame_terms(features.levels, features.stages)
 
     def forward(self, images: Tensor) -> Features:
         """Same as :meth:`extract`; the stages of the algorithm call the methods by name."""
         return self.extract(images)
+
+
+def prop_head_inputs(kind: Any, width: int, channels: Sequence[int]) -> Config:
+    """What a type of propagation head needs to know of the pyramid and the backbone, by the names of its arguments."""
+    known = {"in_channels": width, "c2_channels": channels[0], "c3_channels": channels[1], "stage_channels": channels}
+    return {k: v for k, v in known.items() if kind is not None and k in inspect.signature(kind).parameters}
 
 
 def rois_of(boxes: Tensor, image: int) -> Tensor:

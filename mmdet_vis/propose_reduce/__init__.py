@@ -5,6 +5,7 @@ from mmdet_vis.propose_reduce.key_frames import key_frames
 from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
     MemoryEveryNth,
+    MemoryFirstLastDistinct,
     MemoryFirstLastSpaced,
     MemoryFraction,
     MemoryKeyFrame,
@@ -16,6 +17,7 @@ __all__ = [
     "EngineSettings",
     "MemoryAtMost",
     "MemoryEveryNth",
+    "MemoryFirstLastDistinct",
     "MemoryFirstLastSpaced",
     "MemoryFraction",
     "MemoryKeyFrame",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmdet_vis.models.heads.propagation import FrameTerms
 from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN
 
 
@@ -22,17 +21,16 @@ class FrameFeatures:
 
     Attributes:
         levels: P2..P5, ``[1, C, h, w]`` each, for classifying boxes.
-        terms: for propagation; its ``p2`` is ``levels[0]``.
+        terms: for propagation: what the head's ``frame_terms`` gives; it may share ``levels[0]``.
     """
 
     levels: tuple[Tensor, ...]
-    terms: FrameTerms
+    terms: Any
 
     @property
     def nbytes(self) -> int:
         """Bytes held."""
-        shared = sum(t.nbytes for t in self.levels[1:])
-        return shared + sum(t.nbytes for t in self.terms.tensors())
+        return sum({id(t): t.nbytes for t in (*self.levels, *self.terms.tensors())}.values())
 
 
 class FrameReader(Protocol):
@@ -203,8 +201,7 @@ class FeatureStore:
             one = slice(position, position + 1)
             # Copies: a view would hold the memory of the whole batch.
             levels = tuple(x[one].clone() for x in features.levels[:-1])
-            own = FrameTerms(levels[0], *(x[one].clone() for x in terms.tensors()[1:]))
-            self._put(index, FrameFeatures(levels, own), direction, now)
+            self._put(index, FrameFeatures(levels, terms.own(one, levels[0])), direction, now)
 
     def _put(self, index: int, entry: FrameFeatures, direction: int, now: int) -> None:
         while self._frames and self._bytes + entry.nbytes > self._room(entry.nbytes):

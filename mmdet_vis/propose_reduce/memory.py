@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from mmdet_vis.registry import TASK_UTILS
+
+Look = Callable[[], Tensor]
+"""Gives a vector ``[D]`` of length 0 to 1, computed when asked for: what a group's objects look like in a frame."""
 
 
 class MemoryBank:
@@ -51,6 +56,48 @@ class MemoryBank:
         return self._values[:, : self.filled * self.positions]
 
 
+class SharedKeyBank:
+    """Memory of K objects whose keys are those of the frames.
+
+    Args:
+        time: the key frame.
+        keys: ``[P, D]`` of it.
+        values: ``[P, K, C]`` of it.
+        masks: ``[K, h, w]`` of it.
+        policy: which later frames are kept, and where.
+
+    Attributes:
+        masks: of the frame just passed.
+        times: frames that are remembered, by slot.
+    """
+
+    def __init__(self, time: int, keys: Tensor, values: Tensor, masks: Tensor, policy: MemoryPolicy) -> None:
+        self.policy, self.masks = policy, masks
+        self.times, self.keys = [time], [keys]
+        self.positions = len(keys)
+        self._values = values.new_empty((policy.capacity * self.positions, *values.shape[1:]))
+        self._values[: self.positions] = values
+
+    def write(self, slot: int, time: int, keys: Tensor, values: Tensor) -> None:
+        """Store a frame's keys ``[P, D]`` and values ``[P, K, C]`` in a slot that the policy gave.
+
+        Raises:
+            ValueError: slots are not filled in order.
+        """
+        if slot > len(self.times):
+            raise ValueError(f"slot {slot} of a memory of {len(self.times)} frames: the slots before must be filled")
+        if slot == len(self.times):
+            self.times.append(time)
+            self.keys.append(keys)
+        self.times[slot], self.keys[slot] = time, keys
+        self._values[slot * self.positions : (slot + 1) * self.positions] = values
+
+    @property
+    def values(self) -> Tensor:
+        """``[M * P, K, C]`` of the M frames that are remembered."""
+        return self._values[: len(self.times) * self.positions]
+
+
 class MemoryPolicy(Protocol):
     """Decides, for one memory and one direction of time, where the entry of a frame is written.
 
@@ -60,10 +107,14 @@ class MemoryPolicy(Protocol):
     capacity: int
     """Slots that the memory must have."""
 
-    def slot(self, distance: int) -> int | None:
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
         """Slot for the frame this many frames from the key frame, or None if it is not remembered.
 
         Called once for each distance 1, 2, 3 … in order. A slot given before is overwritten.
+
+        Args:
+            distance: frames from the key frame.
+            look: of the objects in this frame, for policies that compare frames; None where nobody knows.
         """
         ...
 
@@ -80,7 +131,7 @@ class EveryNth:
         self.step = step
         self.capacity = 1 + num_frames // step
 
-    def slot(self, distance: int) -> int | None:
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
         """See :class:`MemoryPolicy`."""
         return distance // self.step if distance % self.step == 0 else None
 
@@ -90,7 +141,7 @@ class KeyFrameOnly:
 
     capacity = 1
 
-    def slot(self, distance: int) -> int | None:
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
         """See :class:`MemoryPolicy`."""
         return None
 
@@ -112,7 +163,7 @@ class EvenlySpread:
         self.step = step
         self.slots: dict[int, int] = {0: 0}
 
-    def slot(self, distance: int) -> int | None:
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
         """See :class:`MemoryPolicy`."""
         if distance % self.step:
             return None
@@ -140,13 +191,80 @@ class FirstLastSpaced:
         self.step = step
         self._next = 2
 
-    def slot(self, distance: int) -> int | None:
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
         """See :class:`MemoryPolicy`. Slot 1 is the frame just passed; the spaced ones take turns in the others."""
         if distance % self.step:
             return 1
         slot = self._next
         self._next = 2 + (slot - 1) % (self.capacity - 2)
         return slot
+
+
+class FirstLastDistinct:
+    """The key frame, the frame just passed, and the frames in which the objects look least like each other.
+
+    Every ``step``-th frame is a candidate. While there is room it is kept; then, of the kept ones and the candidate,
+    the one goes that looks most like another (the key frame stays). Where nobody knows the looks, the oldest goes.
+
+    Args:
+        size: entries, at least 3; all but two hold the frames that differ.
+        step: distance between candidates.
+    """
+
+    def __init__(self, size: int, step: int) -> None:
+        self.capacity = size
+        self.step = step
+        self.looks: dict[int, Tensor] = {}
+        self._order: list[int] = []
+
+    def slot(self, distance: int, look: Look | None = None) -> int | None:
+        """See :class:`MemoryPolicy`. Slot 1 is the frame just passed, unless it is kept in another one."""
+        if distance % self.step:
+            return 1
+        chosen = self._choose(None if look is None else look())
+        return 1 if chosen is None else chosen
+
+    def _choose(self, look: Tensor | None) -> int | None:
+        used = len(self._order)
+        if used < self.capacity - 2:
+            chosen: int | None = 2 + used
+        elif look is None:
+            chosen = self._order[0]
+        else:
+            chosen = self._most_alike(look)
+        if chosen is not None:
+            self._order = [s for s in self._order if s != chosen] + [chosen]
+            if look is not None:
+                self.looks[chosen] = look
+        return chosen
+
+    def _most_alike(self, look: Tensor) -> int | None:
+        """The slot to give up for a candidate of this look; None if the candidate is the one to go."""
+        slots = sorted(self.looks)
+        vectors = torch.stack([*(self.looks[s] for s in slots), look])
+        alike = vectors @ vectors.t()
+        alike.fill_diagonal_(-1.0)
+        first = int(alike.max(dim=1).values.argmax())
+        second = int(alike[first].argmax())
+        # Of the two most alike, the one goes that is also more like the rest.
+        rest = alike.topk(2, dim=1).values[:, 1]
+        gone = first if rest[first] >= rest[second] else second
+        return slots[gone] if gone < len(slots) else None
+
+
+@TASK_UTILS.register_module()
+class MemoryFirstLastDistinct:
+    """Config of :class:`FirstLastDistinct`: few entries, for heads that compare the looks of frames."""
+
+    def __init__(self, size: int = 5, step: int = 2) -> None:
+        if size < 3 or step < 2:
+            raise ValueError(f"the memory needs size >= 3 and step >= 2, got {size} and {step}")
+        self.size = size
+        self.step = step
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        return FirstLastDistinct(self.size, self.step)
 
 
 @TASK_UTILS.register_module()

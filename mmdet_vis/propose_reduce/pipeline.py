@@ -17,6 +17,7 @@ from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
+from mmdet_vis.propose_reduce.carry import entry_channels
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import key_frames
@@ -115,8 +116,7 @@ def propose_reduce(
     ):
         groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
         positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
-        channels = model.prop_head.key_channels + model.prop_head.channels
-        frame_bytes = positions * channels * engine.dtype.itemsize
+        frame_bytes = positions * entry_channels(model.prop_head) * engine.dtype.itemsize
         reserved = pending_bytes(model)
         store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device, reserved))
         swept = 0

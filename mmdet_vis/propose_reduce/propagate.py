@@ -11,20 +11,24 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_aggregate
+from mmdet_vis.models.heads.light_propagation import LightPropHead
+from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.propose_reduce.carry import carrier_of
 from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
-from mmdet_vis.propose_reduce.feature_store import FeatureStore
+from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameFeatures
 from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
-    MemoryBank,
     MemoryEveryNth,
+    MemoryFirstLastDistinct,
     MemoryFirstLastSpaced,
     MemoryFraction,
     MemoryKeyFrame,
 )
 from mmdet_vis.propose_reduce.propose import Group
 
-MemoryConfig = MemoryEveryNth | MemoryFraction | MemoryAtMost | MemoryFirstLastSpaced | MemoryKeyFrame
+MemoryConfig = (
+    MemoryEveryNth | MemoryFraction | MemoryAtMost | MemoryFirstLastSpaced | MemoryFirstLastDistinct | MemoryKeyFrame
+)
 
 
 class Propagator:
@@ -44,7 +48,7 @@ class Propagator:
 
     def __init__(
         self,
-        head: SeqPropHead,
+        head: SeqPropHead | LightPropHead,
         store: FeatureStore,
         collector: SequenceCollector,
         memory: MemoryConfig,
@@ -53,15 +57,13 @@ class Propagator:
         admit: Callable[[Group, Tensor], list[int]] | None = None,
         on_frame: Callable[[], None] | None = None,
     ) -> None:
-        self.head = head
+        self.carrier = carrier_of(head, chunk_bytes)
         self.store = store
         self.collector = collector
         self.memory = memory
         self.num_frames = num_frames
-        self.chunk_bytes = chunk_bytes
         self.admit = admit
         self.on_frame = on_frame
-        self._composed = head.composed_skip()
 
     @torch.no_grad()
     def run(self, groups: Sequence[Group]) -> None:
@@ -91,60 +93,40 @@ class Propagator:
             if self.on_frame is not None:
                 self.on_frame()
         for group in groups:
-            group.bank = None
+            group.memory = None
 
     def _step(self, t: int, groups: list[Group], direction: int, last: bool) -> Tensor:
         """Segment frame ``t`` for some groups; returns their soft masks ``[N, H, W]``."""
         features = self.store.get(t, direction)
-        terms = features.terms
         if not groups:
-            return terms.p2.new_zeros((0, 4 * terms.p2.shape[-2], 4 * terms.p2.shape[-1]), dtype=torch.float32)
+            height, width = features.levels[0].shape[-2:]
+            return features.levels[0].new_zeros((0, 4 * height, 4 * width), dtype=torch.float32)
         for group in groups:
-            self._prepare(group, terms, direction)
-        sizes = [g.size for g in groups]
-        read = torch.cat(
-            [self.head.read(terms.query_key[0], g.bank.keys, g.bank.values) for g in groups if g.bank is not None]
-        )
-        chunk = self._chunk(terms)
-        probability = torch.cat([self.head.decode(part, terms) for part in read.split(chunk)])
-        soft = torch.cat([soft_aggregate(p) for p in probability.split(sizes)])
-        self.collector.add_frame(t, [i for g in groups for i in g.indices], soft, features)
+            self._prepare(group, features, direction)
+        soft = self.carrier.segment([g.memory for g in groups], features, t)
+        whole = self.carrier.full_size(soft)
+        self.collector.add_frame(t, [i for g in groups for i in g.indices], whole, features)
         if not last:
-            self._remember(t, groups, soft, terms)
-        return soft
+            self._remember(t, groups, soft, features)
+        return whole
 
-    def _chunk(self, terms: FrameTerms) -> int:
-        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
-
-    def _prepare(self, group: Group, terms: FrameTerms, direction: int) -> None:
+    def _prepare(self, group: Group, features: FrameFeatures, direction: int) -> None:
         """Start a group's memory when the sweep reaches it."""
         if group.entry is None:
-            group.indices = self.collector.add_sequences(group.size, terms.p2.device)
-            group.entry = self._memorize(group.binary_masks(terms.p2.device), terms)
-        if group.bank is None:
+            device = features.levels[0].device
+            group.indices = self.collector.add_sequences(group.size, device)
+            group.entry = self.carrier.enter(group.binary_masks(device), features, group.key)
+        if group.memory is None:
             ahead = self.num_frames - 1 - group.key if direction > 0 else group.key
-            group.bank = MemoryBank(*group.entry, self.memory.start(ahead, self.num_frames))
+            group.memory = self.carrier.memory(group.entry, self.memory.start(ahead, self.num_frames))
 
-    def _memorize(self, masks: Tensor, terms: FrameTerms) -> tuple[Tensor, Tensor]:
-        skip = self.head.frame_skip(terms.p2), self._composed
-        parts = [self.head.memorize(terms.p2, part, skip) for part in masks.split(self._chunk(terms))]
-        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
-
-    def _remember(self, t: int, groups: list[Group], soft: Tensor, terms: FrameTerms) -> None:
-        """Write the frame into the memories whose policy wants it: the soft masks, not the thresholded ones."""
-        writes: list[tuple[MemoryBank, int, Tensor]] = []
-        for group, masks in zip(groups, soft.split([g.size for g in groups]), strict=True):
-            if t == group.key or group.bank is None:
-                continue
-            slot = group.bank.policy.slot(abs(t - group.key))
-            if slot is not None:
-                writes.append((group.bank, slot, masks))
-        if not writes:
-            return
-        keys, values = self._memorize(torch.cat([w[2] for w in writes]), terms)
-        sizes = [len(w[2]) for w in writes]
-        for (bank, slot, _), k, v in zip(writes, keys.split(sizes), values.split(sizes), strict=True):
-            bank.write(slot, k, v)
+    def _remember(self, t: int, groups: list[Group], soft: Tensor, features: FrameFeatures) -> None:
+        """Let the groups for which this is not the key frame remember it."""
+        parts = zip(groups, soft.split([g.size for g in groups]), strict=True)
+        passing = [(g, masks) for g, masks in parts if t != g.key]
+        if passing:
+            memories, distances = [g.memory for g, _ in passing], [abs(t - g.key) for g, _ in passing]
+            self.carrier.remember(memories, distances, torch.cat([masks for _, masks in passing]), features, t)
 
 
 def uncovered(group: Group, soft: Tensor, iou_thr: float) -> list[int]:

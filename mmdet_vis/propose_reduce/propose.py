@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from mmdet_vis.propose_reduce.memory import MemoryBank
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks
 
@@ -25,15 +25,15 @@ class Group:
         key: index of the key frame.
         masks: K RLEs of the detected masks at the resized image's size.
         indices: index of each object among all sequences of the video, given when its propagation starts.
-        entry: memory keys and values of the key frame.
-        bank: memory of the sweep under way.
+        entry: the key frame in memory form, see :class:`~mmdet_vis.propose_reduce.carry.Carrier`.
+        memory: of the sweep under way.
     """
 
     key: int
     masks: list[RLE]
     indices: list[int] = field(default_factory=list)
-    entry: tuple[Tensor, Tensor] | None = None
-    bank: MemoryBank | None = None
+    entry: Any = None
+    memory: Any = None
 
     @property
     def size(self) -> int:

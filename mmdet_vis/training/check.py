@@ -31,6 +31,7 @@ SETTINGS: Rules = {
     **dict.fromkeys(("num", "max_objects"), WHOLE),
     "beta": DECAY,
     "bce_weight": NOT_NEGATIVE,
+    "only": Rule(lambda v: isinstance(v, bool), "True or False"),
 }
 TRAIN: Rules = {
     "dataset": TABLE,

@@ -21,6 +21,7 @@ from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.clips import build_loader
 from mmdet_vis.device import resolve_device
 from mmdet_vis.errors import CheckpointError, ConfigError
+from mmdet_vis.losses.light_propagation import LightPropagationStep
 from mmdet_vis.losses.step import TrainingStep
 from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
 from mmdet_vis.registry import DATASETS, file_of
@@ -79,7 +80,7 @@ def build_runner(
             "categories=... with the same value as the config's own"
         )
     preprocess = config.data_preprocessor
-    step = TrainingStep(
+    step = (LightPropagationStep if settings.prop.only else TrainingStep)(
         network, settings, preprocess["mean"], preprocess["std"], preprocess.get("to_rgb", True),
         preprocess.get("size_divisor", 32),
     ).to(where)  # fmt: skip

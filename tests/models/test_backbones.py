@@ -144,3 +144,32 @@ def test_levels_have_the_declared_strides(name):
         (channels, 64 // stride, 96 // stride)
         for channels, stride in zip(backbone.out_channels, backbone.strides, strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    "options", [{"model_name": "mobilenetv2_100", "pad_type": "same"}, {"model_name": "tf_efficientnet_lite0"}]
+)
+def test_fused_convolutions_compute_the_same(options):
+    torch.manual_seed(0)
+    backbone = TimmBackbone(**options).eval()
+    for norm in backbone.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.running_mean.normal_(0, 0.1)
+            norm.running_var.uniform_(0.5, 1.5)
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        expected = backbone(images)
+        backbone.fold_batch_norm()
+        count = backbone.fuse()
+        found = backbone(images)
+    assert count > 30
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * float(b.abs().max()))
+
+
+def test_fused_convolution_refuses_sizes_that_its_padding_is_not_made_for():
+    backbone = TimmBackbone("mobilenetv2_100", pad_type="same").eval()
+    backbone.fold_batch_norm()
+    backbone.fuse()
+    with torch.no_grad(), pytest.raises(ValueError, match="even sizes"):
+        backbone(torch.zeros(1, 3, 63, 96))

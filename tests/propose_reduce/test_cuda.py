@@ -69,7 +69,7 @@ def test_no_host_synchronisation_in_the_sweeps(tiny, monkeypatch):
     def strict(self, t, groups, direction, last):
         self.store.get(t, direction)
         for group in groups:
-            self._prepare(group, self.store.get(t, direction).terms, direction)
+            self._prepare(group, self.store.get(t, direction), direction)
         torch.cuda.set_sync_debug_mode("error")
         try:
             return step(self, t, groups, direction, last)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, MemoryFirstLastSpaced, MemoryFraction
+from mmdet_vis.propose_reduce import (
+    MemoryAtMost,
+    MemoryEveryNth,
+    MemoryFirstLastDistinct,
+    MemoryFirstLastSpaced,
+    MemoryFraction,
+)
 from mmdet_vis.propose_reduce.memory import MemoryBank
 
 
@@ -54,8 +61,36 @@ def test_first_last_spaced():
     assert remembered(MemoryFirstLastSpaced(size=5, step=4), 2) == [0, 2]
 
 
+def test_first_last_distinct_keeps_what_looks_different():
+    looks = {2: 0.0, 4: 0.1, 6: 1.5, 8: 0.05, 10: 2.9}  # angles
+
+    def look(distance):
+        return lambda: torch.tensor([np.cos(looks[distance]), np.sin(looks[distance])])
+
+    policy = MemoryFirstLastDistinct(4, 2).start(20, 20)
+    slots = {d: policy.slot(d, look(d) if d in looks else None) for d in range(1, 11)}
+    assert {slots[d] for d in (1, 3, 5, 7, 9)} == {1}  # just passed
+    assert [slots[2], slots[4]] == [2, 3]
+    assert slots[6] in (2, 3)  # 0.0 or 0.1 goes: they look alike
+    assert slots[8] in (1, slots[2] + slots[4] - slots[6])  # like the one that stayed: one of these two is kept
+    assert slots[10] != 1
+    assert policy.capacity == 4
+
+
+def test_first_last_distinct_without_looks_takes_turns():
+    policy = MemoryFirstLastDistinct(4, 2).start(20, 20)
+    assert [policy.slot(d) for d in range(1, 11)] == [1, 2, 1, 3, 1, 2, 1, 3, 1, 2]
+
+
 @pytest.mark.parametrize(
-    "wrong", [(MemoryEveryNth, 0), (MemoryFraction, 0), (MemoryAtMost, 1), (MemoryFirstLastSpaced, 2)]
+    "wrong",
+    [
+        (MemoryEveryNth, 0),
+        (MemoryFraction, 0),
+        (MemoryAtMost, 1),
+        (MemoryFirstLastSpaced, 2),
+        (MemoryFirstLastDistinct, 2),
+    ],
 )
 def test_wrong_sizes(wrong):
     with pytest.raises(ValueError, match=r"at least|needs"):

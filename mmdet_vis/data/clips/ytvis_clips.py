@@ -15,6 +15,7 @@ from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.data.clips.copy_paste import Cutout, PasteOptions, is_whole, paste_some
 from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
+from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
 from mmdet_vis.data.datasets.ytvis import find_categories, frame_files
 from mmdet_vis.data.formats.json_files import load_annotations
@@ -54,6 +55,8 @@ class YTVISClips(ClipDataset):
         ann_file: JSON file, relative to ``data_root``.
         img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
         categories: the network's classes in their order: names, or the name of a benchmark. None: as in the file.
+        category_map: for each class its names in the file, see
+            :class:`~mmdet_vis.data.training.still_clips.StillClips`; None: classes are found by name.
         data_root: relative to the working directory; absolute paths of the other arguments ignore it.
         num_frames: frames per clip, at least 2; see :func:`~mmdet_vis.data.clips.tracks.choose_frames`.
         max_gap: how many frames the first and the last of a clip may be apart; None: any number, as published.
@@ -71,6 +74,7 @@ class YTVISClips(ClipDataset):
         ann_file: str | Path,
         img_prefix: str | Path,
         categories: str | Sequence[str] | None = None,
+        category_map: Mapping[str, Sequence[str]] | None = None,
         data_root: str | Path = "data",
         num_frames: int = 2,
         max_gap: int | None = None,
@@ -85,11 +89,15 @@ class YTVISClips(ClipDataset):
         self.ann_file, folder = Path(data_root, ann_file), Path(data_root, img_prefix)
         content = load_annotations(self.ann_file)
         index = index_videos(content, str(self.ann_file))
-        self.categories = tuple(index.categories.values()) if categories is None else resolve_categories(categories)
-        ids = find_categories(self.categories, index.categories, self.ann_file)
+        wanted = None if categories is None else resolve_categories(categories)
+        if category_map is not None:
+            self.categories, labels = map_categories(content, wanted, category_map, self.ann_file)
+        else:
+            self.categories = tuple(index.categories.values()) if wanted is None else wanted
+            ids = find_categories(self.categories, index.categories, self.ann_file)
+            labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
-        labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
         objects = _by_video(content, list(index.videos), labels, self.ann_file)
         self.videos = [
             _read_video(video, entry, folder, objects[video.id], labels, self.ann_file)

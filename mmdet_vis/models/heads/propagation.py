@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -38,6 +39,10 @@ class FrameTerms:
     def tensors(self) -> tuple[Tensor, ...]:
         """All tensors, for measuring and moving."""
         return self.p2, self.query_key, self.query_value, self.skip3, self.skip2
+
+    def own(self, index: slice, p2: Tensor) -> FrameTerms:
+        """Copies of some of the B frames, which hold no memory of the others; ``p2`` is theirs already."""
+        return FrameTerms(p2, *(t[index].clone() for t in self.tensors()[1:]))
 
     def __getitem__(self, index: slice | Tensor) -> FrameTerms:
         """The terms of some of the B frames (an index tensor repeats a frame for each of its objects)."""
@@ -135,6 +140,10 @@ class SeqPropHead(nn.Module):
         if self.key_norm is None:
             return keys
         return F.normalize(keys.float(), dim=1).mul(self.key_norm).to(keys.dtype)
+
+    def frame_terms(self, levels: Sequence[Tensor], stages: Sequence[Tensor]) -> FrameTerms:
+        """:meth:`encode_frame` of a pyramid P2.. and a backbone's stages C2.. of B frames."""
+        return self.encode_frame(levels[0], stages[0], stages[1])
 
     def encode_frame(self, p2: Tensor, c2: Tensor, c3: Tensor) -> FrameTerms:
         """Compute once what every object of a frame shares.

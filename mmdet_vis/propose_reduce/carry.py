@@ -1,0 +1,231 @@
+"""The step from frame to frame: what each type of propagation head needs done around its functions on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms, rivals_of
+from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_aggregate
+from mmdet_vis.propose_reduce.feature_store import FrameFeatures
+from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
+
+
+class Carrier(Protocol):
+    """Carries groups of objects from one frame to the next.
+
+    Masks are soft, ``[N, h, w]`` float32 in [0, 1] over all objects of all groups in order; ``h`` and ``w`` are the
+    carrier's own choice, :meth:`full_size` brings them to the size of the padded image.
+    """
+
+    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> Any:
+        """Write a group's detected masks ``[K, H, W]`` (0 or 1) of key frame ``time`` into memory form: an entry."""
+        ...
+
+    def memory(self, entry: Any, policy: MemoryPolicy) -> Any:
+        """A memory that holds an entry so far, at the start of a sweep."""
+        ...
+
+    def segment(self, memories: Sequence[Any], features: FrameFeatures, time: int) -> Tensor:
+        """Masks of all objects in frame ``time``, after those of a group have competed."""
+        ...
+
+    def remember(
+        self, memories: Sequence[Any], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
+        time: int,
+    ) -> None:  # fmt: skip
+        """Write frame ``time`` into the memories whose policy wants it: the soft masks, not the thresholded ones.
+
+        Args:
+            memories: of groups for which it is not the key frame.
+            distances: of the frame from each group's key frame.
+            soft: the masks of these groups' objects.
+        """
+        ...
+
+    def full_size(self, soft: Tensor) -> Tensor:
+        """Soft masks at the size of the padded image."""
+        ...
+
+
+def carrier_of(head: Any, chunk_bytes: int) -> Carrier:
+    """The carrier for a propagation head.
+
+    Args:
+        head: a propagation head.
+        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
+    """
+    return (
+        SharedKeyCarrier(head, chunk_bytes) if isinstance(head, LightPropHead) else ObjectKeyCarrier(head, chunk_bytes)
+    )
+
+
+def entry_channels(head: Any) -> int:
+    """Numbers that each position of a remembered frame takes for each object."""
+    return head.channels if isinstance(head, LightPropHead) else head.key_channels + head.channels
+
+
+class ObjectKeyCarrier:
+    """For :class:`SeqPropHead`: every object has keys of its own, and masks are drawn at the size of the image."""
+
+    def __init__(self, head: SeqPropHead, chunk_bytes: int) -> None:
+        self.head = head
+        self.chunk_bytes = chunk_bytes
+        self._composed = head.composed_skip()
+
+    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> tuple[Tensor, Tensor]:
+        """See :class:`Carrier`; keys ``[K, P, D]`` and values ``[K, P, V]``."""
+        return self._memorize(masks, features.terms)
+
+    def memory(self, entry: tuple[Tensor, Tensor], policy: MemoryPolicy) -> MemoryBank:
+        """See :class:`Carrier`."""
+        return MemoryBank(*entry, policy)
+
+    def segment(self, memories: Sequence[MemoryBank], features: FrameFeatures, time: int) -> Tensor:
+        """See :class:`Carrier`."""
+        terms: FrameTerms = features.terms
+        read = torch.cat([self.head.read(terms.query_key[0], bank.keys, bank.values) for bank in memories])
+        probability = torch.cat([self.head.decode(part, terms) for part in read.split(self._chunk(terms))])
+        return torch.cat([soft_aggregate(p) for p in probability.split([len(bank.keys) for bank in memories])])
+
+    def remember(
+        self, memories: Sequence[MemoryBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
+        time: int,
+    ) -> None:  # fmt: skip
+        """See :class:`Carrier`."""
+        writes: list[tuple[MemoryBank, int, Tensor]] = []
+        for bank, distance, masks in zip(memories, distances, soft.split([len(b.keys) for b in memories]), strict=True):
+            slot = bank.policy.slot(distance)
+            if slot is not None:
+                writes.append((bank, slot, masks))
+        if not writes:
+            return
+        keys, values = self._memorize(torch.cat([w[2] for w in writes]), features.terms)
+        sizes = [len(w[2]) for w in writes]
+        for (bank, slot, _), k, v in zip(writes, keys.split(sizes), values.split(sizes), strict=True):
+            bank.write(slot, k, v)
+
+    def full_size(self, soft: Tensor) -> Tensor:
+        """See :class:`Carrier`: they have it."""
+        return soft
+
+    def _memorize(self, masks: Tensor, terms: FrameTerms) -> tuple[Tensor, Tensor]:
+        skip = self.head.frame_skip(terms.p2), self._composed
+        parts = [self.head.memorize(terms.p2, part, skip) for part in masks.split(self._chunk(terms))]
+        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+    def _chunk(self, terms: FrameTerms) -> int:
+        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
+
+
+@dataclass
+class SharedEntry:
+    """A key frame's entry: its keys ``[P, D]``, values ``[P, K, C]`` and masks ``[K, h, w]`` at 1/4."""
+
+    time: int
+    keys: Tensor
+    values: Tensor
+    masks: Tensor
+
+
+class SharedKeyCarrier:
+    """For :class:`LightPropHead`: keys and attention are the frame's, and masks are carried at 1/4 of the image.
+
+    Attributes:
+        visible: ``[N]`` probability that each object is there at all, of the frame segmented last.
+    """
+
+    SEEN = 0.5
+    """An object whose probability of being there is less has no mask in a frame."""
+
+    def __init__(self, head: LightPropHead, chunk_bytes: int) -> None:
+        self.head = head
+        self.chunk_bytes = chunk_bytes
+        self.visible: Tensor | None = None
+
+    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> SharedEntry:
+        """See :class:`Carrier`."""
+        terms: LightTerms = features.terms
+        small = self.head.shrink(masks, (terms.skip2.shape[-2], terms.skip2.shape[-1]))
+        values = self._memorize(small, [len(small)], terms)
+        return SharedEntry(time, terms.key[0].flatten(1).t().contiguous(), values, small)
+
+    def memory(self, entry: SharedEntry, policy: MemoryPolicy) -> SharedKeyBank:
+        """See :class:`Carrier`."""
+        return SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy)
+
+    def segment(self, memories: Sequence[SharedKeyBank], features: FrameFeatures, time: int) -> Tensor:
+        """See :class:`Carrier`."""
+        terms: LightTerms = features.terms
+        sizes = [len(bank.masks) for bank in memories]
+        weights: dict[int, Tensor] = {}
+        read = []
+        for bank in memories:
+            for t, keys in zip(bank.times, bank.keys, strict=True):
+                if t not in weights:
+                    weights[t] = self.head.weights(terms, keys, just_before=abs(t - time) == 1)
+            read.append(self.head.read([weights[t] for t in bank.times], bank.values))
+        before = torch.cat([bank.masks for bank in memories])
+        rivals = rivals_of(before, sizes)
+        chunk = self._chunk(terms)
+        parts = zip(torch.cat(read).split(chunk), before.split(chunk), rivals.split(chunk), strict=True)
+        found = [self.head.decode(r, terms, b, o) for r, b, o in parts]
+        self.visible = torch.cat([f.visible for f in found]).sigmoid()
+        probability = torch.cat([f.logits for f in found]).sigmoid_()
+        soft = torch.cat([soft_aggregate(p) for p in probability.split(sizes)])
+        soft = soft * (self.visible >= self.SEEN)[:, None, None]
+        for bank, masks in zip(memories, soft.split(sizes), strict=True):
+            bank.masks = masks
+        return soft
+
+    def remember(
+        self, memories: Sequence[SharedKeyBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
+        time: int,
+    ) -> None:  # fmt: skip
+        """See :class:`Carrier`."""
+        terms: LightTerms = features.terms
+        keys = terms.key[0].flatten(1).t().contiguous()
+        writes: list[tuple[SharedKeyBank, int, Tensor]] = []
+        for bank, distance, masks in zip(
+            memories, distances, soft.split([len(b.masks) for b in memories]), strict=True
+        ):
+            slot = bank.policy.slot(distance, _look_of(keys, masks))
+            if slot is not None:
+                writes.append((bank, slot, masks))
+        if not writes:
+            return
+        sizes = [len(w[2]) for w in writes]
+        values = self._memorize(torch.cat([w[2] for w in writes]), sizes, terms)
+        for (bank, slot, _), value in zip(writes, values.split(sizes, dim=1), strict=True):
+            bank.write(slot, time, keys, value)
+
+    def full_size(self, soft: Tensor) -> Tensor:
+        """See :class:`Carrier`."""
+        return F.interpolate(soft[:, None], scale_factor=4, mode="bilinear", align_corners=False)[:, 0]
+
+    def _memorize(self, masks: Tensor, sizes: Sequence[int], terms: LightTerms) -> Tensor:
+        """Entries ``[P, N, C]``."""
+        chunk = self._chunk(terms)
+        parts = zip(masks.split(chunk), rivals_of(masks, sizes).split(chunk), strict=True)
+        return torch.cat([self.head.memorize(terms, m, r).transpose(0, 1) for m, r in parts], dim=1)
+
+    def _chunk(self, terms: LightTerms) -> int:
+        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
+
+
+def _look_of(keys: Tensor, masks: Tensor) -> Look:
+    """What the objects ``[K, h, w]`` of a group look like in a frame with keys ``[P, D]``: ``[D]``, of length 0 to 1.
+
+    The mean key where they are. It is asked for only by policies that compare frames.
+    """
+
+    def look() -> Tensor:
+        share = F.avg_pool2d(masks.sum(dim=0, keepdim=True).clamp(0, 1)[None], 4).flatten()
+        return (share @ keys.float()) / share.sum().clamp(min=1e-6)
+
+    return look

@@ -1,0 +1,128 @@
+"""Carrying objects with the light propagation head through a whole video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.config.load import build_model, load_config
+from mmdet_vis.propose_reduce.carry import SharedKeyCarrier
+from mmdet_vis.propose_reduce.feature_store import FrameFeatures
+from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
+from mmdet_vis.structures import decode_masks
+from mmdet_vis.weights.checkpoint import save_safetensors
+from tests.tiny import moving_frames, write_config
+
+LIGHT = """
+_base_ = "tiny.py"
+model = dict(prop_head=dict(_delete_=True, type="LightPropHead", channels=16, mid_channels=8, fine_channels=8,
+                            key_channels=8, trunk_channels=16))
+propose_reduce = dict(memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=2))
+"""
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> VISModel:
+    folder = tmp_path_factory.mktemp("light")
+    write_config(folder, Path(__file__).parents[2])
+    config = folder / "light.py"
+    config.write_text(LIGHT)
+    torch.manual_seed(0)
+    network = build_model(load_config(config))
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim > 1 and not name.startswith(("backbone", "prop_head")):
+                torch.nn.init.kaiming_normal_(parameter)
+        network.bbox_head.fc_cls.weight.mul_(0.3)
+        network.rpn_head.rpn_reg.weight.mul_(0.1)
+        network.prop_head.object.bias.fill_(5.0)  # everything is there
+    save_safetensors(network, folder / "light.safetensors")
+    return load_model(config, folder / "light.safetensors", device="cpu", precision="float32")
+
+
+def test_a_video_from_end_to_end(light):
+    frames = moving_frames(9)
+    result = segment_video(light, frames, key_num=3)
+    assert result.sequences
+    assert all(len(s.masks) == 9 and s.masks[0]["size"] == [64, 96] for s in result.sequences)
+    again = segment_video(light, frames, key_num=3)
+    assert [s.masks for s in again.sequences] == [s.masks for s in result.sequences]
+
+
+def test_chunks_and_recomputed_features_change_nothing(light, monkeypatch):
+    frames = moving_frames(7)
+    whole = segment_video(light, frames, key_num=2)
+    monkeypatch.setitem(__import__("mmdet_vis.api", fromlist=["CHUNK_BYTES"]).CHUNK_BYTES, "cpu", 1)
+    parts = segment_video(light, frames, key_num=2, feature_memory=1)
+    assert len(parts.sequences) == len(whole.sequences)
+    for a, b in zip(parts.sequences, whole.sequences, strict=True):
+        assert a.score == pytest.approx(b.score, abs=1e-4)
+        assert (decode_masks(a.masks) != decode_masks(b.masks)).mean() < 1e-3
+
+
+def carrier(light: VISModel) -> tuple[SharedKeyCarrier, list[FrameFeatures]]:
+    network = light.network
+    images = light.preprocess(moving_frames(4))
+    with torch.no_grad():
+        features = network.extract(images)
+        terms = network.encode_frame(features)
+    frames = [
+        FrameFeatures(tuple(x[t : t + 1] for x in features.levels[:-1]), terms.own(slice(t, t + 1), features.levels[0]))
+        for t in range(4)
+    ]
+    return SharedKeyCarrier(network.prop_head, 1 << 30), frames
+
+
+@torch.no_grad()
+def test_groups_do_not_see_each_other(light):
+    """Two groups carried together are what they are alone."""
+    one, frames = carrier(light)
+    objects = (torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    sizes = [2, 1]
+
+    def run(groups):
+        memories = [one.memory(one.enter(g, frames[0], 0), EveryNth(4)) for g in groups]
+        for t in (1, 2, 3):
+            soft = one.segment(memories, frames[t], t)
+            one.remember(memories, [t] * len(memories), soft, frames[t], t)
+        return soft, one.visible
+
+    together, visible = run(objects.split(sizes))
+    alone = [run([g]) for g in objects.split(sizes)]
+    torch.testing.assert_close(together, torch.cat([a[0] for a in alone]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(visible, torch.cat([a[1] for a in alone]), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_what_is_not_there_has_no_mask(light, monkeypatch):
+    one, frames = carrier(light)
+    objects = torch.ones(2, 64, 96)
+    memory = one.memory(one.enter(objects, frames[0], 0), EveryNth(4))
+    monkeypatch.setattr(one, "SEEN", 0.0)
+    assert one.segment([memory], frames[1], 1).any()
+    monkeypatch.setattr(one, "SEEN", 1.1)
+    assert not one.segment([memory], frames[1], 1).any()
+
+
+def test_bank_of_shared_keys():
+    bank = SharedKeyBank(7, torch.zeros(4, 3), torch.zeros(4, 2, 5), torch.zeros(2, 1, 1), FirstLastSpaced(4, 2))
+    bank.write(1, 8, torch.ones(4, 3), torch.ones(4, 2, 5))
+    bank.write(2, 9, torch.full((4, 3), 2.0), torch.full((4, 2, 5), 2.0))
+    bank.write(1, 10, torch.full((4, 3), 3.0), torch.full((4, 2, 5), 3.0))
+    assert bank.times == [7, 10, 9]
+    assert [float(k[0, 0]) for k in bank.keys] == [0, 3, 2]
+    assert bank.values[::4, 0, 0].tolist() == [0, 3, 2]
+    with pytest.raises(ValueError, match="slots before"):
+        SharedKeyBank(0, torch.zeros(1, 1), torch.zeros(1, 1, 1), torch.zeros(1), EveryNth(9)).write(
+            2, 2, torch.zeros(1, 1), torch.zeros(1, 1, 1)
+        )
+
+
+def test_full_size_is_four_times_as_large(light):
+    one, _ = carrier(light)
+    assert np.asarray(one.full_size(torch.full((2, 3, 5), 0.25))).shape == (2, 12, 20)
+    assert one.full_size(torch.full((2, 3, 5), 0.25)).allclose(torch.tensor(0.25))
