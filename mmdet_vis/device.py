@@ -105,6 +105,8 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     if hasattr(model.backbone, "fold_batch_norm"):
         model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(model.backbone, "fuse"):
+        model.backbone.fuse()
     model.fast_neck = []
     if precision.dtype != torch.float32:
         model.fast_neck = [copy.deepcopy(model.neck).to(precision.dtype)]
