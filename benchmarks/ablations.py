@@ -15,14 +15,13 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -39,6 +38,7 @@ from mmdet_vis.device import resolve_device
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError, run_command
 from mmdet_vis.evaluation import ytvis
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import run_identity
 
 SCORE_THR = 0.001
@@ -113,7 +113,7 @@ class Bench:
         identity = run_identity(self.with_options(variant), self.checkpoint, self.dataset, settings)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    def measure(self, variant: Variant, bar: tqdm[Any]) -> dict[str, float]:
+    def measure(self, variant: Variant, done: Callable[[], None]) -> dict[str, float]:
         """Segment the videos and evaluate; the time is that of the segmentation, reading of the frames included."""
         model = replace(self._model(variant.precision), config=self.with_options(variant))
         entries: list[dict[str, Any]] = []
@@ -128,7 +128,7 @@ class Bench:
             sequences += len(result.sequences)
             found = sequence_annotations(replace(result, category_ids=ids), video.id, self.score_thr)
             entries += [entry for entry in found if entry["category_id"] in self.dataset.category_ids]
-            bar.update()
+            done()
         metrics = ytvis.evaluate(entries, self.annotations, annotations_name=str(self.dataset.ann_file)).summary()
         figures = {name: metrics[name] for name in METRICS}
         return figures | {"sequences": sequences / len(self.dataset), "seconds": seconds}
@@ -179,12 +179,13 @@ def measure_all(bench: Bench, rows: Sequence[Variant], notebook: Notebook) -> di
         if notebook.get(keys[row.id]) is None:
             missing.setdefault(keys[row.id], row)
     print(f"{len(rows)} rows, {len(missing)} to measure on {len(bench.dataset)} videos", file=sys.stderr)
-    with tqdm(total=len(missing) * len(bench.dataset), unit="video", smoothing=0.05) as bar:
+    with bars() as bar:
+        task = bar.add_task("", total=len(missing) * len(bench.dataset))
         for number, (key, row) in enumerate(missing.items(), start=1):
-            bar.set_description(f"{number}/{len(missing)} {row.name}")
-            figures = bench.measure(row, bar)
+            bar.update(task, description=f"{number}/{len(missing)} {row.name}")
+            figures = bench.measure(row, lambda: bar.advance(task))
             notebook.note(key, figures)
-            bar.write(f"{row.name}: AP {percent(figures['AP'])} in {figures['seconds']:.1f} s")
+            bar.console.print(f"{row.name}: AP {percent(figures['AP'])} in {figures['seconds']:.1f} s", markup=False)
     return {row.id: notebook.get(keys[row.id]) or {} for row in rows}
 
 

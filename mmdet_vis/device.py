@@ -101,7 +101,6 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     Channels-last is the faster layout for every convolution here, on CPUs and GPUs alike.
     """
     model.eval().requires_grad_(False)
-    model.inference_only = True
     if hasattr(model.backbone, "fold_batch_norm"):
         model.backbone.fold_batch_norm()
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

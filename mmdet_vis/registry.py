@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import LOOPS as ROOT_LOOPS
-from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
 from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
@@ -22,9 +21,6 @@ from mmengine.registry import Registry
 
 from mmdet_vis.errors import ConfigError, UserError
 
-if TYPE_CHECKING:
-    pass
-
 SCOPE = "mmdet_vis"
 
 MODELS = Registry("model", parent=ROOT_MODELS, scope=SCOPE, locations=["mmdet_vis.models"])
@@ -32,7 +28,6 @@ DATASETS = Registry(
     "dataset", parent=ROOT_DATASETS, scope=SCOPE, locations=["mmdet_vis.data.datasets", "mmdet_vis.data.clips"]
 )
 TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, scope=SCOPE, locations=["mmdet_vis.data.clips"])
-METRICS = Registry("metric", parent=ROOT_METRICS, scope=SCOPE, locations=["mmdet_vis.evaluation"])
 TASK_UTILS = Registry("task util", parent=ROOT_TASK_UTILS, scope=SCOPE, locations=["mmdet_vis.propose_reduce"])
 HOOKS = Registry("hook", parent=ROOT_HOOKS, scope=SCOPE, locations=["mmdet_vis.training"])
 LOOPS = Registry("loop", parent=ROOT_LOOPS, scope=SCOPE, locations=["mmdet_vis.training"])

@@ -83,7 +83,6 @@ def test_placing_reduces_what_is_done_per_object_only(tiny):
     assert [p.dtype for p in model.fast_neck[0].parameters()] == [torch.bfloat16] * len(list(model.neck.parameters()))
     # The copy is no part of the weights; the backbone has other names, being folded.
     assert {k for k in model.state_dict() if not k.startswith("backbone.")} == keys
-    assert model.inference_only
 
 
 def test_placing_chooses_the_convolutions(tiny, monkeypatch):

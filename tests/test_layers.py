@@ -12,7 +12,7 @@ import pytest
 PACKAGE = "mmdet_vis"
 LAYERS = (
     "structures errors version",
-    "files registry ops",
+    "files ops progress registry",
     "visualization models",
     "device",
     "data losses",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.weights.checkpoint import save_safetensors
+from mmdet_vis.weights.checkpoint import write_state
 
 CONFIG = """
 _base_ = [
@@ -52,7 +52,7 @@ def write_checkpoint(config: Path, path: Path, seed: int = 0) -> Path:
                 torch.nn.init.kaiming_normal_(parameter)
         model.bbox_head.fc_cls.weight.mul_(0.3)
         model.rpn_head.rpn_reg.weight.mul_(0.1)
-    save_safetensors(model, path)
+    write_state(model.state_dict(), path)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,18 +35,18 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from itertools import chain, islice
 
     import cv2
-    from tqdm import tqdm
 
     from mmdet_vis.data.clips import ClipSampler
     from mmdet_vis.data.clips.pictures import draw_clips
     from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+    from mmdet_vis.progress import with_bar
     from mmdet_vis.training.setup import build_training_dataset, clips_per_step
 
     config = read_config(args)
     dataset = build_training_dataset(config)
     out = ensure_writable_dir(args.out)
     keys = islice(chain.from_iterable(ClipSampler(dataset, clips_per_step(config), args.seed)), args.num)
-    progress = tqdm(keys, total=args.num, unit="sample", disable=not sys.stderr.isatty())
+    progress = with_bar(keys, "samples", args.num)
     number = 0
     while rows := [dataset[key] for key in islice(progress, ROWS)]:
         path = out / f"samples_{number:03d}.png"

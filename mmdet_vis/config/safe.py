@@ -22,7 +22,6 @@ from mmdet_vis.registry import (
     DATASETS,
     HOOKS,
     LOOPS,
-    METRICS,
     MODELS,
     OPTIM_WRAPPERS,
     SCOPE,
@@ -33,7 +32,7 @@ from mmdet_vis.registry import (
 
 INFERENCE = (MODELS, TASK_UTILS)
 """Registries of this package that a model for inference is built from."""
-TRAINING = (DATASETS, HOOKS, LOOPS, METRICS, OPTIM_WRAPPERS, TRANSFORMS)
+TRAINING = (DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, TRANSFORMS)
 ROOTS = (OPTIMIZERS, PARAM_SCHEDULERS)
 """Registries of mmengine of which every part is harmless: optimisers and schedules."""
 OTHERS = frozenset(

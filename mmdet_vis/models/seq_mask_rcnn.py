@@ -96,8 +96,6 @@ class SeqMaskRCNN(nn.Module):
         self.train_cfg = train_cfg or {}
         # A copy of the neck in a faster number format; in a list, so that it is no part of the weights.
         self.fast_neck: list[nn.Module] = []
-        # Set once the weights are folded or rounded: they are no longer those of a checkpoint.
-        self.inference_only = False
 
     def extract(self, images: Tensor) -> Features:
         """Backbone and neck.

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.data.sources import FrameSource, open_source, unique_names
 from mmdet_vis.errors import OutputError, SourceError, is_out_of_memory
+from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, model_identity
 from mmdet_vis.run.inputs_store import Input, InputsStore
 from mmdet_vis.run.options import RunOptions
@@ -113,7 +113,7 @@ def run_inputs(model: VISModel, inputs: Sequence[Input], store: InputsStore, opt
     """
     summary = Summary()
     try:
-        with _progress() as bar:
+        with bars() as bar:
             overall = bar.add_task("videos", total=len(inputs))
             for video in inputs:
                 if store.is_finished(video):
@@ -158,11 +158,6 @@ def _run_video(
     finally:
         bar.remove_task(task)
     return failure
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty())
 
 
 def _segment(

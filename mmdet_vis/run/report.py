@@ -10,9 +10,6 @@ from dataclasses import asdict, dataclass, field
 from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
 from mmdet_vis.data.formats import write_results
 from mmdet_vis.errors import ConfigError, DatasetError, UserError
@@ -20,6 +17,7 @@ from mmdet_vis.evaluation import davis, ytvis
 from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences, annotations_of_frames
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.files.atomic import atomic_write
+from mmdet_vis.progress import bars
 from mmdet_vis.run.places import has_pictures
 from mmdet_vis.run.store import RunStore
 
@@ -233,9 +231,7 @@ class DatasetProgress:
     """
 
     def __init__(self, frames: Mapping[int, int], done: Callable[[], set[int]], shown: bool) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(stderr=True, quiet=not shown)
-        self.bar = Progress(*columns, console=console, transient=not sys.stderr.isatty(), disable=not shown)
+        self.bar = bars(shown=shown)
         self._frames = frames
         self._done = done
         self._shown = shown

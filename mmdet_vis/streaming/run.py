@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,12 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn, TimeElapsedColumn
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.errors import ConfigError, OutputError, SourceError
 from mmdet_vis.files.atomic import check_outputs
+from mmdet_vis.progress import bars
 from mmdet_vis.run.options import RunOptions
 from mmdet_vis.streaming.frames import FrameResult
 from mmdet_vis.streaming.reader import StreamReader
@@ -105,7 +104,8 @@ def run_stream(
     )
     start = time.perf_counter()
     with ExitStack() as stack:
-        bar = stack.enter_context(_progress())
+        line = TextColumn("{task.description}: {task.fields[frames]} frames{task.fields[dropped]}")
+        bar = stack.enter_context(bars(line, TimeElapsedColumn()))
         task = bar.add_task(reader.name, total=None, frames=0, dropped="")
         writer = _Writer(stack, places, reader.fps, options)
         try:
@@ -119,14 +119,6 @@ def run_stream(
             summary.problem = error
     summary.dropped = reader.dropped
     return summary
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}: {task.fields[frames]} frames{task.fields[dropped]}"),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty())
 
 
 def _count(summary: StreamSummary, result: FrameResult) -> None:

@@ -9,7 +9,6 @@ import torch
 import torch.distributed as dist
 from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import BaseLoop
-from tqdm import tqdm
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.datasets import VideoDataset
@@ -18,6 +17,7 @@ from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.device import place, resolve_precision
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.evaluation import ytvis
+from mmdet_vis.progress import with_bar
 from mmdet_vis.registry import LOOPS
 from mmdet_vis.run.workers import balance
 
@@ -73,7 +73,7 @@ class VideoValLoop(BaseLoop):
         loads = [len(dataset.videos[i]) for i in self.indices]
         share = balance(loads, get_world_size())[get_rank()]
         entries: list[dict[str, Any]] = []
-        for place_ in tqdm(share, desc="validating", unit="video", leave=False, disable=get_rank() > 0):
+        for place_ in with_bar(share, "validating videos", shown=get_rank() == 0):
             index = self.indices[place_]
             if self.runner.train_loop.signals:
                 break

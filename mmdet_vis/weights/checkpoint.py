@@ -216,24 +216,6 @@ def _check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
             )
 
 
-def save_safetensors(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the weights of a model as safetensors; the file appears under its name only when it is complete.
-
-    Args:
-        metadata: strings stored beside the weights.
-
-    Raises:
-        CheckpointError: the model was prepared for inference, which changed its weights.
-        OutputError: the file cannot be written.
-    """
-    if getattr(model, "inference_only", False):
-        raise CheckpointError(
-            f"cannot save {path}: the model was prepared for inference (batch norm folded, precision changed): "
-            "convert the checkpoint file instead with convert_checkpoint"
-        )
-    write_state(model.state_dict(), Path(path), metadata)
-
-
 def convert_checkpoint(source: str | Path, target: str | Path) -> int:
     """Write the weights of a checkpoint in another format: every tensor under its name, bit for bit.
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mmdet_vis.data.check.objects import check_boxes, check_masks
 from mmdet_vis.data.converters.builder import YtvisBuilder
 from mmdet_vis.data.converters.davis import add_index_pngs
@@ -20,6 +18,7 @@ from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError, SourceError
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
 
 
@@ -139,11 +138,11 @@ def _check(
         _check_category(entry, f"category {position}", report)
     for position, entry in enumerate(videos or ()):
         _check_video(entry, f"video {position}", folder, report)
-    for video in tqdm(report.videos.values(), unit="video", disable=not progress):
+    for video in with_bar(report.videos.values(), "videos", shown=progress):
         report.num_frames += len(video.files)
         video.readable = [_check_frame(file, video, report) for file in video.files]
     ids: set[int] = set()
-    for position, entry in enumerate(tqdm(objects or (), unit="object", disable=not progress)):
+    for position, entry in enumerate(with_bar(objects or (), "objects", shown=progress)):
         _check_object(entry, f"annotation {position}", ids, report)
     return report
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
 
@@ -46,7 +45,7 @@ def convert_coco(ann_file: str | Path, frames: int = 1, progress: bool = False) 
         check_frame_size(height, width, f"{ann_file}: image {position}")
         extra = {"exhaustive": image["exhaustive"]} if "exhaustive" in image else {}
         sizes[builder.add_video([file] * frames, height, width, image_id, **extra)] = (height, width)
-    for position, annotation in enumerate(tqdm(content["annotations"], unit="object", disable=not progress)):
+    for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=progress)):
         label = f"{ann_file}: annotation {position}"
         image_id, category_id = _fields(annotation, {"image_id": int, "category_id": int}, label)
         if image_id not in sizes or category_id not in categories:

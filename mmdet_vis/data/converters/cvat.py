@@ -8,13 +8,13 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size, merge_masks, polygon_mask
 from mmdet_vis.data.converters.folders import video_folders
 from mmdet_vis.data.converters.xml_tree import parse_xml
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, encode_masks
 
 ANNOTATIONS = "annotations.xml"
@@ -37,7 +37,7 @@ def convert_cvat(root: str | Path, progress: bool = False) -> YtvisBuilder:
     root = Path(root)
     builder = YtvisBuilder(f"CVAT exports of {root}")
     folders = video_folders(root, lambda path: (path / ANNOTATIONS).is_file(), f"an unpacked export ({ANNOTATIONS})")
-    for folder, prefix in tqdm(folders, unit="video", disable=not progress):
+    for folder, prefix in with_bar(folders, "videos", shown=progress):
         _add_video(builder, folder, prefix)
     return builder
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mmdet_vis.data.converters.builder import YtvisBuilder
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
@@ -14,6 +13,7 @@ from mmdet_vis.data.formats.davis_png import read_index_png
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, encode_masks
 
 VOID = 255
@@ -71,7 +71,7 @@ def convert_index_pngs(
     builder = YtvisBuilder(f"index PNGs of {annotations}")
     builder.category_id(category)
     image_root = Path(images) if images is not None and Path(images).is_dir() else None
-    for name in tqdm(names, unit="video", disable=not progress):
+    for name in with_bar(names, "videos", shown=progress):
         add_index_pngs(builder, annotations / name, None if image_root is None else image_root / name)
     return builder
 

@@ -6,14 +6,13 @@ from collections import defaultdict
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from tqdm import tqdm
-
 from mmdet_vis.data.converters.builder import YtvisBuilder, check_frame_size, merge_masks, polygon_mask
 from mmdet_vis.data.converters.folders import video_folders
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
 
 _Track = tuple[str, int | None]  # label and group id
@@ -36,7 +35,7 @@ def convert_labelme(root: str | Path, progress: bool = False) -> YtvisBuilder:
     root = Path(root)
     builder = YtvisBuilder(f"labelme files of {root}")
     folders = video_folders(root, lambda path: any(path.glob("*.json")), "a folder of labelme JSON files")
-    for folder, prefix in tqdm(folders, unit="video", disable=not progress):
+    for folder, prefix in with_bar(folders, "videos", shown=progress):
         _add_video(builder, folder, prefix)
     return builder
 

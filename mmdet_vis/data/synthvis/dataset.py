@@ -13,18 +13,19 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import cv2
-from tqdm import tqdm
 
 from mmdet_vis.data.synthvis.categories import CATEGORIES
 from mmdet_vis.data.synthvis.options import GENERATOR_VERSION, DatasetOptions
 from mmdet_vis.data.synthvis.output import building, check_free, is_complete, write_json
 from mmdet_vis.data.synthvis.video import SPLITS, make_video
 from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.progress import with_bar
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,10 @@ def _write_splits(folder: Path, options: DatasetOptions, workers: int, progress:
     for split in dict(jobs):
         (folder / split / "JPEGImages").mkdir(parents=True)
     work = partial(_work, folder, options)
-    # Without `progress` the bar is off; with it, tqdm itself (None) asks whether stderr is a terminal.
-    bar = tqdm(total=len(jobs), desc="SynthVIS", unit="video", disable=None if progress else True)
-    with _mapper(min(workers, len(jobs))) as mapper, bar:
-        results = mapper(work, jobs)
+    with _mapper(min(workers, len(jobs))) as mapper:
+        results = with_bar(mapper(work, jobs), "SynthVIS videos", len(jobs), shown=progress)
         for split in dict(jobs):
-            made = []
-            for _ in range(getattr(options, split)):
-                made.append(next(results))
-                bar.update()
+            made = list(islice(results, getattr(options, split)))
             write_json(folder / split / "instances.json", _annotation_file(split, options, made))
             objects[split] = sum(len(video["annotations"]) for video in made)
     return objects

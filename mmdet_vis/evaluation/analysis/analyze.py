@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tqdm import tqdm
-
 from mmdet_vis.data.formats.ytvis import Annotations, index_annotations
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.precision import BinAP, Scene, average_precision, binned_ap, gains
 from mmdet_vis.evaluation.analysis.video_table import VideoTable, build_table
 from mmdet_vis.evaluation.ytvis.entries import group_entries
+from mmdet_vis.progress import with_bar
 
 SCORE_THR = 0.1
 """Lowest score of a prediction that gets a type."""
@@ -150,7 +149,7 @@ def analyze(
     entries = group_entries(results, dataset, results_name)
     tables = [
         build_table(entries.get(video_id, []), dataset, video_id, score_thr, results_name)
-        for video_id in tqdm(sorted(dataset.videos), desc="analysing", unit="video", disable=not progress)
+        for video_id in with_bar(sorted(dataset.videos), "analysing videos", shown=progress)
     ]
     return Analysis(
         dataset=dataset,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
-from tqdm import tqdm
 
 from mmdet_vis.data.formats.davis_layout import RESOLUTION
 from mmdet_vis.data.formats.davis_png import MAX_OBJECTS, read_index_png
@@ -17,6 +16,7 @@ from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences
 from mmdet_vis.evaluation.davis.measures import contour_accuracy, region_similarity
 from mmdet_vis.evaluation.davis.metrics import DavisMetrics, ObjectMetrics
+from mmdet_vis.progress import with_bar
 
 VOID = 255
 
@@ -73,7 +73,7 @@ def evaluate_sequences(
                 "videos"
             )
     objects: list[ObjectMetrics] = []
-    for sequence in tqdm(sequences, desc="evaluating", unit="video", disable=not progress):
+    for sequence in with_bar(sequences, "evaluating videos", shown=progress):
         objects += evaluate_sequence(results_dir / sequence.name, sequence)
     if not objects:
         where = f": {sequences[0].annotations[0].parent.parent}" if sequences else ""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.data.formats.davis_png import MAX_OBJECTS
@@ -19,6 +18,7 @@ from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.submission.writers import Report
 from mmdet_vis.files.zips import name_problems, read_member
+from mmdet_vis.progress import with_bar
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[
         hint = f": they are in a folder, as {nested}; put the videos' folders at the top level" if nested else ""
         return [f"there are no frames of any of the {len(expected)} videos{hint}"]
     problems = [f"video {video.name} is missing ({len(video.frames)} frames)" for video in missing]
-    for video in tqdm(expected, desc="checking", unit="video", disable=not progress):
+    for video in with_bar(expected, "checking videos", shown=progress):
         if video in missing:
             continue
         for frame in video.frames:

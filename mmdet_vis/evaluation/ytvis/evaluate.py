@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from mmdet_vis.data.formats.json_files import collector_paused
 from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, Video, index_annotations
@@ -16,6 +15,7 @@ from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_e
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
 from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics, accumulate
 from mmdet_vis.evaluation.ytvis.sequence_iou import SequencePairs
+from mmdet_vis.progress import with_bar
 from mmdet_vis.structures.rle import InvalidMaskError
 
 
@@ -50,7 +50,7 @@ def evaluate(
     num_predictions = Counter(entry["category_id"] for items in entries.values() for _, entry in items)
 
     matches: defaultdict[int, list[Matches]] = defaultdict(list)
-    for video_id in tqdm(sorted(dataset.videos), desc="evaluating", unit="video", disable=not progress):
+    for video_id in with_bar(sorted(dataset.videos), "evaluating videos", shown=progress):
         outcome = _match_video(entries.get(video_id, []), dataset, video_id, results_name)
         for category_id, found in outcome.items():
             matches[category_id].append(found)

@@ -13,7 +13,7 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.models.heads.rpn import RPN_STDS
 from mmdet_vis.structures.boxes import decode_boxes, to_half_open
-from mmdet_vis.weights.checkpoint import load_checkpoint, read_state_dict, save_safetensors
+from mmdet_vis.weights.checkpoint import load_checkpoint, read_state_dict, write_state
 from mmdet_vis.weights.convert import convert_weights
 from mmdet_vis.weights.convert.torchvision_detector import OLD, PAIRS, categories
 
@@ -135,7 +135,7 @@ def test_box_and_mask_heads(theirs, ours, features):
 
 
 def test_back_to_torchvision(theirs, ours, folder):
-    save_safetensors(ours, folder / "whole.safetensors")
+    write_state(ours.state_dict(), folder / "whole.safetensors")
     report = convert_weights(folder / "whole.safetensors", folder / "back.pth", "ours", "torchvision")
     found = read_state_dict(folder / "back.pth")
     assert found.keys() == theirs.state_dict().keys()
@@ -218,7 +218,7 @@ def test_wrong_classes(folder, classes, message):
 
 def test_whole_checkpoint_loads_strictly_after_a_round_trip(ours, folder):
     """Published names are ours, so what comes out of them is a whole checkpoint again."""
-    save_safetensors(ours, folder / "whole.safetensors")
+    write_state(ours.state_dict(), folder / "whole.safetensors")
     convert_weights(folder / "whole.safetensors", folder / "published.pth", "ours", "published")
     convert_weights(folder / "published.pth", folder / "again.pth", "published", config=folder / "91.py")
     other = build_model(load_config(folder / "91.py"))

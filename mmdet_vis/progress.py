@@ -1,0 +1,44 @@
+"""Progress bars, on stderr and only where that is a terminal: what a command prints can be piped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+
+def bars(*columns: ProgressColumn, shown: bool = True) -> Progress:
+    """Bars for several tasks: description, bar, number and time left unless ``columns`` say otherwise.
+
+    Lines printed to its ``console`` stay above the bars, and appear without a terminal, too.
+
+    Args:
+        columns: what a task's line consists of.
+        shown: False for a process that is to be quiet.
+    """
+    if not columns:
+        description = TextColumn("{task.description}", markup=False)
+        columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, quiet=not shown)
+    return Progress(*columns, console=console, transient=not sys.stderr.isatty(), disable=not shown)
+
+
+def with_bar(items: Iterable[T], description: str, total: int | None = None, shown: bool = True) -> Iterator[T]:
+    """The items one after the other, with a bar meanwhile.
+
+    Args:
+        items: whatever a loop goes through.
+        description: left of the bar.
+        total: how many they are, where they have no length.
+        shown: False for no bar.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield from items
+        return
+    with bars() as bar:
+        yield from bar.track(items, total, description=description)
