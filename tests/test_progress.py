@@ -19,7 +19,9 @@ def test_a_terminal_sees_a_bar_of_the_number(
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert list(with_bar(iter("abc"), "videos [all]", total=3)) == ["a", "b", "c"]
     out, err = capsys.readouterr()
-    assert out == "" and "videos [all]" in err and "3/3" in err
+    assert out == ""
+    assert "videos [all]" in err
+    assert "3/3" in err
     assert list(with_bar("ab", "videos", shown=False)) == ["a", "b"]
     assert capsys.readouterr().err == ""
 
@@ -30,4 +32,5 @@ def test_lines_above_the_bars_need_no_terminal(capsys: pytest.CaptureFixture[str
     with bars(shown=False) as bar:
         bar.console.print("a video of another process is done")
     out, err = capsys.readouterr()
-    assert out == "" and err.strip() == "a video is done"
+    assert out == ""
+    assert err.strip() == "a video is done"

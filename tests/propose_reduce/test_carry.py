@@ -14,7 +14,7 @@ from mmdet_vis.propose_reduce.carry import SharedKeyCarrier
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
 from mmdet_vis.structures import decode_masks
-from mmdet_vis.weights.checkpoint import save_safetensors
+from mmdet_vis.weights.checkpoint import write_state
 from tests.tiny import moving_frames, write_config
 
 LIGHT = """
@@ -40,7 +40,7 @@ def light(tmp_path_factory: pytest.TempPathFactory) -> VISModel:
         network.bbox_head.fc_cls.weight.mul_(0.3)
         network.rpn_head.rpn_reg.weight.mul_(0.1)
         network.prop_head.object.bias.fill_(5.0)  # everything is there
-    save_safetensors(network, folder / "light.safetensors")
+    write_state(network.state_dict(), folder / "light.safetensors")
     return load_model(config, folder / "light.safetensors", device="cpu", precision="float32")
 
 
