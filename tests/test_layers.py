@@ -38,9 +38,11 @@ DATA_LAYERS = (
 
 
 def modules_of(root: Path, package: str) -> dict[str, Path]:
-    """Files by the name of the module."""
+    """Files by the name of the module; but for ``__main__.py``: those are doors to ``commands``, wherever they are."""
     names = {}
     for path in sorted((root / package).rglob("*.py")):
+        if path.stem == "__main__":
+            continue
         parts = path.relative_to(root).with_suffix("").parts
         names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return names

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
@@ -34,6 +32,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args = parser.parse_args(arguments)
     if args.ann_file is not None and args.img_prefix is None:
         parser.error("ANN_FILE needs --img-prefix DIR")
+    from rich.console import Console
+
     from mmdet_vis.data.check.check import check_davis, check_ytvis
     from mmdet_vis.data.check.report import print_report
 

@@ -8,18 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, read_config
-from mmdet_vis.data.categories import resolve_categories
-from mmdet_vis.data.converters.coco import convert_coco
-from mmdet_vis.data.converters.split import split_stills
+from mmdet_vis.commands.arguments import add_config_options, positive, read_config
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1")
-    return int(text)
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -35,7 +25,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("ann_file", type=Path, help="COCO instances JSON")
     parser.add_argument("out", type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument(
-        "--held-out", type=_count, default=60, help="images to measure on, all of whose objects are annotated (60)"
+        "--held-out", type=positive, default=60, help="images to measure on, all of whose objects are annotated (60)"
     )
     add_config_options(parser)
     return parser
@@ -44,6 +34,11 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
+    from mmdet_vis.data.categories import resolve_categories
+    from mmdet_vis.data.converters.coco import convert_coco
+    from mmdet_vis.data.converters.split import split_stills
+    from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+
     config = read_config(args)
     if "categories" not in config:
         raise ConfigError(f"{args.config} has no categories: name the classes of the model there")

@@ -8,9 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.data.synthvis.dataset import DatasetSummary, make_dataset
-from mmdet_vis.data.synthvis.options import LEVELS, DatasetOptions
-from mmdet_vis.data.synthvis.preview import write_contact_sheet
+from mmdet_vis.data.synthvis import LEVELS, DatasetOptions, DatasetSummary, make_dataset, write_contact_sheet
 from mmdet_vis.errors import OutputError
 
 

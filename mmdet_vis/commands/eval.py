@@ -1,0 +1,131 @@
+"""Evaluate results: AP and AR of YouTube-VIS results, or J and F of index PNGs by DAVIS' unsupervised protocol."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.errors import UserError
+
+BENCHMARKS = {
+    "ytvis": "Evaluate YouTube-VIS results against annotations: AP, AP50, AP75, AP by size, AR at 1, 10 and 100.",
+    "davis": "Evaluate index PNGs on a DAVIS set by the unsupervised protocol: J and F, each as mean, recall, decay.",
+}
+EXIT_CODES = "Exit code 2: bad input."
+MINUS_ONE = "-1 in the metrics file, - in the table: there is no object of that size."
+DAVIS_DEFAULTS = {"set_name": "val", "year": None, "resolution": "480p", "per_object": False}
+YTVIS_DEFAULTS = {"per_category": False, "plot": None}
+
+
+def build_parser(prog: str | None = None, benchmark: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line, for one benchmark or for both."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=__doc__ if benchmark is None else BENCHMARKS[benchmark],
+        epilog=EXIT_CODES if benchmark == "davis" else f"{MINUS_ONE} {EXIT_CODES}",
+        argument_default=argparse.SUPPRESS,
+    )
+    ytvis_results, ytvis_reference = "results.json, or a zip that holds it", "annotation file with ground truth"
+    davis_results = "folder with <video>/<frame>.png; pixels are object numbers"
+    davis_reference = "folder with Annotations_unsupervised and ImageSets, or (a link to) its JPEGImages/480p"
+    parser.add_argument(
+        "results",
+        type=Path,
+        help={"ytvis": ytvis_results, "davis": davis_results}.get(
+            benchmark or "", f"YouTube-VIS: {ytvis_results}; DAVIS: {davis_results}"
+        ),
+    )
+    parser.add_argument(
+        "annotations",
+        type=Path,
+        help={"ytvis": ytvis_reference, "davis": davis_reference}.get(
+            benchmark or "", f"YouTube-VIS: {ytvis_reference}; DAVIS: {davis_reference}"
+        ),
+    )
+    parser.add_argument("--out", type=Path, default=None, help="write the metrics, in [0, 1], to this JSON file")
+    if benchmark != "davis":
+        group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is a file)")
+        group.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
+        group.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
+    if benchmark != "ytvis":
+        group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is a folder)")
+        group.add_argument("--set", dest="set_name", help="list in ImageSets (default: val)")
+        group.add_argument("--year", type=int, help="folder in ImageSets (default: 2017; of test sets 2019)")
+        group.add_argument("--resolution", help="of results and annotations: 480p (default) or Full-Resolution")
+        group.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchmark: str | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; None: those of the process.
+        prog: how the command is called.
+        benchmark: ``ytvis`` or ``davis``; None: ANNOTATIONS says it, a file or a folder.
+    """
+    args = build_parser(prog, benchmark).parse_args(arguments)
+    if benchmark is None:
+        benchmark = "davis" if args.annotations.is_dir() else "ytvis"
+    own, other = (DAVIS_DEFAULTS, YTVIS_DEFAULTS) if benchmark == "davis" else (YTVIS_DEFAULTS, DAVIS_DEFAULTS)
+    for name in other:
+        if name in args:
+            option = "--set" if name == "set_name" else f"--{name.replace('_', '-')}"
+            kind = "a folder, so these are DAVIS results" if benchmark == "davis" else "no folder, as DAVIS' would be"
+            raise UserError(f"{option} does not apply: {args.annotations} is {kind}; leave it out")
+    for name, default in own.items():
+        if name not in args:
+            setattr(args, name, default)
+    return evaluate_davis(args) if benchmark == "davis" else evaluate_ytvis(args)
+
+
+def evaluate_ytvis(args: argparse.Namespace) -> int:
+    """Print, write and draw AP and AR."""
+    from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
+    from mmdet_vis.files.atomic import atomic_write, check_outputs
+
+    if args.plot is not None:
+        check_plot_name(args.plot)
+    check_outputs((args.out, args.plot), (args.results, args.annotations))
+    metrics = evaluate(
+        load_results(args.results),
+        load_annotations(args.annotations),
+        results_name=str(args.results),
+        annotations_name=str(args.annotations),
+        progress=sys.stderr.isatty(),
+    )
+    print(metrics.table(args.per_category))
+    if args.out is not None:
+        content: dict[str, object] = dict(metrics.summary())
+        if args.per_category:
+            content["per_category"] = metrics.per_category()
+        atomic_write(args.out, json.dumps(content, indent=2) + "\n")
+    if args.plot is not None:
+        plot_pr_curves(metrics, args.plot)
+    return 0
+
+
+def evaluate_davis(args: argparse.Namespace) -> int:
+    """Print and write J and F."""
+    from mmdet_vis.evaluation.davis import evaluate
+    from mmdet_vis.files.atomic import atomic_write, check_outputs
+
+    check_outputs((args.out,))
+    metrics = evaluate(
+        args.results,
+        args.annotations,
+        args.set_name,
+        year=args.year,
+        resolution=args.resolution,
+        progress=sys.stderr.isatty(),
+    )
+    print(metrics.table(args.per_object))
+    if args.out is not None:
+        content: dict[str, object] = dict(metrics.summary())
+        if args.per_object:
+            content["per_object"] = metrics.per_object()
+        atomic_write(args.out, json.dumps(content, indent=2) + "\n")
+    return 0
