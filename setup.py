@@ -5,17 +5,20 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+CARRIED = ("pretrained/*_stills.safetensors", "configs/**/*.py")
+"""What of the repository an installed wheel has in its package, too: the default model and the configs."""
+
 
 class BuildWithModel(build_py):
-    """Puts the default model of ``pretrained/`` into the package, so that an installed wheel has it too."""
+    """Puts the default model and the configs into the package."""
 
     def run(self) -> None:
         """Build the package."""
         super().run()
         if self.editable_mode:
             return  # the repository itself is used
-        for file in sorted(Path("pretrained").glob("*_stills.safetensors")):
-            target = Path(self.build_lib, "mmdet_vis", "pretrained", file.name)
+        for file in sorted(path for pattern in CARRIED for path in Path().glob(pattern)):
+            target = Path(self.build_lib, "mmdet_vis", file)
             self.mkpath(str(target.parent))
             self.copy_file(str(file), str(target))
 

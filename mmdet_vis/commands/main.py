@@ -35,6 +35,7 @@ COMMANDS = {
         "synth": "make SynthVIS, a dataset from a seed alone",
     },
     "Models": {
+        "configs": "list the configs that come with the program",
         "convert-weights": "convert checkpoints between formats and programs",
         "export": "write weights with their config as one model file",
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmengine.registry import Registry
 
 from mmdet_vis.config.check import check_categories, check_config, check_pyramid
 from mmdet_vis.config.safe import read_safe_config
+from mmdet_vis.config.shipped import find_config
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.errors import ConfigError
@@ -33,16 +33,15 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe
     A config is Python code and is executed: only use files that you trust, or ``safe``.
 
     Args:
-        path: a ``.py``, ``.json`` or ``.yaml`` config.
+        path: a ``.py``, ``.json`` or ``.yaml`` config, or the name of one that comes with the program, see
+            :func:`mmdet_vis.config.shipped.find_config`.
         options: dotted keys and values that override the file's.
         safe: read literals only and execute nothing, see :mod:`mmdet_vis.config.safe`.
 
     Raises:
         ConfigError: the file is missing or broken; or see :func:`apply_options`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"config {path} does not exist{_nearest_config(path)}")
+    path = find_config(path)
     if safe:
         return apply_options(read_safe_config(path), options or {})
     try:
@@ -139,15 +138,6 @@ def _types(part: Any, where: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(part, list | tuple):
         for index, value in enumerate(part):
             yield from _types(value, f"{where}[{index}]")
-
-
-def _nearest_config(path: Path) -> str:
-    """A hint for a mistyped config name: the nearest file of the folder it should be in."""
-    if not path.parent.is_dir():
-        return ""
-    names = [p.name for p in path.parent.glob("*.py")]
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
 def build_dataset(config: Config) -> VideoDataset:
