@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from mmdet_vis.structures.boxes import box_iou
@@ -83,6 +82,8 @@ class IoULinker:
         alive = [track for track in self.tracks if frame - track.last - 1 <= self.max_lost]
         owner: dict[int, Track] = {}
         if alive and objects.masks:
+            from scipy.optimize import linear_sum_assignment  # half a second that only this method should cost
+
             gain = self._gain(alive, objects)
             for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
                 if gain[row, column] > 0:

@@ -1,6 +1,6 @@
 """The network and its parts."""
 
-from mmdet_vis.models.backbones import ResNet, ResNeXt, TimmBackbone
+from mmdet_vis.models.backbones import TimmBackbone
 from mmdet_vis.models.heads import FCNMaskHead, LightPropHead, RPNHead, SeqPropHead, SharedFCBBoxHead
 from mmdet_vis.models.necks import FPN
 from mmdet_vis.models.roi_extractor import SingleRoIExtractor
@@ -13,8 +13,6 @@ __all__ = [
     "Features",
     "LightPropHead",
     "RPNHead",
-    "ResNeXt",
-    "ResNet",
     "SeqMaskRCNN",
     "SeqPropHead",
     "SharedFCBBoxHead",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torchvision
 from torch import Tensor
 
+from mmdet_vis.ops.kernels import torchvision_ops
 from mmdet_vis.structures.boxes import to_half_open
 
 
@@ -20,7 +20,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_thr: float) -> Tensor:
     Returns:
         ``[M]`` int64 kept indices in descending score.
     """
-    return torchvision.ops.nms(to_half_open(boxes), scores, iou_thr)
+    kept: Tensor = torchvision_ops().nms(to_half_open(boxes), scores, iou_thr)
+    return kept
 
 
 def multiclass_nms(

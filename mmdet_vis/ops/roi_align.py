@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torchvision
+import torch
 from torch import Tensor
 
+from mmdet_vis.ops.kernels import torchvision_ops, with_gradients
 from mmdet_vis.structures.boxes import to_half_open
 
 
@@ -26,11 +27,7 @@ def roi_align(features: Tensor, rois: Tensor, output_size: int, spatial_scale: f
     """
     shifted = rois.clone()
     shifted[:, 1:] = to_half_open(rois[:, 1:]) + 0.5 / spatial_scale
-    return torchvision.ops.roi_align(
-        features,
-        shifted,
-        output_size,
-        spatial_scale=spatial_scale,
-        sampling_ratio=sampling_ratio,
-        aligned=True,
-    )
+    learns = torch.is_grad_enabled() and features.requires_grad
+    ops = with_gradients() if learns or torch.is_autocast_enabled(features.device.type) else torchvision_ops()
+    pooled: Tensor = ops.roi_align(features, shifted, spatial_scale, output_size, output_size, sampling_ratio, True)
+    return pooled

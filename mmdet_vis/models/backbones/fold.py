@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from timm.layers.norm_act import BatchNormAct2d
-from timm.models import _efficientnet_blocks as efficientnet
-from timm.models import resnet as timm_resnet
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import Bottleneck
 
 Pair = tuple[nn.Module, str, str]
 """The owner of a convolution and of the normalisation of its output, and their names in it."""
 
-SEQUENCES: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
-    Bottleneck: (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
-    timm_resnet.BasicBlock: (("conv1", "bn1"), ("conv2", "bn2")),
-    timm_resnet.Bottleneck: (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
-    efficientnet.ConvBnAct: (("conv", "bn1"),),
-    efficientnet.DepthwiseSeparableConv: (("conv_s2d", "bn_s2d"), ("conv_dw", "bn1"), ("conv_pw", "bn2")),
-    efficientnet.InvertedResidual: (
+_EFFICIENTNET = "timm.models._efficientnet_blocks"
+SEQUENCES: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
+    ("torchvision.models.resnet", "Bottleneck"): (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
+    ("timm.models.resnet", "BasicBlock"): (("conv1", "bn1"), ("conv2", "bn2")),
+    ("timm.models.resnet", "Bottleneck"): (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
+    (_EFFICIENTNET, "ConvBnAct"): (("conv", "bn1"),),
+    (_EFFICIENTNET, "DepthwiseSeparableConv"): (("conv_s2d", "bn_s2d"), ("conv_dw", "bn1"), ("conv_pw", "bn2")),
+    (_EFFICIENTNET, "InvertedResidual"): (
         ("conv_s2d", "bn_s2d"),
         ("conv_pw", "bn1"),
         ("conv_dw", "bn2"),
         ("conv_pwl", "bn3"),
     ),
-    efficientnet.EdgeResidual: (("conv_exp", "bn1"), ("conv_pwl", "bn2")),
+    (_EFFICIENTNET, "EdgeResidual"): (("conv_exp", "bn1"), ("conv_pwl", "bn2")),
 }
-"""Convolutions and normalisations of a block that follow each other directly."""
+"""Convolutions and normalisations that follow each other directly in blocks, by module and name of their class.
+
+By name, since importing the libraries takes seconds: a network that is here has imported its own.
+"""
 
 
 def block_pairs(network: nn.Module) -> Iterator[Pair]:
     """The pairs in the blocks of a network whose kind is known, and in shortcuts and deep stems of ResNets."""
     for block in network.modules():
-        yield from ((block, conv, norm) for conv, norm in SEQUENCES.get(type(block), ()))
+        yield from (
+            (block, conv, norm) for conv, norm in SEQUENCES.get((type(block).__module__, type(block).__name__), ())
+        )
         for name in ("downsample", "conv1"):
             steps = getattr(block, name, None)
             if isinstance(steps, nn.Sequential):
@@ -57,6 +60,12 @@ def fold(pairs: Iterable[Pair]) -> int:
         if not isinstance(layer, nn.Conv2d) or not isinstance(following, nn.BatchNorm2d):
             continue
         setattr(owner, conv, fuse_conv_bn_eval(layer, following))
-        setattr(owner, norm, following.act if isinstance(following, BatchNormAct2d) else nn.Identity())
+        setattr(owner, norm, following.act if _has_activation(following) else nn.Identity())
         count += 1
     return count
+
+
+def _has_activation(norm: nn.Module) -> bool:
+    """Whether it is timm's normalisation that is followed by an activation in one module."""
+    timm_norms = sys.modules.get("timm.layers.norm_act")
+    return timm_norms is not None and isinstance(norm, timm_norms.BatchNormAct2d)

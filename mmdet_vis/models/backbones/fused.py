@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
 from mmdet_vis.models.backbones.fold import Pair
@@ -38,7 +37,7 @@ class FusedConv(nn.Module):
         super().__init__()
         self.stride, self.dilation, self.groups = list(conv.stride), list(conv.dilation), conv.groups
         weight, self.even_only = conv.weight.data, False
-        if isinstance(conv, Conv2dSame):
+        if type(conv).__name__ == "Conv2dSame":
             weight, self.padding = same_kernel(conv)
             self.even_only = conv.stride[0] == 2
         elif isinstance(conv.padding, str) or conv.padding_mode != "zeros":

@@ -9,12 +9,10 @@ from torchvision.models.resnet import ResNet as TorchvisionResNet
 from mmdet_vis.models.backbones.fold import block_pairs, fold
 from mmdet_vis.models.backbones.frozen import check_frozen_stages
 from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
-from mmdet_vis.registry import MODELS
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-@MODELS.register_module()
 class ResNet(NormEvalMixin, TorchvisionResNet):
     """Bottleneck ResNet ("pytorch style": stride in the 3x3 convolution) that returns the stages C2..C5.
 
@@ -80,7 +78,6 @@ class ResNet(NormEvalMixin, TorchvisionResNet):
         return tuple(stages)
 
 
-@MODELS.register_module()
 class ResNeXt(ResNet):
     """ResNeXt: a :class:`ResNet` with grouped 3x3 convolutions, 64x4d unless told otherwise."""
 

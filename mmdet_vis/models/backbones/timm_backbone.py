@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +46,8 @@ class TimmBackbone(NormEvalMixin, nn.Module):
         **options: object,
     ) -> None:
         super().__init__()
+        import timm  # takes a second, which a config without it should not pay
+
         check_frozen_stages(frozen_stages)
         refused = [name for name in WEIGHTS if name in options]
         if refused:
