@@ -1,5 +1,25 @@
 """mmdet_vis: video instance segmentation with Propose-Reduce (Seq Mask R-CNN)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from mmdet_vis.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from mmdet_vis.api import InstanceSequence, VideoResult, VISModel, load_model, segment_video
+
+__all__ = ["InstanceSequence", "VISModel", "VideoResult", "__version__", "load_model", "segment_video"]
+
+
+def __getattr__(name: str) -> Any:
+    # PyTorch takes a second to load: whoever only wants the version, or a command's --help, does not wait for it.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mmdet_vis import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

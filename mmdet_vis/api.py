@@ -2,7 +2,7 @@
 
 Example::
 
-    from mmdet_vis.api import load_model, segment_video
+    from mmdet_vis import load_model, segment_video
 
     model = load_model()  # the default model; or load_model("config.py", "weights.pth")
     result = segment_video(model, "clip.mp4")
@@ -13,40 +13,43 @@ Example::
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
-from numpy.typing import NDArray
 
 from mmdet_vis.config.load import apply_options, build_model, load_config
 from mmdet_vis.config.settings import build_settings
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.preprocess import Preprocessor
-from mmdet_vis.data.sources import ArraySource, FrameSource, open_source
+from mmdet_vis.data.sources import FrameSource, as_source
+from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import Precision, compile_parts, parse_bytes, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
-from mmdet_vis.propose_reduce.budget import with_less_memory
-from mmdet_vis.structures import InstanceSequence, VideoResult
+from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
+from mmdet_vis.result import VideoResult
+from mmdet_vis.structures import InstanceSequence
 from mmdet_vis.structures.resize import rles_to_original
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.model_file import check_fits, default_weights, embedded_config
 
-CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20}
+__all__ = ["InstanceSequence", "VISModel", "VideoResult", "engine_settings", "load_model", "segment_video"]
+
+_LOGGER = logging.getLogger(__name__)
+
+CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20, "mps": 128 * 2**20}
 """One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library
 returns memory to the system after each use, which would cost as much as the convolution itself."""
 
-BATCH_SIZE = {"cpu": 1, "cuda": 8}
+BATCH_SIZE = {"cpu": 1, "cuda": 8, "mps": 2}
 """Frames per backbone batch: the CPU is busy with one."""
-
-Source = str | Path | FrameSource | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 
 @dataclass
@@ -88,7 +91,7 @@ def load_model(
             weights carry, see ``tools/export_model.py``.
         weights: a ``.pth`` or ``.safetensors`` checkpoint; None beside a config leaves the weights as initialised, at
             random.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``auto`` (a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
             fastest that the device does well.
         cfg_options: dotted keys and values that override the config's.
@@ -147,6 +150,8 @@ def segment_video(
     feature_memory: str | int = "2GB",
     profile: str = "exact",
     progress: Callable[[int, int], None] | None = None,
+    score_thr: float = 0.0,
+    color: Color = "bgr",
 ) -> VideoResult:
     """Find every object of a video as one sequence of masks.
 
@@ -155,7 +160,9 @@ def segment_video(
 
     Args:
         model: from :func:`load_model`.
-        source: a folder of frames, a video or image file, a frame source, or frames ``[T, H, W, 3]`` uint8 BGR.
+        source: a folder of frames, a video or image file, or a list of image files; frames ``[T, H, W, 3]`` uint8, one
+            picture ``[H, W, 3]``, PIL images, or a generator of frames, which are then all held in memory; or a
+            :class:`~mmdet_vis.data.sources.FrameSource`.
         key_num: frames that objects are proposed from; the config's unless given.
         mem_step: every ``mem_step``-th propagated frame is remembered; the config's memory unless given.
         mem_max: at most so many frames are remembered, spread evenly: bounds the memory of long videos.
@@ -163,6 +170,8 @@ def segment_video(
         feature_memory: bytes of features kept, e.g. ``"2GB"``; those of longer videos are computed again.
         profile: ``exact``, or ``fast``, which skips detections that a propagated sequence already covers.
         progress: called with (frames swept, frames to sweep).
+        score_thr: sequences with a lower score are left out of the result.
+        color: order of the channels of arrays, ``bgr`` (as OpenCV reads them) or ``rgb``.
 
     Returns:
         the sequences, best first, with masks at the video's original size. No object gives no sequence.
@@ -174,7 +183,7 @@ def segment_video(
     settings = build_settings(model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
     budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
     engine = engine_settings(model, budget)
-    video = _as_source(source)
+    video = _opened(source, color)
     try:
         geometry = model.preprocess.geometry(video.height, video.width)
         common = model.network, video, model.preprocess, geometry.resized
@@ -186,7 +195,7 @@ def segment_video(
                 return settings(*common, engine, progress)
 
         found = with_less_memory(search, engine, video.name, len(video))
-        return _result(model, video, found, geometry.resized)
+        return _result(model, video, found, geometry.resized).filter(score_thr)
     finally:
         if video is not source:
             video.close()
@@ -203,12 +212,13 @@ def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
     )
 
 
-def _as_source(source: Source) -> FrameSource:
-    if isinstance(source, FrameSource):
-        return source
-    if isinstance(source, str | Path):
-        return open_source(source)
-    return ArraySource(source)
+def _opened(source: Source, color: Color) -> FrameSource:
+    free = free_bytes(torch.device("cpu"))
+    video = as_source(source, color, None if free is None else int(SHARE * free))
+    if video is not source:
+        for line in video.warnings:
+            _LOGGER.warning("%s", line)
+    return video
 
 
 def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int]) -> VideoResult:

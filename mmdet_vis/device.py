@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 
@@ -38,7 +38,7 @@ class Precision:
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` … as a device.
+    """``auto`` (a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` … or ``mps`` as a device.
 
     Raises:
         ConfigError: unknown name, or the device is not there.
@@ -48,13 +48,17 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"--device {name} is not a device: use auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"--device {name} is not supported: use auto, cpu, cuda or cuda:N")
+        raise ConfigError(f"{option('device', name)} is not a device: use auto, cpu, cuda, cuda:N or mps") from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"{option('device', name)} is not supported: use auto, cpu, cuda, cuda:N or mps")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(f"{option('device', name)}: this machine has no Apple GPU that PyTorch can use; use cpu")
     if device.type == "cuda":
         number = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= number:
-            raise ConfigError(f"--device {name}: this machine has {number} usable GPUs; use --device cpu")
+            raise ConfigError(
+                f"{option('device', name)}: this machine has {number} usable GPUs; use {option('device', 'cpu')}"
+            )
     return device
 
 
@@ -65,11 +69,13 @@ def resolve_precision(name: str, device: torch.device) -> Precision:
         ConfigError: unknown name, or float16 or tf32 without a GPU.
     """
     if name not in PRECISIONS:
-        raise ConfigError(f"--precision {name} is not known: use one of {', '.join(PRECISIONS)}")
+        raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")
     if name == "auto":
-        name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
+        name = "float32"
+        if device.type != "mps":
+            name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
     if name in ("float16", "tf32") and device.type != "cuda":
-        raise ConfigError(f"--precision {name} needs a GPU: on the CPU use float32, bfloat16 or auto")
+        raise ConfigError(f"{option('precision', name)} needs a GPU with CUDA: elsewhere use float32, bfloat16 or auto")
     if name == "bfloat16":
         return Precision(name, torch.bfloat16, tf32=True)
     if name == "float16":
@@ -122,11 +128,17 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     """
     kind = next(model.parameters()).device.type
     if kind == "cpu" and not has_program("CXX", "g++", "clang++", "c++"):
-        raise ConfigError("--compile on the CPU needs a C++ compiler (g++ or clang++): install one or leave it out")
+        raise ConfigError(
+            f"{option('compile', True)} on the CPU needs a C++ compiler (g++ or clang++): install one or leave it out"
+        )
     if kind == "cuda" and importlib.util.find_spec("triton") is None:
-        raise ConfigError("--compile on a GPU needs Triton (pip install triton): install it or leave it out")
+        raise ConfigError(
+            f"{option('compile', True)} on a GPU needs Triton (pip install triton): install it or leave it out"
+        )
     if kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
-        raise ConfigError("--compile on a GPU needs a C compiler (gcc or clang): install one or leave it out")
+        raise ConfigError(
+            f"{option('compile', True)} on a GPU needs a C compiler (gcc or clang): install one or leave it out"
+        )
     use_direct_convolutions(model)  # those are what the compiler knows how to fuse
     model.backbone.compile()
     for neck in (model.neck, *model.fast_neck):
@@ -150,5 +162,5 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
     if match is None:
-        raise ConfigError(f"--feature-memory {text!r} is not a size: write it like 2GB, 500MB or 1048576")
+        raise ConfigError(f"{option('feature_memory')} {text!r} is not a size: write it like 2GB, 500MB or 1048576")
     return int(min(float(match.group(1)), 2.0**40) * UNITS[match.group(2)])

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -28,6 +29,21 @@ _OUT_OF_MEMORY = (
     "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "insufficient memory",
     "bad_alloc", "alloc_failed", "can't start new thread", "unable to allocate",
 )  # fmt: skip
+
+
+_speaks_of_options = False
+
+
+def option(argument: str, value: object = None) -> str:
+    """What messages call an argument of the Python interface.
+
+    The same code stands behind a command and a call, so its messages are made for both: ``option("mem_max", 40)`` is
+    ``--mem-max 40`` in a program that :func:`run_command` runs, and ``mem_max=40`` everywhere else.
+    """
+    if not _speaks_of_options:
+        return argument if value is None else f"{argument}={value!r}"
+    flag = f"--{argument.replace('_', '-')}"
+    return flag if value is None or value is True else f"{flag} {value}"
 
 
 MAX_MESSAGE = 1200
@@ -48,7 +64,7 @@ class UserError(Exception):
 
 
 class ConfigError(UserError):
-    """A configuration file or ``--cfg-options`` value that cannot be used."""
+    """A configuration file, or an option or argument, that cannot be used."""
 
 
 class CheckpointError(UserError):
@@ -79,6 +95,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+@contextmanager
+def _speaking_of_options() -> Iterator[None]:
+    global _speaks_of_options
+    earlier, _speaks_of_options = _speaks_of_options, True
+    try:
+        yield
+    finally:
+        _speaks_of_options = earlier
+
+
+@_speaking_of_options()
 def run_command(main: Callable[[], int | None]) -> None:
     """Run the ``main`` function of a command line tool and exit with its status.
 
@@ -139,8 +166,9 @@ def _end_on_signals() -> None:
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     if not alone or threading.current_thread() is not threading.main_thread():
         return
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no terminals that hang up.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
             signal.signal(number, _interrupt)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import mmdet_vis.api
-from mmdet_vis.api import load_model, segment_video
+from mmdet_vis import VideoResult, load_model, segment_video
 from mmdet_vis.config.load import load_config
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.errors import ConfigError, SourceError
@@ -63,9 +68,61 @@ def test_input_kinds_agree(model, tmp_path):
     frames = moving_frames(4)
     folder = write_frames(tmp_path / "clip", 4)
     expected = segment_video(model, frames)
-    for source in (np.stack(frames), ArraySource(frames), folder, str(folder)):
+    images = [Image.fromarray(np.ascontiguousarray(frame[..., ::-1])) for frame in frames]
+    sources = (
+        np.stack(frames),
+        ArraySource(frames),
+        folder,
+        str(folder),
+        sorted(folder.iterdir()),
+        iter(frames),
+        images,
+    )
+    for source in sources:
         found = segment_video(model, source)
-        assert [s.masks for s in found.sequences] == [s.masks for s in expected.sequences]
+        assert found.sequences == expected.sequences
+    found = segment_video(model, np.stack(frames)[..., ::-1], color="rgb")
+    assert found.sequences == expected.sequences
+    assert segment_video(model, frames[0]) == segment_video(model, frames[:1])
+
+
+def test_score_threshold(model):
+    every = segment_video(model, moving_frames(4))
+    best = every.sequences[0].score
+    assert every.sequences[-1].score < best
+    assert segment_video(model, moving_frames(4), score_thr=best) == every.filter(score=best)
+    assert segment_video(model, moving_frames(4), score_thr=1.0).sequences == []
+
+
+def test_a_result_is_saved_loaded_and_drawn(model, tmp_path):
+    frames = moving_frames(4)
+    result = segment_video(model, frames)
+    assert type(result) is VideoResult
+    result.save(tmp_path / "clip.json")
+    assert VideoResult.load(tmp_path / "clip.json") == result
+    assert (result.draw(0, frames[0], score_thr=0) != frames[0]).any()
+
+
+def test_what_a_source_drops_is_a_warning(model, tmp_path, caplog):
+    folder = write_frames(tmp_path / "clip", 2)
+    (folder / "notes.txt").touch()
+    with caplog.at_level(logging.WARNING, "mmdet_vis"):
+        segment_video(model, folder)
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{folder}: ignored 1 entry that is not an image, the first is notes.txt"
+    ]
+
+
+def test_the_package_loads_torch_when_it_is_needed():
+    code = (
+        "import sys, mmdet_vis\n"
+        "assert 'torch' not in sys.modules and mmdet_vis.__version__ and 'load_model' in dir(mmdet_vis)\n"
+        "assert not hasattr(mmdet_vis, 'nothing') and 'torch' not in sys.modules\n"
+        "from mmdet_vis import *\n"
+        "print(load_model.__module__, segment_video.__module__, VideoResult.__name__, InstanceSequence.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["mmdet_vis.api", "mmdet_vis.api", "VideoResult", "InstanceSequence"]
 
 
 def test_progress_counts_both_sweeps(model):
@@ -76,13 +133,13 @@ def test_progress_counts_both_sweeps(model):
 
 
 def test_options_are_checked(model, tiny):
-    with pytest.raises(ConfigError, match="--key-num must be at least 1"):
+    with pytest.raises(ConfigError, match=r"^key_num must be at least 1"):
         segment_video(model, moving_frames(2), key_num=0)
     with pytest.raises(ConfigError, match="not a size"):
         segment_video(model, moving_frames(2), feature_memory="lots")
-    with pytest.raises(ConfigError, match="--device"):
+    with pytest.raises(ConfigError, match=r"^device='toaster' is not a device"):
         load_model(*tiny, device="toaster")
-    with pytest.raises(ConfigError, match="--precision"):
+    with pytest.raises(ConfigError, match=r"^precision='int4' is not known"):
         load_model(*tiny, device="cpu", precision="int4")
     with pytest.raises(ConfigError, match="categories has 2 names"):
         load_model(*tiny, device="cpu", cfg_options={"categories": ["a", "b"]})

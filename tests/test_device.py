@@ -11,8 +11,17 @@ import pytest
 import torch
 from torch import nn
 
+from mmdet_vis.api import BATCH_SIZE, CHUNK_BYTES
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.device import Precision, compile_parts, cpu_has_fast_bfloat16, parse_bytes, place, resolve_precision
+from mmdet_vis.device import (
+    Precision,
+    compile_parts,
+    cpu_has_fast_bfloat16,
+    parse_bytes,
+    place,
+    resolve_device,
+    resolve_precision,
+)
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models import fast_conv
 from mmdet_vis.models.fast_conv import FastConv3x3
@@ -29,7 +38,7 @@ def test_sizes(text, value):
 
 @pytest.mark.parametrize("text", ["", "GB", "-1", "1 kilo", "nan"])
 def test_not_sizes(text):
-    with pytest.raises(ConfigError, match="--feature-memory"):
+    with pytest.raises(ConfigError, match="feature_memory"):
         parse_bytes(text)
 
 
@@ -47,6 +56,18 @@ def test_precisions_of_the_cpu():
 def test_auto_precision_of_gpus(monkeypatch, capability, expected):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     assert resolve_precision("auto", torch.device("cuda")).name == expected
+
+
+def test_apple_gpus_are_taken_where_torch_has_them(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    mps = resolve_device("mps")
+    assert mps.type == "mps"
+    assert resolve_precision("auto", mps).name == "float32"
+    assert CHUNK_BYTES[mps.type] > 0
+    assert BATCH_SIZE[mps.type] > 0
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device='mps': this machine has no Apple GPU"):
+        resolve_device("mps")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +88,7 @@ def test_compiling_needs_compilers(monkeypatch, kind, triton, programs, message)
         def parameters(self):
             yield SimpleNamespace(device=torch.device(kind))
 
-    with pytest.raises(ConfigError, match=rf"--compile {message}.*: install .* or leave it out"):
+    with pytest.raises(ConfigError, match=rf"compile=True {message}.*: install .* or leave it out"):
         compile_parts(OnDevice())
 
 

@@ -244,6 +244,17 @@ def test_options_of_the_tables_exist():
 # Messages.
 
 
+def _as_shown(part: ast.expr) -> str:
+    """A piece of an f-string; ``option("mem_max", 40)`` is shown as a command shows it."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    call = part.value if isinstance(part, ast.FormattedValue) else part
+    if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "option":
+        return PLACEHOLDER
+    flag, *value = (a.value if isinstance(a, ast.Constant) else PLACEHOLDER for a in call.args)
+    return " ".join([f"--{flag.replace('_', '-')}", *(str(v) for v in value if v is not True)])
+
+
 @cache
 def _messages() -> str:
     """All text of the program, with a placeholder for what is filled in."""
@@ -252,8 +263,7 @@ def _messages() -> str:
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
-                    parts = (v.value if isinstance(v, ast.Constant) else PLACEHOLDER for v in node.values)
-                    texts.append("".join(map(str, parts)))
+                    texts.append("".join(map(_as_shown, node.values)))
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     texts.append(node.value)
     return "\n".join(texts)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.errors import SourceError, is_out_of_memory
+from mmdet_vis.errors import ConfigError, SourceError, is_out_of_memory, option, run_command
 
 PROGRAM = """
 import signal, sys, time
@@ -149,3 +149,16 @@ def test_errors_of_allocators_are_known() -> None:
         KeyboardInterrupt(),
     ):
         assert not is_out_of_memory(other), repr(other)
+
+
+def test_messages_speak_of_arguments_and_in_commands_of_options(capsys):
+    def work():
+        raise ConfigError(f"{option('key_num', 0)} {option('compile', True)} {option('mem_max')}")
+
+    with pytest.raises(ConfigError, match=r"^key_num=0 compile=True mem_max$"):
+        work()
+    with pytest.raises(SystemExit):
+        run_command(work)
+    assert capsys.readouterr().err == "error: --key-num 0 --compile --mem-max\n"
+    with pytest.raises(ConfigError, match=r"^key_num=0 "):  # a program may go on after a command that it ran
+        work()

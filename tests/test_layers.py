@@ -11,12 +11,13 @@ import pytest
 
 PACKAGE = "mmdet_vis"
 LAYERS = (
-    "structures errors version",
+    "errors version",
+    "structures",
     "files ops progress registry",
     "visualization models",
     "device",
     "data losses",
-    "evaluation propose_reduce",
+    "evaluation propose_reduce result",
     "baselines",
     "config",
     "weights",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 
 BASE = "_base_"
 MAX_VALUES = 100_000
@@ -58,7 +58,7 @@ def refused(path: Path, line: int, what: str) -> ConfigError:
     """The error for something in a config that is no literal."""
     return ConfigError(
         f"config {path}, line {line}: {what} is refused, as only literals are read; write the value itself, or read a "
-        "config that you trust without --safe-config"
+        f"config that you trust without {option('safe_config')}"
     )
 
 

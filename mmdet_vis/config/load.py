@@ -15,7 +15,7 @@ from mmdet_vis.config.safe import read_safe_config
 from mmdet_vis.config.shipped import find_config
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS, did_you_mean, file_of
 
@@ -65,11 +65,11 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
         top = key.split(".")[0]
         if top not in config:
             hint = did_you_mean(top, list(config.keys()))
-            raise ConfigError(f"--cfg-options {key}: {name} has no key {top!r}{hint}")
+            raise ConfigError(f"{option('cfg_options')} {key}: {name} has no key {top!r}{hint}")
     try:
         config.merge_from_dict(dict(options))
     except (TypeError, KeyError, IndexError, ValueError) as error:
-        raise ConfigError(f"--cfg-options {dict(options)!r:.200}: {error}") from error
+        raise ConfigError(f"{option('cfg_options')} {dict(options)!r:.200}: {error}") from error
     check_categories(config)
     return config
 

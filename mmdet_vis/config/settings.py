@@ -10,7 +10,7 @@ from mmengine.config import Config
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
 from mmdet_vis.config.check import check_propose_reduce
 from mmdet_vis.config.load import build
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction, SequenceMethod
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS, file_of
@@ -46,23 +46,23 @@ def build_settings(
     check_propose_reduce(config)
     options: Mapping[str, Any] = config["propose_reduce"]
     if profile not in PROFILES:
-        raise ConfigError(f"--profile {profile} is not known: use one of {', '.join(PROFILES)}")
+        raise ConfigError(f"{option('profile', profile)} is not known: use one of {', '.join(PROFILES)}")
     if options.get("method") is not None:
         given = {
-            "--key-num": key_num is not None,
-            "--mem-step": mem_step is not None,
-            "--mem-max": mem_max is not None,
-            "--use-cate-reduce": use_cate_reduce,
-            "--profile fast": profile == "fast",
+            option("key_num"): key_num is not None,
+            option("mem_step"): mem_step is not None,
+            option("mem_max"): mem_max is not None,
+            option("use_cate_reduce"): use_cate_reduce,
+            option("profile", "fast"): profile == "fast",
         }
-        return _build_method(config, [option for option, is_given in given.items() if is_given])
+        return _build_method(config, [name for name, is_given in given.items() if is_given])
     key_num = options["key_num"] if key_num is None else key_num
     if key_num < 1:
-        raise ConfigError(f"--key-num must be at least 1, got {key_num}")
+        raise ConfigError(f"{option('key_num')} must be at least 1, got {key_num}")
     if mem_step is not None and mem_step < 1:
-        raise ConfigError(f"--mem-step must be at least 1, got {mem_step}")
+        raise ConfigError(f"{option('mem_step')} must be at least 1, got {mem_step}")
     if mem_max is not None and mem_max < 2:
-        raise ConfigError(f"--mem-max must be at least 2, got {mem_max}")
+        raise ConfigError(f"{option('mem_max')} must be at least 2, got {mem_max}")
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
     memory: MemoryConfig
     if mem_max is not None:
@@ -75,8 +75,8 @@ def build_settings(
     if use_cate_reduce:
         if options.get("cate_reduce") is None:
             raise ConfigError(
-                f"--use-cate-reduce needs a config with propose_reduce.cate_reduce, {file_of(config)} has none: "
-                "use one of configs/SeqMaskRCNN/CateAwareReduce"
+                f"{option('use_cate_reduce')} needs a config with propose_reduce.cate_reduce, {file_of(config)} has "
+                "none: use one of configs/SeqMaskRCNN/CateAwareReduce"
             )
         category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
     rule = build(TASK_UTILS, config, "propose_reduce.reduce")

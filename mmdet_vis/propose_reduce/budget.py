@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from mmdet_vis.errors import SourceError, is_out_of_memory
+from mmdet_vis.errors import SourceError, is_out_of_memory, option
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.propose_reduce.propose import Group
 
@@ -77,7 +77,8 @@ def check_memory(
     if left < 0:
         raise SourceError(
             f"a video of {num_frames} frames with {objects} proposed objects needs {remembered / 2**30:.1f} GB to "
-            f"remember its frames, {free / 2**30:.1f} GB are free: bound it with --mem-max 40 or raise --mem-step"
+            f"remember its frames, {free / 2**30:.1f} GB are free: bound it with "
+            f"{option('mem_max', 40)} or raise {option('mem_step')}"
         )
     return left
 
@@ -208,5 +209,5 @@ def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSetting
             )
     raise SourceError(
         f"{video}: not enough memory for its {frames} frames, even in the smallest pieces ({reason}): "
-        "try --mem-max 40, a smaller data_preprocessor.img_scale, or another --device"
+        f"try {option('mem_max', 40)}, a smaller data_preprocessor.img_scale, or another {option('device')}"
     )

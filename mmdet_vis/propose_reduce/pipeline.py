@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.data.sources import FrameSource
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
@@ -150,7 +150,7 @@ def propose_reduce(
 
 def _not_finite(dtype: torch.dtype) -> str:
     name = str(dtype).removeprefix("torch.")
-    fix = "the weights are damaged" if dtype == torch.float32 else "use --precision float32"
+    fix = "the weights are damaged" if dtype == torch.float32 else f"use {option('precision', 'float32')}"
     if dtype == torch.float16:
-        fix = "its range is too small for these weights, use --precision bfloat16 or float32"
-    return f"--precision {name}: the network's masks or scores are not finite numbers: {fix}"
+        fix = f"its range is too small for these weights, use {option('precision', 'bfloat16')} or float32"
+    return f"{option('precision', name)}: the network's masks or scores are not finite numbers: {fix}"

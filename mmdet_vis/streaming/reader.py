@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from mmdet_vis.errors import SourceError
+from mmdet_vis.errors import SourceError, option
 from mmdet_vis.streaming.buffer import FrameBuffer, StalledError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.streaming.sources import check_source, describe, open_now, stream_name
@@ -87,7 +87,9 @@ class StreamReader:
             self.close()
             if self._stop():
                 raise KeyboardInterrupt
-            raise SourceError(f"{self._shown}: nothing came for {self._timeout:g} s; check that it sends, or --timeout")
+            raise SourceError(
+                f"{self._shown}: nothing came for {self._timeout:g} s; check that it sends, or {option('timeout')}"
+            )
         self.fps, self.live = opened.fps, opened.live
         self._buffer = FrameBuffer(self._capacity if self.live else FILE_BUFFER, self.live)
         return self
@@ -108,7 +110,7 @@ class StreamReader:
             except StalledError:
                 raise SourceError(
                     f"{self._shown}: stalled, no frame came for {self._timeout:g} s after frame {count}; "
-                    "check that it sends, or --timeout"
+                    f"check that it sends, or {option('timeout')}"
                 ) from None
             if frame is None:
                 return

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
 from mmdet_vis.streaming.linker import Identity, IdentityLinker
 from mmdet_vis.structures import InstanceSequence, areas
@@ -71,9 +71,11 @@ def check_window(window: int, overlap: int) -> None:
         ConfigError: one of them cannot be used.
     """
     if window < 2:
-        raise ConfigError(f"--window must be at least 2, got {window}")
+        raise ConfigError(f"{option('window')} must be at least 2, got {window}")
     if not 1 <= overlap < window:
-        raise ConfigError(f"--overlap must be from 1 to {window - 1} (--window less 1), got {overlap}")
+        raise ConfigError(
+            f"{option('overlap')} must be from 1 to {window - 1} ({option('window')} less 1), got {overlap}"
+        )
 
 
 def _never() -> bool:

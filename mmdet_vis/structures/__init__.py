@@ -1,6 +1,16 @@
 """Boxes, masks and sequences: the data that passes between the parts of the program."""
 
+from mmdet_vis.structures.frame import FrameObjects
 from mmdet_vis.structures.masks import RLE, areas, decode_masks, empty_rle, encode_masks
 from mmdet_vis.structures.sequence import InstanceSequence, VideoResult
 
-__all__ = ["RLE", "InstanceSequence", "VideoResult", "areas", "decode_masks", "empty_rle", "encode_masks"]
+__all__ = [
+    "RLE",
+    "FrameObjects",
+    "InstanceSequence",
+    "VideoResult",
+    "areas",
+    "decode_masks",
+    "empty_rle",
+    "encode_masks",
+]

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+_BOX_CHUNK = 250
+"""RLEs at a time: pycocotools 2.0.11 overflows on lists of 256 and more under numpy 2."""
+
 
 class RLE(TypedDict):
     """A run-length encoded binary mask: ``size`` is [height, width], ``counts`` the compressed runs."""
@@ -60,3 +63,14 @@ def areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas of RLEs in pixels: ``[N]`` int64."""
     # One at a time: pycocotools 2.0.11 overflows on lists of 256 and more under numpy 2.
     return np.array([int(coco_mask.area(rle)) for rle in rles], np.int64)
+
+
+def rle_boxes(rles: Sequence[RLE]) -> NDArray[np.float64]:
+    """Tight boxes of RLEs: ``[N, 4]`` float64 (x0, y0, x1, y1) in pixels, end exclusive; NaN where a mask is empty."""
+    boxes = np.full((len(rles), 4), np.nan)
+    shown = np.flatnonzero(areas(rles))
+    for begin in range(0, len(shown), _BOX_CHUNK):
+        chunk = shown[begin : begin + _BOX_CHUNK]
+        boxes[chunk] = coco_mask.toBbox([rles[t] for t in chunk])
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes

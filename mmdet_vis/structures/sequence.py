@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, fields, replace
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.structures.masks import RLE
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.structures.frame import FrameObjects
+from mmdet_vis.structures.masks import RLE, areas, decode_masks, rle_boxes
+
+if TYPE_CHECKING:
+    import pandas
+
+_Result = TypeVar("_Result", bound="VideoResult")
+_SHOWN = 8
+"""Sequences that a repr lists."""
+_COLUMNS = ["track_id", "category", "score", "frame", "frame_name", "time", "x0", "y0", "x1", "y1", "area"]
 
 
 def frame_stems(result: VideoResult) -> list[str]:
@@ -27,7 +40,7 @@ def frame_stems(result: VideoResult) -> list[str]:
     return names
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class InstanceSequence:
     """One object through a whole video.
 
@@ -45,12 +58,49 @@ class InstanceSequence:
     class_scores: NDArray[np.float32]
     masks: list[RLE]
 
+    def masks_array(self) -> NDArray[np.bool_]:
+        """The masks of all frames, ``[T, H, W]`` bool: T x H x W bytes. One frame: ``result.frame(t).masks``."""
+        return decode_masks(self.masks).view(np.bool_)
 
-@dataclass
+    @property
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels in each frame, ``[T]``; 0 where the object is not visible."""
+        return areas(self.masks)
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """Tight boxes of the masks, ``[T, 4]`` float32: x0, y0, x1, y1 in pixels; NaN where the object is not visible.
+
+        Ends are exclusive: ``image[y0:y1, x0:x1]`` is what a box holds, and ``x1 - x0`` its width.
+        """
+        return rle_boxes(self.masks).astype(np.float32)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, InstanceSequence):
+            return NotImplemented
+        return (
+            (self.track_id, self.label, self.score) == (other.track_id, other.label, other.score)
+            and np.array_equal(self.class_scores, other.class_scores)
+            and self.masks == other.masks
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        frames = sum(1 for area in self.areas if area)
+        return (
+            f"InstanceSequence(track_id={self.track_id}, label={self.label}, score={self.score:.3f}, "
+            f"visible in {frames} of {len(self.masks)} frames)"
+        )
+
+
+@dataclass(eq=False, repr=False)
 class VideoResult:
     """The sequences of one video, in the order of the reduction: descending score.
 
-    Category-aware reduction keeps this order although it lowers the scores of single categories afterwards.
+    Category-aware reduction keeps this order although it lowers the scores of single categories afterwards. Results are
+    equal if all that they hold is. Those of :func:`mmdet_vis.segment_video` are of a class that can also save, load and
+    draw, :class:`mmdet_vis.result.VideoResult`.
 
     Attributes:
         name: name of the video (folder name, or file name without its ending).
@@ -76,3 +126,114 @@ class VideoResult:
     def category_of(self, sequence: InstanceSequence) -> str:
         """Name of the best category of ``sequence``."""
         return self.categories[sequence.label]
+
+    def frame(self, index: int) -> FrameObjects:
+        """The objects that are visible on a frame, in the order of the sequences.
+
+        Args:
+            index: 0-based; negative ones count from the end.
+
+        Raises:
+            IndexError: the video has no such frame.
+        """
+        if not -self.num_frames <= index < self.num_frames:
+            raise IndexError(f"{self.name} has {self.num_frames} frames, there is no frame {index}")
+        index %= self.num_frames
+        shown = [sequence for sequence in self.sequences if areas([sequence.masks[index]])[0]]
+        return FrameObjects(
+            index=index,
+            name=frame_stems(self)[index],
+            time=None if self.fps is None else index / self.fps,
+            height=self.height,
+            width=self.width,
+            track_ids=np.array([s.track_id for s in shown], np.int64),
+            labels=np.array([s.label for s in shown], np.int64),
+            categories=[self.category_of(s) for s in shown],
+            scores=np.array([s.score for s in shown], np.float64),
+            rles=[s.masks[index] for s in shown],
+        )
+
+    def frames(self) -> Iterator[FrameObjects]:
+        """:meth:`frame` of each of the T frames in order."""
+        return (self.frame(index) for index in range(self.num_frames))
+
+    def filter(self: _Result, score: float = 0.0, category: str | Collection[str] | None = None) -> _Result:
+        """A result with some of the sequences; these keep their order and their ``track_id``.
+
+        Args:
+            score: lowest score that is kept.
+            category: the name, or the names, of what is kept; None keeps all.
+
+        Raises:
+            ConfigError: a category that the model does not know.
+        """
+        names = {category} if isinstance(category, str) else None if category is None else set(category)
+        unknown = sorted((names or set()) - set(self.categories))
+        if unknown:
+            raise ConfigError(f"category {unknown[0]!r} is none of the model's: {', '.join(self.categories):.300}")
+        kept = [s for s in self.sequences if s.score >= score and (names is None or self.category_of(s) in names)]
+        return replace(self, sequences=kept)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A table with one row per sequence and frame on which it is visible, in that order.
+
+        Columns: ``track_id``, ``category``, ``score``, ``frame`` (0-based), ``frame_name``, ``time`` (seconds; NaN
+        without a frame rate), ``x0``, ``y0``, ``x1``, ``y1`` (the box in pixels, ends exclusive), ``area`` (pixels).
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ConfigError("to_pandas() needs the package pandas: pip install pandas") from None
+        stems, tables = frame_stems(self), []
+        for sequence in self.sequences:
+            pixels = sequence.areas
+            shown = np.flatnonzero(pixels)
+            boxes = sequence.boxes[shown]
+            columns: dict[str, Any] = {
+                "track_id": np.full(len(shown), sequence.track_id),
+                "category": [self.category_of(sequence)] * len(shown),
+                "score": np.full(len(shown), sequence.score),
+                "frame": shown,
+                "frame_name": [stems[t] for t in shown],
+                "time": shown / (self.fps or np.nan),
+            }
+            columns |= {name: boxes[:, i] for i, name in enumerate(("x0", "y0", "x1", "y1"))}
+            tables.append(pandas.DataFrame(columns | {"area": pixels[shown]}))
+        if not tables:
+            return pandas.DataFrame(columns=_COLUMNS)
+        return pandas.concat(tables, ignore_index=True)
+
+    def to_supervision(self, index: int) -> Any:
+        """The objects on a frame as ``supervision.Detections``, see :meth:`FrameObjects.to_supervision`."""
+        return self.frame(index).to_supervision()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VideoResult):
+            return NotImplemented
+        return all(getattr(self, f.name) == getattr(other, f.name) for f in fields(VideoResult))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        listed = [f"#{s.track_id} {self.category_of(s)} {s.score:.2f}" for s in self.sequences[:_SHOWN]]
+        more = ["…"] if len(self.sequences) > _SHOWN else []
+        noun = "sequence" if len(self.sequences) == 1 else "sequences"
+        return (
+            f"{type(self).__name__}({self.name!r}, {self.num_frames} frames of {self.width}x{self.height}, "
+            f"{len(self.sequences)} {noun}{': ' if listed else ''}{', '.join(listed + more)})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for sequence in self.sequences:
+            shown = np.flatnonzero(sequence.areas)
+            frames = f"{shown[0]} to {shown[-1]}" if len(shown) else "never"
+            cells = (sequence.track_id, self.category_of(sequence), f"{sequence.score:.3f}", frames, len(shown))
+            rows.append("".join(f"<td>{escape(str(cell))}</td>" for cell in cells))
+        head = "".join(f"<th>{name}</th>" for name in ("track", "category", "score", "frames", "visible in"))
+        caption = f"{escape(self.name)}: {self.num_frames} frames of {self.width}x{self.height}"
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

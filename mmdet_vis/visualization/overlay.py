@@ -115,21 +115,53 @@ def _draw_tags(
         region[:] = np.rint(region * (1 - opacity) + pixels * opacity).astype(np.uint8)
 
 
+def draw_frame(
+    result: VideoResult,
+    index: int,
+    frame: NDArray[np.uint8],
+    score_thr: float = SHOW_SCORE_THR,
+    style: Style = "overlay",
+) -> NDArray[np.uint8]:
+    """Draw the sequences of a video on one of its frames.
+
+    Args:
+        result: the sequences; the most confident one is on top.
+        index: 0-based number of the frame.
+        frame: ``[H, W, 3]`` uint8, BGR, of the video's original size; it is left as it is.
+        score_thr: sequences below it are not drawn; if none reaches it the frame stays as it is.
+        style: see :func:`draw_overlay`.
+
+    Returns:
+        ``[H, W, 3]`` uint8, BGR.
+
+    Raises:
+        ValueError: the video has no such frame, or ``frame`` has another size or type.
+    """
+    if not 0 <= index < result.num_frames or frame.shape[:2] != (result.height, result.width):
+        size = "x".join(map(str, frame.shape[1::-1]))
+        raise ValueError(
+            f"frame {index + 1} of {result.name} is {size}; its result has {result.num_frames} frames of "
+            f"{result.width}x{result.height}"
+        )
+    shown = [sequence for sequence in result.sequences if sequence.score >= score_thr]
+    labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
+    return draw_overlay(frame, [s.masks[index] for s in shown], labels, [s.track_id for s in shown], style)
+
+
 def render_frames(
     result: VideoResult,
     frames: Iterable[NDArray[np.uint8]],
     score_thr: float = SHOW_SCORE_THR,
     style: Style = "overlay",
 ) -> Iterator[NDArray[np.uint8]]:
-    """Draw the sequences of a video on its frames, one frame at a time.
+    """:func:`draw_frame` for all frames of a video, one frame at a time.
 
     Only the masks of the current frame are decoded, so memory does not grow with the video's length.
 
     Args:
-        result: the sequences; the most confident one is on top.
+        result: the sequences.
         frames: T frames ``[H, W, 3]`` uint8, BGR, of the video's original size.
-        score_thr: sequences below it are not drawn; if none reaches it the frames stay as they are.
-        style: see :func:`draw_overlay`.
+        score_thr, style: see :func:`draw_frame`.
 
     Yields:
         T frames ``[H, W, 3]`` uint8, BGR.
@@ -137,16 +169,8 @@ def render_frames(
     Raises:
         ValueError: if there are not T frames, or one has another size.
     """
-    shown = [sequence for sequence in result.sequences if sequence.score >= score_thr]
-    labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
-    track_ids = [sequence.track_id for sequence in shown]
     count = 0
     for count, frame in enumerate(frames, start=1):
-        if count > result.num_frames or frame.shape[:2] != (result.height, result.width):
-            raise ValueError(
-                f"frame {count} of {result.name} is {frame.shape[1]}x{frame.shape[0]}; its result has "
-                f"{result.num_frames} frames of {result.width}x{result.height}"
-            )
-        yield draw_overlay(frame, [sequence.masks[count - 1] for sequence in shown], labels, track_ids, style)
+        yield draw_frame(result, count - 1, frame, score_thr, style)
     if count < result.num_frames:
         raise ValueError(f"{result.name} gave {count} frames, its result has {result.num_frames}")

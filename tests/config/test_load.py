@@ -91,7 +91,7 @@ def test_settings_errors(repository, tiny):
     plain = load_config(repository / ROWS / "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py")
     with pytest.raises(ConfigError, match="CateAwareReduce"):
         build_settings(plain, use_cate_reduce=True)
-    with pytest.raises(ConfigError, match="--mem-step"):
+    with pytest.raises(ConfigError, match=r"^mem_step must be at least 1"):
         build_settings(plain, mem_step=0)
     with pytest.raises(ConfigError, match="unknown key 'key_nums'; did you mean 'key_num'"):
         build_settings(load_config(tiny[0], {"propose_reduce.key_nums": 3}))

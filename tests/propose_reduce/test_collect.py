@@ -35,5 +35,5 @@ def test_numbers_that_are_not_finite(tiny, precision, fix, part):
     else:
         classify = model.network.classify
         object.__setattr__(model.network, "classify", lambda *args: classify(*args) * torch.tensor(float("nan")))
-    with pytest.raises(ConfigError, match=rf"--precision {precision}: .*not finite numbers: {fix}"):
+    with pytest.raises(ConfigError, match=rf"precision='{precision}': .*not finite numbers: {fix}"):
         segment_video(model, moving_frames(3))

@@ -63,7 +63,7 @@ def test_what_never_fits_is_an_error_of_the_video() -> None:
         raise MemoryError
 
     with pytest.raises(
-        SourceError, match=r"clip: not enough memory for its 9 frames, .* \(MemoryError\): try --mem-max"
+        SourceError, match=r"clip: not enough memory for its 9 frames, .* \(MemoryError\): try mem_max=40"
     ):
         with_less_memory(work, replace(ENGINE, feature_bytes=2**20), "clip", 9)
     assert len(tries) == 2

@@ -79,7 +79,7 @@ def test_remembered_frames_must_fit_and_features_get_the_rest(monkeypatch):
     assert check_memory(groups, MemoryEveryNth(1), 9, 4, CPU, reserved=1) <= 90 - 4 * remembered - 0.9 * 1
     with pytest.raises(SourceError):
         check_memory(groups, MemoryEveryNth(1), 9, 4, CPU, reserved=100)
-    with pytest.raises(SourceError, match=r"9 frames with 3 proposed objects needs .*--mem-max 40 or raise --mem-step"):
+    with pytest.raises(SourceError, match=r"9 frames with 3 proposed objects needs .*mem_max=40 or raise mem_step"):
         check_memory(groups, MemoryEveryNth(1), 9, 5, CPU)
     monkeypatch.setattr(memory_need, "free_bytes", lambda device: None)
     assert check_memory(groups, MemoryEveryNth(1), 9, 5, CPU) is None
@@ -90,5 +90,5 @@ def test_a_video_that_cannot_fit_is_refused(tiny, monkeypatch):
     from tests.tiny import moving_frames
 
     monkeypatch.setattr(memory_need, "free_bytes", lambda device: 10_000)
-    with pytest.raises(SourceError, match=r"5 frames with \d+ proposed objects needs .*--mem-max"):
+    with pytest.raises(SourceError, match=r"5 frames with \d+ proposed objects needs .*mem_max=40"):
         segment_video(load_model(*tiny, device="cpu"), moving_frames(5))

@@ -384,7 +384,7 @@ def test_mistakes_are_named_before_the_model_is_loaded(
         run_dataset(replace(run, cfg_options={"test.dataset.categories": None}))
     with pytest.raises(CheckpointError, match=r"no\.pth does not exist"):
         run_dataset(replace(run, checkpoint=tmp_path / "no.pth"))
-    with pytest.raises(ConfigError, match="--key-num"):
+    with pytest.raises(ConfigError, match="key_num"):
         run_dataset(replace(run, options=RunOptions(key_num=0)))
     (tmp_path / "inputs_only.py").write_text("model = dict(type='SeqMaskRCNN')\n")
     with pytest.raises(ConfigError, match=r"inputs_only\.py: has no test\.dataset: .*--input-dir"):

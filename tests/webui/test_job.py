@@ -112,7 +112,7 @@ def test_options_reach_the_algorithm(run, tmp_path):
         steps[keys] = sum(text.startswith("Following") for _, text in seen)
     assert steps[1] != steps[2]
     assert run(clip, profile="fast", key_num=2).summary
-    with pytest.raises(ConfigError, match="--profile slow"):
+    with pytest.raises(ConfigError, match="profile='slow'"):
         run(clip, profile="slow")
 
 

@@ -65,7 +65,7 @@ def test_errors_are_one_line_without_paths(runner, clip, capsys):
             runner.run("a", video, OPTIONS, "float32", ignore)
         assert "\n" not in str(caught.value)
         assert str(runner.workspace.root) not in str(caught.value)
-    with pytest.raises(UserError, match="--precision float16 needs a GPU"):
+    with pytest.raises(UserError, match="precision='float16' needs a GPU"):
         runner.run("a", clip, OPTIONS, "float16", ignore)
     assert capsys.readouterr().err == ""
     assert runner.run("a", clip, OPTIONS, "float32", ignore).summary, "the next job is not harmed"

@@ -77,8 +77,10 @@ def read_results_json(path: str | Path) -> Any:
     return _parse(data, f"{RESULTS_MEMBER} in {path}", ResultsError)
 
 
-def _read(path: str | Path, error_type: type[UserError]) -> bytes:
+def _read(path: str | Path, error_type: type[UserError], max_bytes: int | None = None) -> bytes:
     try:
+        if max_bytes is not None and Path(path).stat().st_size > max_bytes:
+            raise error_type(f"{path} is larger than {max_bytes / 2**30:g} GB, more than is read: give another file")
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise error_type(f"{path} does not exist: check the path") from None
@@ -101,3 +103,13 @@ def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
         raise error_type(f"{name} is not valid JSON ({error}): write the file again") from None
     except RecursionError:
         raise error_type(f"{name} is not a results or annotation file: its JSON is nested too deeply") from None
+
+
+def read_json(path: str | Path, error_type: type[UserError], max_bytes: int) -> Any:
+    """The parsed JSON of a file, whatever it holds.
+
+    Raises:
+        error_type: it cannot be read, or is larger than ``max_bytes``.
+    """
+    data = _read(path, error_type, max_bytes)
+    return _parse(data, str(path), error_type)

@@ -3,6 +3,7 @@
 from .array import ArraySource
 from .base import Frame, FrameSource
 from .folder import FolderSource, ImageFilesSource
+from .given import as_source
 from .inputs import find_inputs, open_source
 from .naming import display_name, is_inside, is_name, natural_key, unique_names
 from .prefetch import Prefetcher
@@ -16,6 +17,7 @@ __all__ = [
     "ImageFilesSource",
     "Prefetcher",
     "VideoFileSource",
+    "as_source",
     "display_name",
     "find_inputs",
     "is_inside",

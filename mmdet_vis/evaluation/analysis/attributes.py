@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.formats.ytvis import MaskSequence
-
-_BOX_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
+from mmdet_vis.structures.masks import rle_boxes
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,7 @@ def _boxes(masks: MaskSequence) -> NDArray[np.float64]:
     """Boxes x0, y0, x1, y1 (end exclusive) in each frame, ``[T, 4]``; NaN where the object is not visible."""
     boxes = np.full((len(masks.rles), 4), np.nan)
     frames = np.flatnonzero(masks.areas)
-    for begin in range(0, len(frames), _BOX_CHUNK):
-        chunk = frames[begin : begin + _BOX_CHUNK]
-        boxes[chunk] = coco_mask.toBbox([masks.rles[t] for t in chunk])
-    boxes[:, 2:] += boxes[:, :2]
+    boxes[frames] = rle_boxes([rle for rle, area in zip(masks.rles, masks.areas, strict=True) if rle and area])
     return boxes
 
 

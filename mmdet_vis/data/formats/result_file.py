@@ -1,0 +1,188 @@
+"""A whole :class:`~mmdet_vis.structures.VideoResult` as one JSON file: plain data, checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+from mmdet_vis.data.formats.errors import ResultsError
+from mmdet_vis.data.formats.json_files import read_json
+from mmdet_vis.data.sources import is_name
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.files.atomic import atomic_stream
+from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, empty_rle
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs
+
+_Result = TypeVar("_Result", bound=VideoResult)
+
+FORMAT = "mmdet_vis result"
+VERSION = 1
+MAX_BYTES = 2**32
+MAX_FRAMES = 2**24
+"""A file may say so without holding anything of that length."""
+
+
+def write_result(path: str | Path, result: VideoResult) -> None:
+    """Write a result as JSON: a head, then one line per sequence. The same result gives the same bytes.
+
+    ``masks`` are the compressed runs of the RLEs, null where an object is not visible; their size is ``height`` and
+    ``width`` of the head. Scores are written in full: :func:`read_result` gives an equal result.
+
+    Raises:
+        OutputError: the file cannot be written.
+        ResultsError: the result has a name that cannot name a file, or scores that are not finite; an older file is
+            kept.
+    """
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    names = ("name", "height", "width", "num_frames", "fps", "frame_names", "categories", "category_ids")
+    head |= {name: getattr(result, name) for name in names}
+    _Reader(f"cannot write {path}", head).head()
+    empty = empty_rle(result.height, result.width)["counts"]
+    with atomic_stream(path) as stream:
+        stream.write(json.dumps(head).encode()[:-1] + b', "sequences": [')
+        for number, sequence in enumerate(result.sequences):
+            entry = {
+                "track_id": sequence.track_id,
+                "label": sequence.label,
+                "score": sequence.score,
+                "class_scores": sequence.class_scores.tolist(),
+                "masks": [None if rle["counts"] == empty else rle["counts"] for rle in sequence.masks],
+            }
+            try:
+                text = json.dumps(entry, allow_nan=False)
+            except ValueError:
+                raise ResultsError(
+                    f"cannot write {path}: a score of sequence {sequence.track_id} is not finite"
+                ) from None
+            stream.write((",\n" if number else "\n").encode() + text.encode())
+        stream.write(b"\n]}\n")
+
+
+def read_result(path: str | Path, kind: type[_Result]) -> _Result:
+    """Read what :func:`write_result` wrote; nothing in it is executed, and nothing of it is trusted.
+
+    Args:
+        path: the file.
+        kind: the class to make.
+
+    Raises:
+        ResultsError: the file is missing, damaged, of a later version, or something in it does not fit; one line that
+            names it.
+    """
+    content = read_json(path, ResultsError, MAX_BYTES)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ResultsError(f"{path} is not a result saved by VideoResult.save(): give such a file")
+    if content.get("version") != VERSION:
+        shown = str(content.get("version"))
+        raise ResultsError(f"{path} is of version {shown:.20} of this format, {VERSION} is known: update mmdet_vis")
+    reader = _Reader(str(path), content)
+    head = reader.head()
+    entries = reader.take("sequences", "a list", lambda value: isinstance(value, list))
+    empty = empty_rle(head["height"], head["width"])
+    sequences = [_sequence(f"{path}: sequence {number}", entry, head, empty) for number, entry in enumerate(entries)]
+    if len({sequence.track_id for sequence in sequences}) < len(sequences):
+        raise ResultsError(f"{path}: two sequences have the same track_id")
+    return kind(sequences=sequences, **head)
+
+
+class _Reader:
+    """Takes the values of an object one by one; what does not fit is a line that begins with ``where``."""
+
+    def __init__(self, where: str, content: Any) -> None:
+        self.where = where
+        if not isinstance(content, dict):
+            self.fail("is not an object {...}")
+        self.content = content
+
+    def fail(self, what: str) -> NoReturn:
+        raise ResultsError(f"{self.where}: {what}")
+
+    def take(self, key: str, wanted: str, fits: Callable[[Any], bool]) -> Any:
+        if key not in self.content:
+            self.fail(f"{key} is missing")
+        value = self.content[key]
+        if not fits(value):
+            self.fail(f"{key} must be {wanted}, it is {value!r:.60}")
+        return value
+
+    def whole(self, key: str, least: int, most: int) -> int:
+        value: int = self.take(
+            key, f"a whole number from {least} to {most}", lambda v: type(v) is int and least <= v <= most
+        )
+        return value
+
+    def head(self) -> dict[str, Any]:
+        """Everything but the sequences, as arguments of :class:`VideoResult`."""
+        name = self.take("name", "a file's name", _names_a_file)
+        height, width = (self.whole(key, 1, MAX_IMAGE_PIXELS) for key in ("height", "width"))
+        if height * width > MAX_IMAGE_PIXELS:
+            self.fail(f"frames of {width}x{height} have more than {MAX_IMAGE_PIXELS} pixels")
+        length = self.whole("num_frames", 1, MAX_FRAMES)
+        fps = self.take("fps", "null or a number above 0", lambda v: v is None or (_is_finite(v) and v > 0))
+        frames = self.take(
+            "frame_names",
+            f"empty or the names of {length} files",
+            lambda v: isinstance(v, list) and len(v) in (0, length) and all(map(_names_a_file, v)),
+        )
+        categories = self.take(
+            "categories",
+            "names",
+            lambda v: isinstance(v, list | tuple) and len(v) > 0 and all(isinstance(n, str) for n in v),
+        )
+        ids = self.take(
+            "category_ids",
+            f"{len(categories)} whole numbers",
+            lambda v: isinstance(v, list | tuple) and len(v) == len(categories) and all(type(n) is int for n in v),
+        )
+        return {
+            "name": name,
+            "height": height,
+            "width": width,
+            "num_frames": length,
+            "fps": fps,
+            "frame_names": frames,
+            "categories": tuple(categories),
+            "category_ids": tuple(ids),
+        }
+
+
+def _names_a_file(value: object) -> bool:
+    # Results are written to files of these names, which must not lead out of their folder.
+    return isinstance(value, str) and is_name(value) and value not in (".", "..") and not {"/", "\\"} & set(value)
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < 1e30 and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> InstanceSequence:
+    reader = _Reader(where, entry)
+    number, length, size = len(head["categories"]), head["num_frames"], [head["height"], head["width"]]
+    scores = reader.take(
+        "class_scores",
+        f"{number} finite numbers",
+        lambda v: isinstance(v, list) and len(v) == number and all(map(_is_finite, v)),
+    )
+    counts = reader.take(
+        "masks",
+        f"{length} texts of compressed runs or null",
+        lambda v: isinstance(v, list) and len(v) == length and all(c is None or isinstance(c, str) for c in v),
+    )
+    masks = [RLE(size=list(size), counts=empty["counts"] if text is None else text) for text in counts]
+    try:
+        check_characters([rle["counts"] for rle in masks])
+        check_runs(masks)
+    except InvalidMaskError as error:
+        reader.fail(f"the mask of frame {error.index} {error.reason}")
+    return InstanceSequence(
+        track_id=reader.whole("track_id", 1, 2**31),
+        label=reader.whole("label", 0, number - 1),
+        score=float(reader.take("score", "a finite number", _is_finite)),
+        class_scores=np.array(scores, np.float32),
+        masks=masks,
+    )

@@ -1,0 +1,66 @@
+"""What a user of the Python interface gets: the sequences of a video, with what can be done with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis import structures
+from mmdet_vis.data.formats.result_file import read_result, write_result
+from mmdet_vis.data.sources.given import Color, check_color
+from mmdet_vis.visualization.overlay import SHOW_SCORE_THR, Style, draw_frame
+
+
+class VideoResult(structures.VideoResult):
+    """The sequences of one video; its data and their views are those of :class:`mmdet_vis.structures.VideoResult`."""
+
+    def save(self, path: str | Path) -> None:
+        """Write everything to a JSON file, see :func:`mmdet_vis.data.formats.result_file.write_result`.
+
+        Raises:
+            OutputError: the file cannot be written.
+            ResultsError: a name in it cannot name a file.
+        """
+        write_result(path, self)
+
+    @classmethod
+    def load(cls, path: str | Path) -> VideoResult:
+        """Read what :meth:`save` wrote; equal to what was saved. Nothing in the file is executed or trusted.
+
+        Raises:
+            ResultsError: the file is missing, damaged or not of this kind.
+        """
+        return read_result(path, cls)
+
+    def draw(
+        self,
+        index: int,
+        image: NDArray[np.uint8],
+        score_thr: float = SHOW_SCORE_THR,
+        style: Style = "overlay",
+        color: Color = "bgr",
+    ) -> NDArray[np.uint8]:
+        """Draw the objects on a frame, as the command does.
+
+        Args:
+            index: 0-based number of the frame.
+            image: the frame, ``[H, W, 3]`` uint8 of the video's size; it is left as it is.
+            score_thr: sequences below it are not drawn.
+            style: ``"overlay"`` (45 % colour) or ``"blend"`` (70 % colour, as the published demo).
+            color: order of the channels of ``image`` and of what is returned.
+
+        Returns:
+            ``[H, W, 3]`` uint8.
+
+        Raises:
+            ConfigError: ``color`` is neither.
+            ValueError: the video has no such frame, or the image has another size or type.
+        """
+        check_color(color)
+        if color == "rgb":
+            return np.ascontiguousarray(
+                draw_frame(self, index, np.ascontiguousarray(image[..., ::-1]), score_thr, style)[..., ::-1]
+            )
+        return draw_frame(self, index, image, score_thr, style)
