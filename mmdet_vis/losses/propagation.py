@@ -45,7 +45,8 @@ class Decoded(NamedTuple):
 
 
 def choose_objects(clip: TrainingClip, limit: int, choose: Choose) -> Carried:
-    """Objects that are visible in the first and in the last frame, at most ``limit`` of them."""
+    """Objects visible in the first and in the last frame, at most ``limit`` of them; a single frame carries none."""
+    limit = limit if len(clip.frames) > 1 else 0
     first, last = clip.frames[0], clip.current
     seen_first = first.masks.flatten(1).bool().any(dim=1)
     seen_last = last.masks.flatten(1).bool().any(dim=1)

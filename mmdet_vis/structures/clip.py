@@ -57,7 +57,7 @@ class TrainingClip:
     and carried to the current one, over the frames between if there are any.
 
     Attributes:
-        images: ``[T, 3, h, w]`` uint8 BGR, not padded, ``T >= 2``; they are normalised on the device that trains.
+        images: ``[T, 3, h, w]`` uint8 BGR, not padded; they are normalised on the device that trains.
         frames: T targets.
         exhaustive: whether every object of the model's categories has an annotation. If not, what has none is not
             taught as background.

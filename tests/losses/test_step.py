@@ -315,3 +315,13 @@ def test_the_losses_fall(tiny: Tiny) -> None:
         optimiser.step()
     assert sum(curve[-1][k] for k in LOSSES) < 0.8 * sum(curve[0][k] for k in LOSSES)
     assert all(curve[-1][k] < 0.9 * curve[0][k] for k in ("loss_rpn_cls", "loss_cls", "loss_mask"))
+
+
+def test_single_stills_teach_the_detector_alone(tiny: Tiny) -> None:
+    step = make_step(tiny)
+    losses = step([make_clip([MOVING[0]], seed=3), make_clip([MOVING[1]], seed=4)])
+    assert losses["loss_prop"] == 0
+    assert all(losses[name] > 0 for name in LOSSES if name != "loss_prop")
+    total(losses).backward()
+    taught = {name.split(".")[0] for name, p in step.model.named_parameters() if p.grad is not None}
+    assert taught == {"backbone", "neck", "rpn_head", "bbox_head", "mask_head"}

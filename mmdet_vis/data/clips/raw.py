@@ -110,6 +110,29 @@ def read_image(file: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image
 
 
+class ImageReader:
+    """:func:`read_image` that remembers: decoding a JPEG takes longer than the rest of a sample.
+
+    Args:
+        limit: bytes of decoded images that are kept; once they are reached, further images are decoded each time.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.used = limit, 0
+        self._images: dict[Path, NDArray[np.uint8]] = {}
+
+    def __call__(self, file: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """See :func:`read_image`; the array is shared and cannot be written to."""
+        image = self._images.get(file)
+        if image is None:
+            image = read_image(file, size)
+            image.setflags(write=False)
+            if self.used + image.nbytes <= self.limit:
+                self._images[file] = image
+                self.used += image.nbytes
+        return image
+
+
 def drop_remains(clip: RawClip, min_pixels: int) -> None:
     """Forget what nobody can recognise, in place.
 

@@ -15,14 +15,14 @@ from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.data.clips.copy_paste import LEAST_SHARE, Cutout, PasteOptions, is_whole, paste_some
 from mmdet_vis.data.clips.raw import (
     BrokenSampleError,
+    ImageReader,
     RawClip,
     RawFrame,
     drop_remains,
     has_common_object,
     mask_boxes,
-    read_image,
 )
-from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills
+from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.preprocess import FrameGeometry
@@ -51,7 +51,7 @@ class StillClips(ClipDataset):
             that nothing else names; file categories in no class are background. Without ``categories`` its keys are the
             classes. None: classes are found by name.
         data_root: relative to the working directory; absolute paths of the other arguments ignore it.
-        num_frames: views per clip, at least 2.
+        num_frames: views per clip; 1 for a detector alone, which then learns no propagation.
         scales: pairs of numbers, see :class:`~mmdet_vis.data.preprocess.Preprocessor`; one is drawn for each clip, and
             the views are made at that size at once. None: the size of the image.
         warp: arguments of :class:`~mmdet_vis.data.clips.view_warp.WarpOptions`.
@@ -59,6 +59,10 @@ class StillClips(ClipDataset):
         exhaustive: whether every object of the classes is annotated, instead of what the file says of its images: False
             for a file that lacks some of the classes.
         min_pixels: where fewer pixels of an object are left, its region is ignored; the same for objects of the file.
+        repeat_thr: images of a class that fewer than this share of all images hold come more than once in an epoch, see
+            :func:`~mmdet_vis.data.training.stills.repeats`; 0: each comes once.
+        cache_bytes: decoded images are kept in memory up to so many bytes, in each loading process: 480x360 pixels
+            take half a megabyte.
         pipeline: configs of transforms.
 
     Raises:
@@ -79,15 +83,19 @@ class StillClips(ClipDataset):
         copy_paste: Mapping[str, Any] | None = None,
         min_pixels: int = 16,
         exhaustive: bool | None = None,
+        repeat_thr: float = 0.0,
+        cache_bytes: int = 0,
         pipeline: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(pipeline)
-        if num_frames < 2 or min_pixels < 1:
+        if num_frames < 1 or min_pixels < 1 or cache_bytes < 0 or not 0 <= repeat_thr <= 1:
             raise ConfigError(
-                f"StillClips: num_frames={num_frames} must be 2 or more, min_pixels={min_pixels} 1 or more"
+                f"StillClips: num_frames={num_frames} and min_pixels={min_pixels} must be 1 or more, "
+                f"cache_bytes={cache_bytes} 0 or more, repeat_thr={repeat_thr} from 0 to 1"
             )
         self.num_frames, self.min_pixels = num_frames, min_pixels
         self.exhaustive = exhaustive
+        self.read_image = ImageReader(cache_bytes)
         self.scales = None if scales is None else [(int(a), int(b)) for a, b in scales]
         self.warp = WarpOptions(**(warp or {}))
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
@@ -99,14 +107,19 @@ class StillClips(ClipDataset):
             raise DatasetError(f"{folder} is not a folder: put the images of {file} there, or a link to them")
         self.stills = read_stills(content, labels, folder, min_pixels, file)
         self.landscape = np.array([still.size[1] > still.size[0] for still in self.stills], bool)
+        self._repeats = repeats(self.stills, repeat_thr)
 
     def _is_exhaustive(self, still: Still) -> bool:
         return still.exhaustive if self.exhaustive is None else self.exhaustive
 
+    def epoch(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """See :meth:`ClipDataset.epoch`; images of rare classes are in it several times."""
+        return rng.permutation(np.repeat(np.arange(len(self)), self._repeats))
+
     def load(self, index: int, rng: np.random.Generator) -> RawClip:
         """See :meth:`ClipDataset.load`."""
         still = self.stills[index]
-        image, objects = read_image(still.file, still.size), still.objects()
+        image, objects = self.read_image(still.file, still.size), still.objects()
         masks = decode_objects(still, objects)
         size = still.size
         if self.scales is not None:
@@ -135,7 +148,7 @@ class StillClips(ClipDataset):
             return None
         item = objects[rng.integers(len(objects))]
         mask = decode_objects(still, [item])[0]
-        return Cutout.of(read_image(still.file, still.size), mask, item.label) if is_whole(mask) else None
+        return Cutout.of(self.read_image(still.file, still.size), mask, item.label) if is_whole(mask) else None
 
 
 def _view(

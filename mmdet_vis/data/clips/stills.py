@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,17 @@ def read_stills(
     if not stills:
         raise DatasetError(f"{file} has no object of the model's categories: check 'categories' and 'category_map'")
     return stills
+
+
+def repeats(stills: Sequence[Still], threshold: float) -> NDArray[np.int64]:
+    """How often each image comes in an epoch (LVIS, appendix B.2, rounded): ``[N]`` int64, 1 or more.
+
+    That is the largest ``sqrt(threshold / f)`` of its classes, f being the share of all images that hold the class.
+    """
+    labels = [{item.label for item in still.objects() if item.label} for still in stills]
+    counts = Counter(label for found in labels for label in found)
+    factors = {label: (threshold * len(stills) / count) ** 0.5 for label, count in counts.items()}
+    return np.array([max(1, round(max(factors[label] for label in found))) for found in labels], np.int64)
 
 
 def _pack(objects: Sequence[StillObject]) -> bytes:

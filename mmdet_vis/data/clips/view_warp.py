@@ -48,7 +48,7 @@ def view_maps(
     Args:
         source: (height, width) of the still.
         size: (height, width) of the views.
-        views: T.
+        views: T; a single one is that in the middle of the motion.
         options: strength.
         rng: source of the choices.
 
@@ -67,7 +67,7 @@ def view_maps(
     field = smooth_field(size, options.elastic * max(source), options.grid, rng)
     step = source[1] / size[1] / zoom
     maps = []
-    for part in np.linspace(-0.5, 0.5, views):
+    for part in np.linspace(-0.5, 0.5, views) if views > 1 else (0.0,):
         matrix = affine(turn + part * turning, step * np.exp(part * growth), part * shear)
         grid = pixel_grid(size, matrix, centre + part * shift)
         maps.append(grid if field is None else grid + np.float32(part) * field)

@@ -36,7 +36,8 @@ def _float32_class(kind: type[nn.Conv2d]) -> type[nn.Conv2d]:
 
 class _Float32Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
+        quick = not self.weight.requires_grad or (self.kernel_size == (3, 3) and self.stride == (1, 1))
+        if quick or x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return super().forward(x.float()).to(torch.get_autocast_dtype("cpu"))

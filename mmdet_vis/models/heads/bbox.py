@@ -19,6 +19,7 @@ class SharedFCBBoxHead(nn.Module):
         in_channels, roi_size: shape of a pooled region.
         fc_channels: width of the shared layers.
         num_shared_fcs: how many shared layers.
+        class_agnostic: one box for all categories, which few examples can teach better; it is returned for each.
     """
 
     stds = (0.1, 0.1, 0.2, 0.2)
@@ -30,13 +31,14 @@ class SharedFCBBoxHead(nn.Module):
         roi_size: int = 7,
         fc_channels: int = 1024,
         num_shared_fcs: int = 2,
+        class_agnostic: bool = False,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         widths = [in_channels * roi_size * roi_size] + [fc_channels] * num_shared_fcs
         self.shared_fcs = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
         self.fc_cls = nn.Linear(widths[-1], num_classes)
-        self.fc_reg = nn.Linear(widths[-1], 4 * num_classes)
+        self.fc_reg = nn.Linear(widths[-1], 4 * (1 if class_agnostic else num_classes))
         for fc in self.shared_fcs:
             nn.init.xavier_uniform_(fc.weight)  # type: ignore[arg-type]
             nn.init.zeros_(fc.bias)  # type: ignore[arg-type]
@@ -54,7 +56,10 @@ class SharedFCBBoxHead(nn.Module):
     def forward(self, regions: Tensor) -> tuple[Tensor, Tensor]:
         """Pooled regions ``[N, C, S, S]`` to class logits ``[N, num_classes]`` and deltas ``[N, 4 * num_classes]``."""
         x = self.embed(regions)
-        return self.fc_cls(x), self.fc_reg(x)
+        deltas = self.fc_reg(x)
+        if deltas.shape[1] == 4:
+            deltas = deltas.repeat(1, self.num_classes)
+        return self.fc_cls(x), deltas
 
     def classify(self, regions: Tensor) -> Tensor:
         """Class probabilities ``[N, num_classes]`` of pooled regions, without their boxes."""

@@ -22,14 +22,23 @@ class FCNMaskHead(nn.Module):
         num_classes: categories plus one; channel 0 is unused.
         in_channels, conv_channels: channels of a pooled region and of the convolutions.
         num_convs: 3x3 convolutions before the upsampling.
+        class_agnostic: one mask for all categories, which few examples can teach better; it is returned for each.
     """
 
-    def __init__(self, num_classes: int, in_channels: int = 256, conv_channels: int = 256, num_convs: int = 4) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int = 256,
+        conv_channels: int = 256,
+        num_convs: int = 4,
+        class_agnostic: bool = False,
+    ) -> None:
         super().__init__()
+        self.num_classes = num_classes
         widths = [in_channels] + [conv_channels] * num_convs
         self.convs = nn.ModuleList(ConvModule(i, o, 3, relu=True) for i, o in pairwise(widths))
         self.upsample = nn.ConvTranspose2d(conv_channels, conv_channels, 2, stride=2)
-        self.conv_logits = nn.Conv2d(conv_channels, num_classes, 1)
+        self.conv_logits = nn.Conv2d(conv_channels, 1 if class_agnostic else num_classes, 1)
         for layer in (self.upsample, self.conv_logits):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -39,7 +48,8 @@ class FCNMaskHead(nn.Module):
         x = regions
         for conv in self.convs:
             x = conv(x)
-        return self.conv_logits(F.relu_(self.upsample(x)))
+        logits = self.conv_logits(F.relu_(self.upsample(x)))
+        return logits.expand(-1, self.num_classes, -1, -1) if logits.shape[1] == 1 else logits
 
 
 def paste_masks(

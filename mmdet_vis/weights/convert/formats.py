@@ -13,7 +13,7 @@ from timm.data.constants import (
     IMAGENET_INCEPTION_STD,
 )
 
-from mmdet_vis.weights.convert import imagenet, mmdet, published, torchvision_detector
+from mmdet_vis.weights.convert import imagenet, mmdet, published, tensorflow, torchvision_detector
 from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
 
 Translate = Callable[[State, Options], Translation]
@@ -86,13 +86,27 @@ FORMATS = {
         imagenet.read_efficientnet_lite,
         normalization=INCEPTION,
     ),
+    "tensorflow": Format(
+        "ssd_mobilenet_v2_coco of TensorFlow's model zoo, its frozen graph (.pb)",
+        r"FeatureExtractor/MobilenetV2/.*",
+        tensorflow.read,
+        normalization=INCEPTION,
+    ),
     "timm": Format("classifiers of timm, for a config with TimmBackbone", r".*", imagenet.read_timm),
 }
 
 
 def recognise(state: State) -> str | None:
     """The format that a state dict seems to have, or None."""
-    for name in ("torchvision", "mmdet", "published", "efficientnet-lite", "torchvision-imagenet", "ours"):
+    for name in (
+        "torchvision",
+        "mmdet",
+        "published",
+        "efficientnet-lite",
+        "torchvision-imagenet",
+        "tensorflow",
+        "ours",
+    ):
         if is_of_format(state, name):
             return name
     return None

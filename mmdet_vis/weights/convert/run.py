@@ -18,6 +18,7 @@ from mmdet_vis.weights.checkpoint import read_state_dict, write_state
 from mmdet_vis.weights.compare import compare, guess_backbone
 from mmdet_vis.weights.convert import classes as class_layers
 from mmdet_vis.weights.convert.formats import FORMATS, IMAGENET, Normalization, is_of_format, recognise
+from mmdet_vis.weights.convert.tensorflow import read_graph
 from mmdet_vis.weights.convert.torchvision_detector import are_standard
 from mmdet_vis.weights.convert.translation import Options, Report, State, Translation
 
@@ -35,7 +36,7 @@ def convert_weights(
     """Convert a checkpoint file from one of :data:`FORMATS` to another.
 
     Args:
-        source: see :func:`mmdet_vis.weights.checkpoint.read_state_dict`.
+        source: see :func:`mmdet_vis.weights.checkpoint.read_state_dict`; or a frozen TensorFlow graph (``.pb``).
         target: file to write, replaced if it exists; its ending says whether it is safetensors or of PyTorch.
         source_format, target_format: names in :data:`FORMATS`.
         config: the config of the model that the weights are for, or its file (which is executed); needed for ``ours``,
@@ -54,7 +55,7 @@ def convert_weights(
     """
     source, target = Path(source), Path(target)
     _check(source, target, target_format, config, bool(classes) and drop_classes)
-    state = read_state_dict(source)
+    state = read_graph(source) if source.suffix == ".pb" else read_state_dict(source)
     settings = load_config(config) if isinstance(config, str | Path) else config
     options = _options(settings, norm_eps)
     reading = FORMATS[source_format]

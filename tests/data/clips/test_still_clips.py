@@ -15,6 +15,7 @@ from mmdet_vis.data.clips.copy_paste import is_whole
 from mmdet_vis.data.clips.raw import RawClip, RawFrame, drop_remains
 from mmdet_vis.data.clips.transforms import ClipBlur, ClipColor
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
+from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.errors import ConfigError, DatasetError
 from tests.clip_cases import COLOURS, rectangle_mask, still_object, write_stills
 
@@ -203,7 +204,9 @@ def test_categories(root: Path) -> None:
         ({"category_map": {"person": ["human"]}}, "'human' of 'person' is not a category of .*stills.json"),
         ({"category_map": {"a": ["cat"], "b": ["cat"]}}, "'cat' belongs to two classes"),
         ({"categories": ["dog"]}, "'person' is not among the categories dog"),
-        ({"num_frames": 1}, "num_frames=1"),
+        ({"num_frames": 0}, "num_frames=0"),
+        ({"cache_bytes": -1}, "cache_bytes=-1"),
+        ({"repeat_thr": 1.5}, "repeat_thr=1.5"),
         ({"warp": {"scale": 1.0}}, "scale below 1"),
         ({"copy_paste": {"size": (0.5, 0.1)}}, "size must be"),
     ],
@@ -264,3 +267,30 @@ def test_blur_spreads_a_point_around_its_place(options: dict[str, float]) -> Non
         assert np.abs(np.array(centre) - 20).max() < 0.25
     assert weight is not None
     assert weight.max() < 255
+
+
+def test_a_single_view_is_whole_and_its_pixels_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = {"zoom": (1, 1), "translate": 0.5, "rotate": 0, "scale": 0.5, "shear": 20, "elastic": 0.05}
+    small = SIZE[0] * SIZE[1] * 3
+    dataset = clips(root, warp=none, num_frames=1, cache_bytes=small)
+    clip = dataset[(0, 0)]
+    assert len(clip.images) == len(clip.frames) == 1
+    assert clip.current.boxes.tolist() == [[20, 20, 69, 79], [100, 15, 139, 54]]  # the middle of a motion is at rest
+    reads = []
+    monkeypatch.setattr(
+        "mmdet_vis.data.clips.raw.ImageFilesSource",
+        lambda files, name: reads.append(name) or ImageFilesSource(files, name),
+    )
+    for index in (0, 1, 0, 1):
+        assert torch.equal(dataset[(index, 0)].images, clips(root, warp=none, num_frames=1)[(index, 0)].images)
+    # Only the first image fits; the other dataset of the comparison has no memory at all.
+    assert [reads.count(name) for name in ("1.png", "2.png")] == [2, 4]
+
+
+def test_images_of_rare_classes_come_more_often(tmp_path: Path) -> None:
+    persons = {n: [still_object(n, PERSON, (20, 20, 50, 60))] for n in range(1, 9)}
+    both = [still_object(9, PERSON, (20, 20, 50, 60)), still_object(9, DOG, (100, 15, 40, 40))]
+    root = write_stills(tmp_path, {**persons, 9: both}, SIZE)
+    epoch = clips(root, repeat_thr=1.0).epoch(np.random.default_rng(0))
+    assert np.bincount(epoch).tolist() == [1] * 8 + [3]  # the root of 9
+    assert sorted(clips(root).epoch(np.random.default_rng(0))) == list(range(9))

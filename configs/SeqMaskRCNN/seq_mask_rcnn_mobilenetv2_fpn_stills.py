@@ -1,0 +1,42 @@
+# The default model: MobileNetV2 as it was trained on COCO detection, with narrow neck and heads. This part of its
+# training teaches the detector alone, on single stills at a high rate; see scripts/default_model/train.sh.
+_base_ = [
+    "../_base_/models/seq_mask_rcnn_r50_fpn.py",
+    "../_base_/datasets/coco_stills19.py",
+    "../_base_/propose_reduce/ytvis.py",
+    "../_base_/runtime.py",
+]
+model = dict(
+    backbone=dict(_delete_=True, type="TimmBackbone", model_name="mobilenetv2_100", pad_type="same", frozen_stages=2),
+    neck=dict(out_channels=96, lateral_gain=0.3),
+    rpn_head=dict(feat_channels=96, scales=[4]),
+    bbox_roi_extractor=dict(finest_scale=28, sample_num=1),
+    mask_roi_extractor=dict(finest_scale=28, sample_num=1),
+    bbox_head=dict(num_classes=20, fc_channels=256, class_agnostic=True),
+    mask_head=dict(num_classes=20, num_convs=3, conv_channels=96, class_agnostic=True),
+    prop_head=dict(channels=64, key_channels=32, fuse_channels=128, key_norm=9.0),
+    train_cfg=dict(
+        rcnn=dict(num=48),
+    ),
+)
+load_from = "pretrained/mobilenetv2_coco.safetensors"
+train_cfg = dict(max_iters=1000)
+optim_wrapper = dict(
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.03),
+    clip_grad=dict(max_norm=10),
+    precision="bfloat16",
+    paramwise_cfg=dict(
+        custom_keys={"backbone": dict(lr_mult=0.1)},
+        norm_decay_mult=0.0,
+        bias_decay_mult=0.0,
+    ),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.02, by_epoch=False, begin=0, end=60),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=60, end=2000, eta_min_ratio=0.02),
+]
+custom_hooks = [dict(type="MovingAverageHook", decay=0.99)]
+default_hooks = dict(
+    logger=dict(type="LoggerHook", interval=20),
+    checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=100, max_keep_ckpts=3),
+)
