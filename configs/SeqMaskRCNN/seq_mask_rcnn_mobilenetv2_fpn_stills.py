@@ -19,7 +19,7 @@ model = dict(
         rcnn=dict(num=48),
     ),
 )
-load_from = "pretrained/mobilenetv2_coco.safetensors"
+load_from = "pretrained/mobilenet_v2_coco_backbone.safetensors"
 train_cfg = dict(max_iters=1000)
 optim_wrapper = dict(
     optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.03),

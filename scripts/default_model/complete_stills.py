@@ -2,7 +2,7 @@
 """Complete COCO stills of which only some objects are annotated, by what detectors see in them.
 
 Without a model, every box of the teacher that is no annotated object becomes a region to ignore (a crowd). With one,
-what it is sure of, or what the teacher is sure of and it sees too, becomes an object with its mask; the rest is ignored.
+what it is sure of, or what it sees and the teacher is sure of, becomes an object with its mask; the rest is ignored.
 The images of the file that is written count as annotated throughout.
 """
 
