@@ -85,6 +85,7 @@ BLOCK = Rule(lambda v: isinstance(v, Mapping) and "type" in v, "a dict with a 't
 
 RPN: Rules = {"nms_pre": WHOLE, "nms_post": WHOLE, "max_num": WHOLE, "nms_thr": FRACTION}
 RCNN: Rules = {"score_thr": FRACTION, "nms_thr": FRACTION, "max_per_img": WHOLE, "mask_thr_binary": FRACTION}
+RCNN_OPTIONAL: Rules = {"cross_nms_thr": FRACTION}
 TEST_CFG: Rules = {
     "rpn": Rule(lambda v: isinstance(v, Mapping), "a dict"),
     "rcnn": Rule(lambda v: isinstance(v, Mapping), "a dict"),
@@ -175,7 +176,7 @@ def check_model(config: Mapping[str, Any]) -> None:
         where = "model.test_cfg"
         check_block(config, where, model["test_cfg"], TEST_CFG, TEST_CFG)
         check_block(config, f"{where}.rpn", model["test_cfg"]["rpn"], RPN)
-        check_block(config, f"{where}.rcnn", model["test_cfg"]["rcnn"], RCNN, RCNN)
+        check_block(config, f"{where}.rcnn", model["test_cfg"]["rcnn"], {**RCNN, **RCNN_OPTIONAL}, RCNN)
     found = {}
     for name in ("bbox_head", "mask_head"):
         head = model.get(name)

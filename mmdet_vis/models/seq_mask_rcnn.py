@@ -64,7 +64,7 @@ class SeqMaskRCNN(nn.Module):
         train_cfg: ``rpn``, ``rcnn`` and ``prop``: what training learns from, see :mod:`mmdet_vis.losses`; the
             published settings for what is not said.
         test_cfg: ``rpn`` (nms_pre, nms_post, max_num, nms_thr) and ``rcnn`` (score_thr, nms_thr, max_per_img,
-            mask_thr_binary) settings.
+            mask_thr_binary, and cross_nms_thr if detections of different classes suppress each other) settings.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class SeqMaskRCNN(nn.Module):
         rcnn = self.test_cfg["rcnn"]
         sizes = [len(p) for p in proposals]
         found = [
-            multiclass_nms(b, s, rcnn["score_thr"], rcnn["nms_thr"], rcnn["max_per_img"])
+            multiclass_nms(b, s, rcnn["score_thr"], rcnn["nms_thr"], rcnn["max_per_img"], rcnn.get("cross_nms_thr"))
             for b, s in zip(boxes.split(sizes), scores.split(sizes), strict=True)
         ]
         masks = self._segment_boxes(levels, [f[0] for f in found], [f[2] for f in found], image_size)

@@ -25,7 +25,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_thr: float) -> Tensor:
 
 
 def multiclass_nms(
-    boxes: Tensor, scores: Tensor, score_thr: float, iou_thr: float, max_num: int
+    boxes: Tensor, scores: Tensor, score_thr: float, iou_thr: float, max_num: int, cross_thr: float | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """NMS within each foreground class, then the best ``max_num`` of all classes.
 
@@ -38,6 +38,8 @@ def multiclass_nms(
         score_thr: only scores **greater** than this are kept.
         iou_thr: see :func:`nms`.
         max_num: most detections returned.
+        cross_thr: IoU above which a detection also suppresses those of other classes; the order is then that of the
+            scores. None: neither, as published.
 
     Returns:
         boxes ``[M, 4]``, scores ``[M]`` and labels ``[M]`` int64 (0-based foreground class).
@@ -55,6 +57,9 @@ def multiclass_nms(
     if not found:
         return boxes.new_zeros((0, 4)), scores.new_zeros((0,)), scores.new_zeros((0,), dtype=torch.int64)
     kept_boxes, kept_scores, labels = (torch.cat(parts) for parts in zip(*found, strict=True))
+    if cross_thr is not None:
+        best = nms(kept_boxes, kept_scores, cross_thr)[:max_num]
+        return kept_boxes[best], kept_scores[best], labels[best]
     if len(kept_scores) > max_num:
         best = kept_scores.argsort(descending=True, stable=True)[:max_num]
         kept_boxes, kept_scores, labels = kept_boxes[best], kept_scores[best], labels[best]
