@@ -14,9 +14,9 @@ train = dict(
     ),
 )
 load_from = "work_dirs/default_model/stills/iter_1000.pth"
-train_cfg = dict(max_iters=2200)
+train_cfg = dict(max_iters=1700)
 optim_wrapper = dict(optimizer=dict(lr=6e-4))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.3, by_epoch=False, begin=0, end=30),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=30, end=2200, eta_min_ratio=0.005),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=30, end=1700, eta_min_ratio=0.005),
 ]

@@ -2,7 +2,8 @@
 """Complete COCO stills of which only some objects are annotated, by what detectors see in them.
 
 Without a model, every box of the teacher that is no annotated object becomes a region to ignore (a crowd). With one,
-what it is sure of, or what it sees and the teacher is sure of, becomes an object with its mask; the rest is ignored.
+what the teacher is sure of and the model sees too becomes an object with the model's mask; what else one of them
+suspects is ignored.
 The images of the file that is written count as annotated throughout.
 """
 
@@ -55,7 +56,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="config of the model")
     parser.add_argument("--checkpoint", type=Path, help="weights of the model; without them there is the teacher only")
     parser.add_argument("--suspect", type=probability, default=0.2, help="score that makes a region to ignore (0.2)")
-    parser.add_argument("--sure", type=probability, default=0.5, help="score that makes an object of one witness (0.5)")
+    parser.add_argument("--sure", type=probability, default=0.5, help="score of the teacher that makes an object (0.5)")
     return parser.parse_args()
 
 
@@ -104,11 +105,11 @@ def complete(
             continue
         agreeing = [i for i, other in enumerate(teacher) if overlap(found.box, other.box) >= SAME]
         seconded |= set(agreeing)
-        best = max((teacher[i] for i in agreeing), key=lambda item: item.score, default=found)
-        category = best.category if best.score > found.score or not found.category else found.category
-        score = max(found.score, best.score)
-        target = objects if score >= sure and category else regions
-        target.append(Seen(found.box, score, category, found.mask))
+        best = max((teacher[i] for i in agreeing), key=lambda item: item.score, default=None)
+        if best is not None and best.score >= sure:
+            objects.append(Seen(found.box, best.score, best.category, found.mask))
+        else:
+            regions.append(found)
     for index, found in enumerate(teacher):
         is_known = any(overlap(found.box, box) >= SAME for box in known)
         if found.score >= suspect and index not in seconded and not is_known:

@@ -19,6 +19,9 @@ from mmdet_vis.data.sources import is_inside
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.structures.rle import InvalidMaskError
 
+MOST_REPEATS = 4
+"""A class of which there is one image is not learnt by showing that image a hundred times."""
+
 OTHERS = "*"
 """In a category map: all categories of the file that nothing else names."""
 
@@ -105,14 +108,14 @@ def read_stills(
 
 
 def repeats(stills: Sequence[Still], threshold: float) -> NDArray[np.int64]:
-    """How often each image comes in an epoch (LVIS, appendix B.2, rounded): ``[N]`` int64, 1 or more.
+    """How often each image comes in an epoch (LVIS, appendix B.2, rounded): ``[N]`` int64 from 1 to 4.
 
     That is the largest ``sqrt(threshold / f)`` of its classes, f being the share of all images that hold the class.
     """
     labels = [{item.label for item in still.objects() if item.label} for still in stills]
     counts = Counter(label for found in labels for label in found)
     factors = {label: (threshold * len(stills) / count) ** 0.5 for label, count in counts.items()}
-    return np.array([max(1, round(max(factors[label] for label in found))) for found in labels], np.int64)
+    return np.array([round(max(factors[label] for label in found)) for found in labels], np.int64).clip(1, MOST_REPEATS)
 
 
 def _pack(objects: Sequence[StillObject]) -> bytes:
