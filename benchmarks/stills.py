@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.api import VISModel, load_model, segment_video
+from mmdet_vis.commands.arguments import PRECISIONS, OptionAction, probability
 from mmdet_vis.config.load import load_config
 from mmdet_vis.data.datasets import VideoDataset, YTVISDataset
 from mmdet_vis.data.formats.ytvis_results import sequence_annotations
 from mmdet_vis.errors import ConfigError, run_command
 from mmdet_vis.evaluation import ytvis
-from mmdet_vis.run.cli import PRECISIONS, OptionAction, probability
 from mmdet_vis.structures import VideoResult
 
 MATCH = 0.5

@@ -9,7 +9,16 @@ from pathlib import Path
 from mmdet_vis.commands.arguments import add_config_options, read_config
 from mmdet_vis.errors import CheckpointError
 
-FORMATS = ("ours", "published", "torchvision", "mmdet", "torchvision-imagenet", "efficientnet-lite", "tensorflow", "timm")
+FORMATS = (
+    "ours",
+    "published",
+    "torchvision",
+    "mmdet",
+    "torchvision-imagenet",
+    "efficientnet-lite",
+    "tensorflow",
+    "timm",
+)
 EPILOG = """\
 Without --from and --to, every tensor is kept under its name, bit for bit. With them, weights get the names of the other
 format, and the tool reports what was used, dropped and left at random. Formats:

@@ -24,11 +24,11 @@ from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
 from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.commands.arguments import probability
 from mmdet_vis.data.clips.raw import read_image
 from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.errors import run_command
 from mmdet_vis.files.atomic import atomic_write
-from mmdet_vis.run.cli import probability
 from mmdet_vis.structures.masks import encode_masks
 from mmdet_vis.structures.resize import rles_to_original
 
