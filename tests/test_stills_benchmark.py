@@ -58,7 +58,7 @@ def test_scores_of_a_group_are_sums_and_hits_are_by_masks(dataset: YTVISDataset)
 
 def test_the_command(repository: Path, tmp_path: Path, tiny: tuple[Path, Path]) -> None:
     config, checkpoint = tiny
-    root = write_videos(tmp_path, {1: [track(1, 1, [(10, 10, 20, 20)])], 2: [track(2, 1, [(5, 5, 30, 30)])]})
+    root = write_videos(tmp_path, {1: [track(1, 3, [(10, 10, 20, 20)])], 2: [track(2, 12, [(5, 5, 30, 30)])]})
     (tmp_path / "groups.py").write_text('categories = ["dog", "cat"]\ncategory_map = {"dog": ["*"], "cat": ["cat"]}\n')
     command = [sys.executable, repository / "benchmarks/stills.py", root / "train.json", root / "frames"]
     done = subprocess.run(

@@ -14,7 +14,7 @@ model = dict(
     mask_roi_extractor=dict(finest_scale=28, sample_num=1),
     bbox_head=dict(num_classes=20, fc_channels=256, class_agnostic=True),
     mask_head=dict(num_classes=20, num_convs=3, conv_channels=96, class_agnostic=True),
-    prop_head=dict(channels=64, key_channels=32, fuse_channels=128, key_norm=9.0),
+    prop_head=dict(_delete_=True, type="LightPropHead"),
     train_cfg=dict(
         rcnn=dict(num=48),
     ),

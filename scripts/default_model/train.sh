@@ -26,7 +26,7 @@ where it was stopped.
 
   STILLS       folder with instances.json (COCO) and images/; images[].exhaustive false: not all objects are annotated
   STILLS_MORE  another one, all of whose objects are annotated; without it STILLS comes more often
-  CLIPS        folder with instances.json (YouTube-VIS) and JPEGImages/: real clips for step 6
+  CLIPS        folder with instances.json (YouTube-VIS) and JPEGImages/: real clips for step 6; without it SynthVIS comes more often
   WORK         folder for what is made on the way, now $WORK
   OPTION       options of tools/train.py for steps 3, 5 and 6, such as --device cuda or --precision float16
 END
@@ -98,5 +98,6 @@ first=$(cat "$work/stills/last_checkpoint")
 complete train_labelled --config "$configs.py" --checkpoint "$first"
 part labelled "${configs}_labelled.py" "$first" "$@"
 [ -f data/SynthVIS/synthvis.json ] || "$python" -m mmdet_vis.data.synthvis data/SynthVIS
+[ -e data/clips_train ] || ln -s SynthVIS/train data/clips_train
 part prop "${configs}_prop.py" "$(cat "$work/labelled/last_checkpoint")" "$@"
 "$python" tools/export_model.py "$configs.py" "$(cat "$work/prop/last_checkpoint")" "$target" --half

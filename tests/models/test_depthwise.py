@@ -4,6 +4,7 @@ import pytest
 import timm
 import torch
 
+from mmdet_vis.models.backbones import TimmBackbone
 from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
 
 
@@ -62,3 +63,16 @@ def test_twice_is_once():
     assert depthwise_in_float32(net) == depthwise_in_float32(net)
     kinds = {type(m).__name__ for m in net.modules()}
     assert not any(kind.startswith("Float32Float32") for kind in kinds)
+
+
+def test_fused_convolutions_keep_their_padding():
+    torch.manual_seed(0)
+    plain = TimmBackbone("mobilenetv2_100", pad_type="same").eval()
+    changed = copy.deepcopy(plain)
+    assert depthwise_in_float32(changed) > 0
+    image = torch.randn(1, 3, 64, 96)
+    expected = plain(image)
+    changed.fold_batch_norm()
+    changed.fuse()
+    for a, b in zip(changed(image), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)

@@ -37,7 +37,7 @@ class FusedConv(nn.Module):
         super().__init__()
         self.stride, self.dilation, self.groups = list(conv.stride), list(conv.dilation), conv.groups
         weight, self.even_only = conv.weight.data, False
-        if type(conv).__name__ == "Conv2dSame":
+        if any(kind.__name__ == "Conv2dSame" for kind in type(conv).__mro__):  # or a class made of it
             weight, self.padding = same_kernel(conv)
             self.even_only = conv.stride[0] == 2
         elif isinstance(conv.padding, str) or conv.padding_mode != "zeros":
