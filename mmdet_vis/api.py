@@ -38,7 +38,8 @@ from mmdet_vis.result import VideoResult
 from mmdet_vis.structures import InstanceSequence
 from mmdet_vis.structures.resize import rles_to_original
 from mmdet_vis.weights.checkpoint import load_checkpoint
-from mmdet_vis.weights.model_file import check_fits, default_weights, embedded_config
+from mmdet_vis.weights.find import default_weights, find_weights
+from mmdet_vis.weights.model_file import check_fits, embedded_config
 
 __all__ = ["InstanceSequence", "VISModel", "VideoResult", "engine_settings", "load_model", "segment_video"]
 
@@ -87,9 +88,10 @@ def load_model(
     vehicles and other objects.
 
     Args:
-        config: a config file (it is executed unless ``safe_config``), or a loaded config. None: the one that the
-            weights carry, see ``tools/export_model.py``.
-        weights: a ``.pth`` or ``.safetensors`` checkpoint; None beside a config leaves the weights as initialised, at
+        config: a config file (it is executed unless ``safe_config``), the name of one that comes with the program, or
+            a loaded config. None: the one that the weights carry, see ``mmdet-vis export``.
+        weights: a ``.pth`` or ``.safetensors`` checkpoint: a path, a name or an address, see
+            :func:`mmdet_vis.weights.find.find_weights`; None beside a config leaves the weights as initialised, at
             random.
         device: ``auto`` (a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
@@ -104,7 +106,9 @@ def load_model(
     """
     where = resolve_device(device)
     how = resolve_precision(precision, where)
-    if config is None and weights is None:
+    if weights is not None:
+        weights = find_weights(weights)
+    elif config is None:
         weights = default_weights()
     chosen = _resolve_config(config, weights, cfg_options, safe_config)
     if config is None and weights is not None:

@@ -16,6 +16,13 @@ FORMATS = ("json", "overlay", "video", "png")
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 
 
+CONFIG_HELP = "config file, or the name of one that comes with the program: `mmdet-vis configs` lists them"
+WEIGHTS_HELP = (
+    "weights, .pth or .safetensors: a file; a name in pretrained/ or in MMDET_VIS_HOME; or an address that is fetched "
+    "once, https://... or hf://ORG/NAME/FILE, with #sha256=... behind it to be sure of the file"
+)
+
+
 def formats(text: str) -> tuple[str, ...]:
     """Parse ``--format``: a comma-separated list of :data:`FORMATS`."""
     chosen = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -92,6 +99,11 @@ class OptionAction(argparse.Action):
         setattr(namespace, self.dest, options)
 
 
+def weights(text: str) -> str | Path:
+    """Weights as a command line names them: an address as it is, anything else as a path."""
+    return text if "://" in text else Path(text)
+
+
 def _literal(text: str) -> Any:
     named = {"true": True, "false": False, "none": None}
     if text.lower() in named:
@@ -104,12 +116,31 @@ def _literal(text: str) -> Any:
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG, CHECKPOINT, ``--cfg-options`` and ``--safe-config``."""
-    parser.add_argument("config", type=Path, help="config file, e.g. of configs/SeqMaskRCNN (it is run as code)")
-    parser.add_argument("checkpoint", type=Path, help="weights, .pth or .safetensors")
+    parser.add_argument("config", type=Path, help=f"{CONFIG_HELP} (it is run as code)")
+    parser.add_argument("checkpoint", type=weights, help=WEIGHTS_HELP)
     add_config_options(parser)
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add ``--config`` and ``--weights`` (as ``args.checkpoint``), ``--cfg-options`` and ``--safe-config``."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="CONFIG",
+        help=f"{CONFIG_HELP} (it is run as code); needs --weights (default: the config that the weights carry)",
+    )
+    parser.add_argument(
+        "--weights",
+        "--checkpoint",
+        dest="checkpoint",
+        type=weights,
+        metavar="WEIGHTS",
+        help=f"{WEIGHTS_HELP} (default: the model that comes with the program)",
+    )
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--cfg-options`` and ``--safe-config``, which :func:`read_config` takes with ``args.config``."""
     parser.add_argument(
         "--cfg-options",
@@ -130,14 +161,36 @@ def read_config(args: argparse.Namespace) -> Config:
     """The config that a command line names: every command that takes one reads it here.
 
     Args:
-        args: with ``config`` and what :func:`add_config_options` adds.
+        args: with ``config`` and what :func:`add_config_options` adds. A ``config`` of None is the one that
+            ``args.checkpoint`` carries, see :func:`find_checkpoint`.
 
     Raises:
-        ConfigError: see :func:`mmdet_vis.config.load.load_config`.
+        ConfigError: see :func:`mmdet_vis.config.load.load_config` and :func:`mmdet_vis.weights.model_file`.
+        CheckpointError: see there.
     """
+    if args.config is None:
+        from mmdet_vis.weights.model_file import check_fits, embedded_config
+
+        config = embedded_config(args.checkpoint, args.cfg_options)
+        check_fits(config, args.checkpoint)
+        return config
     from mmdet_vis.config.load import load_config
 
     return load_config(args.config, args.cfg_options, args.safe_config)
+
+
+def find_checkpoint(args: argparse.Namespace) -> Path:
+    """The file of the weights that a command line names: every command that takes some looks for them here.
+
+    Args:
+        args: with ``checkpoint``, a path, name or address; None: the model that comes with the program.
+
+    Raises:
+        CheckpointError: see :func:`mmdet_vis.weights.find.find_weights`.
+    """
+    from mmdet_vis.weights.find import default_weights, find_weights
+
+    return default_weights() if args.checkpoint is None else find_weights(args.checkpoint)
 
 
 def add_engine_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, read_config
+from mmdet_vis.commands.arguments import WEIGHTS_HELP, add_config_options, read_config, weights
 from mmdet_vis.errors import CheckpointError
 
 FORMATS = (
@@ -48,7 +48,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog, description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=Path, help="checkpoint to read, of torch.save or safetensors, or a frozen graph")
+    parser.add_argument("source", type=weights, help=f"{WEIGHTS_HELP}; or the file of a frozen graph")
     parser.add_argument(
         "target", type=Path, help="file to write; its ending .safetensors, .pth or .pt says the format (it is replaced)"
     )
@@ -81,13 +81,15 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
         if args.config or args.classes or args.drop_classes or args.norm_eps is not None:
             raise CheckpointError("say which format to convert: add --from, --to, or both")
         from mmdet_vis.weights.checkpoint import convert_checkpoint
+        from mmdet_vis.weights.find import find_weights
 
-        print(f"{args.target}: {convert_checkpoint(args.source, args.target)} tensors")
+        print(f"{args.target}: {convert_checkpoint(find_weights(args.source), args.target)} tensors")
         return
     from mmdet_vis.weights.convert import convert_weights
+    from mmdet_vis.weights.find import find_weights
 
     report = convert_weights(
-        args.source,
+        find_weights(args.source),
         args.target,
         args.source_format or "ours",
         args.target_format or "ours",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_arguments, read_config
+from mmdet_vis.commands.arguments import add_config_arguments, find_checkpoint, read_config
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -23,5 +23,5 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
     args = build_parser(prog).parse_args(arguments)
     from mmdet_vis.weights.model_file import export_model
 
-    size = export_model(read_config(args), args.checkpoint, args.target, args.half)
+    size = export_model(read_config(args), find_checkpoint(args), args.target, args.half)
     print(f"{args.target}: {size / 1e6:.1f} MB")

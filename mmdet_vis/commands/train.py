@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed
+from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed, weights
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
 
@@ -27,7 +27,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         action="store_true",
         help="continue from the newest iter_*.pth of --work-dir, exactly as if uninterrupted",
     )
-    parser.add_argument("--load-from", type=Path, help="start from these weights (overrides the config's load_from)")
+    parser.add_argument("--load-from", type=weights, help="start from these weights (overrides the config's load_from)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="overrides the config's")
     parser.add_argument("--seed", type=seed, default=0, help="of everything left to chance (default 0)")

@@ -31,6 +31,7 @@ from mmdet_vis.training.runner import TrainingRunner
 from mmdet_vis.training.step import TrainingModel
 from mmdet_vis.training.validation import VideoValLoop
 from mmdet_vis.weights.checkpoint import read_state_dict
+from mmdet_vis.weights.find import find_weights
 
 if TYPE_CHECKING:
     from mmdet_vis.data.clips.base import ClipDataset
@@ -154,6 +155,7 @@ def initialise(network: nn.Module, path: str | Path) -> None:
     Raises:
         CheckpointError: the file cannot be read, or nothing of it fits.
     """
+    path = find_weights(path)
     state = read_state_dict(path)
     own = network.state_dict()
     used = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}

@@ -26,24 +26,6 @@ MAX_CONFIG = 2**20
 KEPT = ("categories", "data_preprocessor", "model", "propose_reduce")
 """What inference needs of a config."""
 
-DEFAULT_NAME = "seq_mask_rcnn_lite0_stills.safetensors"
-
-
-def default_weights() -> Path:
-    """The model that comes with the program: in the installed package, or in ``pretrained/`` of the repository.
-
-    Raises:
-        CheckpointError: it is not there.
-    """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "pretrained", package.parent / "pretrained"):
-        if (folder / DEFAULT_NAME).is_file():
-            return folder / DEFAULT_NAME
-    raise CheckpointError(
-        f"the default model {DEFAULT_NAME} is not in {package.parent / 'pretrained'}: get it from the repository, or "
-        "name a config and weights"
-    )
-
 
 def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """The config that a model file carries: plain data, so nothing is executed.

@@ -18,7 +18,7 @@ from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.structures import VideoResult, decode_masks
-from mmdet_vis.weights.model_file import default_weights
+from mmdet_vis.weights.find import default_weights
 from tests.tiny import moving_frames
 
 Frames = list[NDArray[np.uint8]]

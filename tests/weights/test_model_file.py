@@ -10,8 +10,9 @@ import torch
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.config.load import load_config
 from mmdet_vis.errors import CheckpointError, ConfigError
-from mmdet_vis.weights import model_file
-from mmdet_vis.weights.model_file import CONFIG_KEY, default_weights, embedded_config, export_model
+from mmdet_vis.weights import find
+from mmdet_vis.weights.find import default_weights
+from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config, export_model
 from tests.tiny import moving_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +81,8 @@ def test_a_cut_file(tiny, tmp_path):
 
 
 def test_the_default_model_is_found_or_named(tmp_path, monkeypatch):
-    assert default_weights() == ROOT / "pretrained" / model_file.DEFAULT_NAME
-    monkeypatch.setattr(model_file, "DEFAULT_NAME", "nothing.safetensors")
+    assert default_weights() == ROOT / "pretrained" / find.DEFAULT_NAME
+    monkeypatch.setattr(find, "DEFAULT_NAME", "nothing.safetensors")
     with pytest.raises(CheckpointError, match=r"nothing\.safetensors is not in"):
         default_weights()
 
