@@ -1,0 +1,112 @@
+"""HOTA, CLEAR MOT and IDF1 of results in the YouTube-VIS format, per category and over all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmdet_vis.data.formats.json_files import collector_paused
+from mmdet_vis.data.formats.ytvis import index_annotations
+from mmdet_vis.evaluation.tables import format_table
+from mmdet_vis.evaluation.tracking import clear, hota, identity
+from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps
+from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
+
+SHOWN = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
+"""Measures of the table."""
+
+
+@dataclass(frozen=True)
+class TrackingCounts:
+    """What the measures add up over videos and categories."""
+
+    hota: hota.HotaCounts
+    clear: clear.ClearCounts
+    identity: identity.IdentityCounts
+
+    @classmethod
+    def of(cls, video: VideoOverlaps) -> TrackingCounts:
+        """Count one video."""
+        return cls(hota.hota_counts(video), clear.clear_counts(video), identity.identity_counts(video))
+
+    @classmethod
+    def total(cls, counts: Sequence[TrackingCounts]) -> TrackingCounts:
+        """The sum of some counts."""
+        return cls(
+            hota.total([c.hota for c in counts]),
+            clear.total([c.clear for c in counts]),
+            identity.total([c.identity for c in counts]),
+        )
+
+    def summary(self) -> dict[str, float]:
+        """All measures, see the summaries of the parts."""
+        return {**self.hota.summary(), **self.clear.summary(), **self.identity.summary()}
+
+
+@dataclass(frozen=True)
+class TrackingMetrics:
+    """The measures of a data set.
+
+    Attributes:
+        by_category: counts of each category that has objects or tracks.
+        score_thr: lowest score of the tracks that count.
+    """
+
+    by_category: dict[str, TrackingCounts]
+    score_thr: float
+
+    def summary(self) -> dict[str, float]:
+        """Over all masks, whatever their category (large categories weigh more)."""
+        return TrackingCounts.total(list(self.by_category.values())).summary()
+
+    def per_category(self) -> list[dict[str, Any]]:
+        """Name and measures of each category."""
+        return [{"name": name, **counts.summary()} for name, counts in self.by_category.items()]
+
+    def table(self) -> str:
+        """Text for the terminal, in percent."""
+        rows = [[row["name"], *(row[key] for key in SHOWN)] for row in self.per_category()]
+        rows.append(["all", *(self.summary()[key] for key in SHOWN)])
+        return format_table(["category", *SHOWN], rows)
+
+
+@collector_paused()
+def evaluate_tracking(
+    results: Sequence[Mapping[str, Any]],
+    annotations: Mapping[str, Any],
+    score_thr: float,
+    *,
+    results_name: str = "results",
+    annotations_name: str = "annotations",
+) -> TrackingMetrics:
+    """Compare tracks with annotated objects, frame by frame and category by category.
+
+    Unlike AP these measures know no ranking: every sequence from ``score_thr`` counts alike, so choose the threshold
+    that the results are used with. Sequences marked ``iscrowd`` are regions to ignore.
+
+    Args:
+        results: entries in the YouTube-VIS results format.
+        annotations: contents of a YouTube-VIS annotation file with objects.
+        score_thr: in [0, 1].
+        results_name, annotations_name: names for error messages.
+
+    Raises:
+        DatasetError, ResultsError: see :func:`mmdet_vis.evaluation.ytvis.evaluate`.
+    """
+    dataset = index_annotations(annotations, annotations_name)
+    entries = group_entries(results, dataset, results_name)
+    counts: defaultdict[int, list[TrackingCounts]] = defaultdict(list)
+    for video_id, video in sorted(dataset.videos.items()):
+        kept = [(i, entry) for i, entry in entries.get(video_id, []) if entry["score"] >= score_thr]
+        predictions = read_predictions(kept, video, results_name)
+        for category_id in sorted(dataset.categories):
+            truths = dataset.objects.get((video_id, category_id), [])
+            tracks = [p.masks.rles for p in predictions if p.category_id == category_id]
+            if truths or tracks:
+                objects = [t.masks.rles for t in truths if not t.crowd]
+                crowds = [t.masks.rles for t in truths if t.crowd]
+                counts[category_id].append(TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds)))
+    by_category = {dataset.categories[key]: TrackingCounts.total(found) for key, found in sorted(counts.items())}
+    return TrackingMetrics(by_category, score_thr)
