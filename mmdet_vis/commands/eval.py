@@ -1,4 +1,4 @@
-"""Evaluate results: AP and AR of YouTube-VIS results, or J and F of index PNGs by DAVIS' unsupervised protocol."""
+"""Evaluate results: AP and AR of YouTube-VIS results, or J and F of index PNGs, and HOTA, MOTSA and IDF1 of both."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.arguments import probability
 from mmdet_vis.errors import UserError
 
 BENCHMARKS = {
@@ -17,7 +18,7 @@ BENCHMARKS = {
 EXIT_CODES = "Exit code 2: bad input."
 MINUS_ONE = "-1 in the metrics file, - in the table: there is no object of that size."
 DAVIS_DEFAULTS = {"set_name": "val", "year": None, "resolution": "480p", "per_object": False}
-YTVIS_DEFAULTS = {"per_category": False, "plot": None}
+YTVIS_DEFAULTS = {"per_category": False, "plot": None, "score_thr": 0.2}
 
 
 def build_parser(prog: str | None = None, benchmark: str | None = None) -> argparse.ArgumentParser:
@@ -46,9 +47,21 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         ),
     )
     parser.add_argument("--out", type=Path, default=None, help="write the metrics, in [0, 1], to this JSON file")
+    parser.add_argument(
+        "--tracking",
+        action=argparse.BooleanOptionalAction,
+        default=benchmark is None,
+        help="also show (and write) HOTA, MOTSA and IDF1 on masks"
+        + (" (default; --no-tracking leaves them out)" if benchmark is None else ""),
+    )
     if benchmark != "davis":
         group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is a file)")
         group.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
+        group.add_argument(
+            "--score-thr",
+            type=probability,
+            help=f"sequences that --tracking counts; AP counts all (default {YTVIS_DEFAULTS['score_thr']})",
+        )
         group.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
     if benchmark != "ytvis":
         group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is a folder)")
@@ -84,24 +97,27 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchm
 
 def evaluate_ytvis(args: argparse.Namespace) -> int:
     """Print, write and draw AP and AR."""
+    from mmdet_vis.evaluation.tracking import evaluate_tracking
     from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
     from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     if args.plot is not None:
         check_plot_name(args.plot)
     check_outputs((args.out, args.plot), (args.results, args.annotations))
-    metrics = evaluate(
-        load_results(args.results),
-        load_annotations(args.annotations),
-        results_name=str(args.results),
-        annotations_name=str(args.annotations),
-        progress=sys.stderr.isatty(),
-    )
+    results, annotations = load_results(args.results), load_annotations(args.annotations)
+    names = {"results_name": str(args.results), "annotations_name": str(args.annotations)}
+    metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
     print(metrics.table(args.per_category))
-    if args.out is not None:
-        content: dict[str, object] = dict(metrics.summary())
+    content: dict[str, object] = dict(metrics.summary())
+    if args.per_category:
+        content["per_category"] = metrics.per_category()
+    if args.tracking:
+        tracking = evaluate_tracking(results, annotations, args.score_thr, **names)
+        print(f"\ntracks with a score of at least {args.score_thr:g}\n{tracking.table()}")
+        content["tracking"] = tracking.summary()
         if args.per_category:
-            content["per_category"] = metrics.per_category()
+            content["tracking_per_category"] = tracking.per_category()
+    if args.out is not None:
         atomic_write(args.out, json.dumps(content, indent=2) + "\n")
     if args.plot is not None:
         plot_pr_curves(metrics, args.plot)
@@ -111,6 +127,8 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
 def evaluate_davis(args: argparse.Namespace) -> int:
     """Print and write J and F."""
     from mmdet_vis.evaluation.davis import evaluate
+    from mmdet_vis.evaluation.davis.dataset import annotated_sequences
+    from mmdet_vis.evaluation.tracking import evaluate_index_pngs
     from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     check_outputs((args.out,))
@@ -123,9 +141,14 @@ def evaluate_davis(args: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
     )
     print(metrics.table(args.per_object))
+    content: dict[str, object] = dict(metrics.summary())
+    if args.per_object:
+        content["per_object"] = metrics.per_object()
+    if args.tracking:
+        sequences = annotated_sequences(args.annotations, args.set_name, args.year, args.resolution)
+        tracking = evaluate_index_pngs(args.results, sequences)
+        print(f"\n{tracking.table()}")
+        content["tracking"] = tracking.summary()
     if args.out is not None:
-        content: dict[str, object] = dict(metrics.summary())
-        if args.per_object:
-            content["per_object"] = metrics.per_object()
         atomic_write(args.out, json.dumps(content, indent=2) + "\n")
     return 0

@@ -49,6 +49,18 @@ def test_eval_vis(repository: Path, files: tuple[Path, Path], tmp_path: Path) ->
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_measures_of_tracking_beside_ap(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
+    results, annotations = files
+    out = tmp_path / "metrics.json"
+    command = [sys.executable, "-m", "mmdet_vis", "eval", results, annotations, "--out", out, "--per-category"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=repository)
+    assert done.returncode == 0, done.stderr
+    assert "tracks with a score of at least 0.2" in done.stdout
+    metrics = json.loads(out.read_text())
+    assert 0 < metrics["tracking"]["HOTA"] < 1 == metrics["tracking"]["DetPr"]
+    assert [row["HOTA"] for row in metrics["tracking_per_category"]][-1] == pytest.approx(1)
+
+
 def test_eval_vis_on_the_reference(repository: Path, shared: Path, tmp_path: Path) -> None:
     folder = shared / "reference" / "ytvis_ap"
     out = tmp_path / "metrics.json"

@@ -94,7 +94,7 @@ def evaluate_sequence(results_dir: Path, sequence: DavisSequence) -> list[Object
     j: list[NDArray[np.float64]] = []
     f: list[NDArray[np.float64]] = []
     for number, path in enumerate(sequence.annotations):
-        truth, result = _read_pair(path, results_dir / path.name)
+        truth, result = read_pair(path, results_dir / path.name)
         num_results = max(num_results, int(result.max()))
         void = truth == VOID
         truth[void] = 0
@@ -119,7 +119,13 @@ def evaluate_sequence(results_dir: Path, sequence: DavisSequence) -> list[Object
     ]
 
 
-def _read_pair(truth_path: Path, result_path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def read_pair(truth_path: Path, result_path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Object numbers ``[H, W]`` of a frame, annotated (255 is void) and found.
+
+    Raises:
+        DatasetError: the annotation cannot be read.
+        ResultsError: the result cannot, or has another size or too many objects.
+    """
     truth = read_index_png(truth_path)
     try:
         result = read_index_png(result_path)

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mmdet_vis.data.formats.json_files import collector_paused
 from mmdet_vis.data.formats.ytvis import index_annotations
+from mmdet_vis.evaluation.davis.dataset import DavisSequence
+from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.tables import format_table
 from mmdet_vis.evaluation.tracking import clear, hota, identity
 from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps
 from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
+from mmdet_vis.structures import RLE, encode_masks
 
 SHOWN = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
 """Measures of the table."""
@@ -51,11 +57,9 @@ class TrackingMetrics:
 
     Attributes:
         by_category: counts of each category that has objects or tracks.
-        score_thr: lowest score of the tracks that count.
     """
 
     by_category: dict[str, TrackingCounts]
-    score_thr: float
 
     def summary(self) -> dict[str, float]:
         """Over all masks, whatever their category (large categories weigh more)."""
@@ -109,4 +113,37 @@ def evaluate_tracking(
                 crowds = [t.masks.rles for t in truths if t.crowd]
                 counts[category_id].append(TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds)))
     by_category = {dataset.categories[key]: TrackingCounts.total(found) for key, found in sorted(counts.items())}
-    return TrackingMetrics(by_category, score_thr)
+    return TrackingMetrics(by_category)
+
+
+def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequence]) -> TrackingMetrics:
+    """The same for index PNGs in the layout of DAVIS, whose objects have no category; void pixels do not count.
+
+    Args:
+        results_dir: ``<video>/<frame>.png``; pixel values are object numbers.
+        sequences: annotated videos.
+
+    Raises:
+        DatasetError, ResultsError: a PNG is missing or damaged, or of another size than the annotation.
+    """
+    counts = []
+    for sequence in sequences:
+        truths, found = [], []
+        for path in sequence.annotations:
+            truth, result = read_pair(path, Path(results_dir, sequence.name, path.name))
+            result[truth == VOID] = 0
+            truth[truth == VOID] = 0
+            truths.append(_by_number(truth))
+            found.append(_by_number(result))
+        counts.append(TrackingCounts.of(VideoOverlaps.of_masks(_sequences(truths), _sequences(found))))
+    return TrackingMetrics({"object": TrackingCounts.total(counts)})
+
+
+def _by_number(labels: np.ndarray[Any, Any]) -> dict[int, RLE]:
+    numbers = [int(number) for number in np.unique(labels) if number]
+    masks = (labels[None] == np.array(numbers, labels.dtype)[:, None, None]).astype(np.uint8)
+    return dict(zip(numbers, encode_masks(masks), strict=True)) if numbers else {}
+
+
+def _sequences(frames: Sequence[dict[int, RLE]]) -> list[list[RLE | None]]:
+    return [[frame.get(number) for frame in frames] for number in sorted({n for frame in frames for n in frame})]

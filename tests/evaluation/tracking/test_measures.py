@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmdet_vis.errors import UserError
-from mmdet_vis.evaluation.tracking import VideoOverlaps, evaluate_tracking
+from mmdet_vis.evaluation.davis.dataset import DavisSequence
+from mmdet_vis.evaluation.tracking import VideoOverlaps, evaluate_index_pngs, evaluate_tracking
 from mmdet_vis.evaluation.tracking.clear import clear_counts
 from mmdet_vis.evaluation.tracking.hota import hota_counts, total
 from mmdet_vis.evaluation.tracking.identity import identity_counts
@@ -113,3 +115,19 @@ def test_results_by_category_from_a_score_on():
     assert metrics.table().splitlines()[-1].split()[:4] == ["all", "70.71", "50.00", "100.00"]
     with pytest.raises(UserError, match="entry 0 has category_id 9"):
         evaluate_tracking([entry(9, 1.0, boxes(0, 0))], annotations(), 0.5)
+
+
+def test_index_pngs(tmp_path):
+    """Object 1 is found as number 7, object 2 is not; what lies in void pixels costs nothing."""
+    truth = np.zeros((2, *SIZE), np.uint8)
+    truth[:, :10, :10], truth[:, :10, 20:30], truth[:, 15:, 30:] = 1, 2, 255
+    found = np.where(truth == 1, 7, 0).astype(np.uint8)
+    found[:, 15:, 30:] = 8
+    for name, labels in (("truth", truth), ("found", found)):
+        (tmp_path / name / "clip").mkdir(parents=True)
+        for t, frame in enumerate(labels):
+            Image.fromarray(frame).save(tmp_path / name / "clip" / f"{t}.png")
+    sequence = DavisSequence("clip", sorted((tmp_path / "truth" / "clip").iterdir()))
+    summary = evaluate_index_pngs(tmp_path / "found", [sequence]).summary()
+    assert (summary["DetA"], summary["AssA"], summary["MOTSA"]) == (0.5, pytest.approx(1), 0.5)
+    assert summary["IDF1"] == pytest.approx(2 / 3)
