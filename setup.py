@@ -1,5 +1,7 @@
 """Everything is declared in pyproject.toml; here is only what it cannot say."""
 
+import re
+import runpy
 from pathlib import Path
 
 from setuptools import setup
@@ -23,4 +25,12 @@ class BuildWithModel(build_py):
             self.copy_file(str(file), str(target))
 
 
-setup(cmdclass={"build_py": BuildWithModel})
+def readme() -> str:
+    """The README as an index of packages shows it: without the repository around it."""
+    source = re.search(r'^Source = "(.+)"$', Path("pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    index_links = runpy.run_path("scripts/site_pages.py")["index_links"]
+    text: str = index_links(Path("README.md").read_text(encoding="utf-8"), source[1] if source else None)
+    return text
+
+
+setup(cmdclass={"build_py": BuildWithModel}, long_description=readme(), long_description_content_type="text/markdown")

@@ -1,4 +1,6 @@
-"""A hook of mkdocs (see mkdocs.yml): pages of the site that lie outside docs/, and links between both.
+"""README and pages where they are read outside the repository: on the site, and in an index of packages.
+
+Of mkdocs (see mkdocs.yml) it is a hook: pages of the site that lie outside docs/, and links between both.
 
 INSTALL.md and the READMEs of folders are written for readers of the repository; the site shows the same files rather
 than copies. Links to them are turned into links to their pages, and links to files that the site does not have (code,
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +21,8 @@ OUTSIDE = {
     "data/README.md": "data.md",
     "benchmarks/README.md": "benchmarks.md",
     "pretrained/README.md": "checkpoints.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
 }
 """Files of the repository and the pages that they become."""
 
@@ -68,14 +73,7 @@ def site_links(markdown: str, page: str) -> str:
     """
     sources = {site: source for source, site in OUTSIDE.items()}
     folder = PurePosixPath(sources.get(page, f"docs/{page}")).parent
-    parts, end = [], 0
-    for code in _CODE.finditer(markdown):
-        parts += [_rewrite(markdown[end : code.start()], folder, page), code[0]]
-        end = code.end()
-    return "".join([*parts, _rewrite(markdown[end:], folder, page)])
 
-
-def _rewrite(text: str, folder: PurePosixPath, page: str) -> str:
     def replace(match: re.Match[str]) -> str:
         target, _, anchor = match["target"].partition("#")
         if not target or re.match(r"[a-z]+:", target):
@@ -90,4 +88,32 @@ def _rewrite(text: str, folder: PurePosixPath, page: str) -> str:
         site = os.path.relpath(site, PurePosixPath(page).parent).replace(os.sep, "/")
         return f"{match['image']}[{match['text']}]({site}{'#' if anchor else ''}{anchor})"
 
-    return _LINK.sub(replace, text)
+    return _outside_code(markdown, replace)
+
+
+def index_links(markdown: str, source: str | None) -> str:
+    """Rewrite the relative links of the README for an index of packages, which has no files beside it.
+
+    Args:
+        markdown: text of the README.
+        source: address of the public repository; without one, links become their text and images are left out.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if re.match(r"[a-z]+:", match["target"]):
+            return match[0]
+        if source is None:
+            return "" if match["image"] else match["text"]
+        kind = "raw" if match["image"] else "blob"
+        target = match["target"] if not match["target"].startswith("#") else f"README.md{match['target']}"
+        return f"{match['image']}[{match['text']}]({source.rstrip('/')}/{kind}/main/{target})"
+
+    return _outside_code(markdown, replace)
+
+
+def _outside_code(markdown: str, replace: Callable[[re.Match[str]], str]) -> str:
+    parts, end = [], 0
+    for code in _CODE.finditer(markdown):
+        parts += [_LINK.sub(replace, markdown[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*parts, _LINK.sub(replace, markdown[end:])])

@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     if own["config"] is not None and own["weights"] is None:
         parser.error("--config needs --checkpoint: give both, or neither for the default model")
     if not _has_gradio():
-        raise UserError("the web page needs gradio: pip install 'mmdet_vis[web]'")
+        raise UserError("the web page needs gradio: pip install 'gradio>=6.31,<7'")
     port = check_address(args.host, args.port)
     from mmdet_vis.webui.examples import find_examples
 

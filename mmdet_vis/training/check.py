@@ -174,5 +174,5 @@ def _check_log(config: Config) -> None:
         package = LOG_WRITERS.get(str(name).rsplit(".", 1)[-1])
         if package is not None and find_spec(package) is None:
             raise ConfigError(
-                f"{file_of(config)}: visualizer: {name} needs the package {package}: pip install 'mmdet_vis[logging]'"
+                f"{file_of(config)}: visualizer: {name} needs the package {package}: pip install {package}"
             )

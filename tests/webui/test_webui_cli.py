@@ -49,7 +49,7 @@ def test_help_needs_neither_torch_nor_gradio(run):
 
 
 def test_missing_gradio(run):
-    assert one_line(run(blocked=("gradio",))) == "error: the web page needs gradio: pip install 'mmdet_vis[web]'"
+    assert one_line(run(blocked=("gradio",))) == "error: the web page needs gradio: pip install 'gradio>=6.31,<7'"
 
 
 @pytest.mark.parametrize(
