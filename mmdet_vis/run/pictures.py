@@ -51,7 +51,8 @@ def write_pictures(
             writers.append(stack.enter_context(ImageFolderWriter(places["overlay"], frame_stems(result))))
         if "video" in places:
             size = (result.height, result.width)
-            writers.append(stack.enter_context(VideoWriter(places["video"], result.fps, size)))
+            video = VideoWriter(places["video"], result.fps, size, source.times, source.pixel_aspect)
+            writers.append(stack.enter_context(video))
         if not writers:
             return
         style: Style = "blend" if use_img else "overlay"

@@ -8,15 +8,16 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import av
-import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from mmdet_vis.data.sources.video import Orientation
+from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
@@ -24,6 +25,8 @@ from mmdet_vis.data.sources.video_decode import (
     display_matrix,
     open_container,
 )
+from mmdet_vis.data.sources.video_fields import deinterlace, is_interlaced
+from mmdet_vis.data.sources.video_time import MAX_RATE
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.visualization.video_writer import DEFAULT_FPS
@@ -54,34 +57,53 @@ class ContainerStream(Stream):
         self._stream = stream
         self._shown = shown
         rate = float(stream.average_rate or 0)
-        self.fps = rate if 0 < rate <= 1000 else None
+        self.fps = rate if 0 < rate < MAX_RATE else None
+        self._aspect = Fraction(stream.sample_aspect_ratio or 1)
+        self._broken = False
 
     def frames(self) -> Iterator[StreamFrame]:
         """See :meth:`Stream.frames`. Packets that cannot be decoded are passed over."""
-        reformatter = VideoReformatter()
         clock = Clock(self.fps)
-        orientation, size, index, broken = Orientation(_UPRIGHT), (0, 0), 0, False
-        for packet, pictures in decode_packets(self._container, self._stream):
-            broken = broken or (packet is None and pictures is None)
-            for picture in pictures or ():
-                if index == 0:
-                    # Whoever joins a broadcast gets pieces of frames that began before.
-                    if picture.is_corrupt:
-                        continue
-                    orientation, size = (
-                        Orientation(display_matrix(picture) or _UPRIGHT),
-                        (picture.width, picture.height),
-                    )
-                try:
-                    bgr = reformatter.reformat(picture, *size, "bgr24").to_ndarray()
-                except DECODE_ERRORS as error:
-                    raise SourceError(f"{self._shown}: cannot be converted to BGR ({error}); send H.264") from error
-                yield StreamFrame(index, clock.seconds(picture.time), orientation.apply(np.asarray(bgr, np.uint8)))
-                index += 1
-        if broken:
+        orientation, to_bgr, index = Orientation(_UPRIGHT), None, 0
+        for picture in self._whole(self._pictures()):
+            if to_bgr is None:
+                orientation = Orientation(display_matrix(picture) or _UPRIGHT)
+                to_bgr = BgrConverter((picture.height, picture.width))
+                self.pixel_aspect = orientation.upright_aspect(self._aspect)
+                self._note(colour_note(picture))
+            try:
+                bgr = to_bgr(picture)
+            except DECODE_ERRORS as error:
+                raise SourceError(f"{self._shown}: cannot be converted to BGR ({error}); send H.264") from error
+            yield StreamFrame(index, clock.seconds(picture.time), orientation.apply(bgr))
+            index += 1
+        if self._broken:
             raise SourceError(f"{self._shown}: broke off after frame {index}; it is damaged, or the connection ended")
         if index == 0:
             raise SourceError(f"{self._shown}: no frame can be decoded; it is damaged or empty")
+
+    def _pictures(self) -> Iterator[Any]:
+        """Decoded pictures from the first whole one on: whoever joins a broadcast gets pieces of earlier ones."""
+        begun = False
+        for packet, pictures in decode_packets(self._container, self._stream):
+            self._broken = self._broken or (packet is None and pictures is None)
+            for picture in pictures or ():
+                begun = begun or not picture.is_corrupt
+                if begun:
+                    yield picture
+
+    def _whole(self, pictures: Iterator[Any]) -> Iterator[Any]:
+        """The same pictures, deinterlaced from the first one on that says that it is interlaced."""
+        for picture in pictures:
+            if is_interlaced(picture):
+                self._note("interlaced: its frames are deinterlaced")
+                yield from deinterlace(chain((picture,), pictures))
+                return
+            yield picture
+
+    def _note(self, text: str) -> None:
+        if text:
+            self.notes.append(f"{self._shown}: {text}")
 
     def close(self) -> None:
         """See :meth:`Stream.close`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +20,18 @@ class Stream(ABC):
     Attributes:
         fps: frames per second, where they are known.
         live: frames come when they come: those that nobody takes in time are lost, not delayed.
+        pixel_aspect: width of a pixel over its height, as it is displayed; known with the first frame.
+        notes: lines for the user about what is converted; they come with the first frame that needs it.
     """
 
     fps: float | None = None
     live: bool = False
+    pixel_aspect: Fraction = Fraction(1)
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """See the attributes."""
+        return []
 
     @abstractmethod
     def frames(self) -> Iterator[StreamFrame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from types import TracebackType
 
 from mmdet_vis.errors import SourceError, option
@@ -69,6 +70,16 @@ class StreamReader:
         self._finished = threading.Event()
         # A daemon: a read that never returns must not keep the program from ending.
         self._thread = threading.Thread(target=self._work, name="stream", daemon=True)
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines for the user about what is converted; they are there with the first frame that needs it."""
+        return list(self._opened.notes) if isinstance(self._opened, Stream) else []
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height, as it is displayed; known with the first frame."""
+        return self._opened.pixel_aspect if isinstance(self._opened, Stream) else Fraction(1)
 
     @property
     def dropped(self) -> int:

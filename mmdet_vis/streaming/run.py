@@ -107,9 +107,13 @@ def run_stream(
         line = TextColumn("{task.description}: {task.fields[frames]} frames{task.fields[dropped]}")
         bar = stack.enter_context(bars(line, TimeElapsedColumn()))
         task = bar.add_task(reader.name, total=None, frames=0, dropped="")
-        writer = _Writer(stack, places, reader.fps, options)
+        writer = _Writer(stack, places, reader, options)
+        said = 0
         try:
             for result in results:
+                for note in reader.notes[said:]:
+                    print(f"warning: {note}", file=sys.stderr)
+                    said += 1
                 writer.write(result)
                 _count(summary, result)
                 summary.seconds = time.perf_counter() - start
@@ -130,10 +134,10 @@ def _count(summary: StreamSummary, result: FrameResult) -> None:
 class _Writer:
     """All files of a stream; the video is opened with the first frame, whose size it has."""
 
-    def __init__(self, stack: ExitStack, places: dict[str, Path], fps: float | None, options: RunOptions) -> None:
+    def __init__(self, stack: ExitStack, places: dict[str, Path], reader: StreamReader, options: RunOptions) -> None:
         self._stack = stack
         self._video_place = places.get("video")
-        self._fps = fps
+        self._reader = reader
         self._show_thr = options.show_thr
         self._style: Style = "blend" if options.use_img else "overlay"
         self._video: FragmentedVideoWriter | None = None
@@ -147,7 +151,8 @@ class _Writer:
             return
         if self._video is None:
             height, width = result.image.shape[:2]
-            video = FragmentedVideoWriter(self._video_place, self._fps, (height, width))
+            rate, aspect = self._reader.fps, self._reader.pixel_aspect
+            video = FragmentedVideoWriter(self._video_place, rate, (height, width), aspect)
             self._video = self._stack.enter_context(video)
         shown = [found for found in result.objects if found.score >= self._show_thr]
         tags = [tag_text(found.category, found.score, found.track_id) for found in shown]

@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.errors import OutputError
 from mmdet_vis.streaming.frames import FrameResult
-from mmdet_vis.visualization.video_writer import DEFAULT_FPS, _find_encoder
+from mmdet_vis.visualization.video_writer import DEFAULT_FPS, TICKS, add_video_stream, encodable, find_encoder
 
-_TICKS = 60_000  # A second; it divides by all usual frame rates, and MPEG-4 takes no more than 65,535.
-_BT709 = 1
-_LIMITED_RANGE = 1
 _KEY_FRAME_EVERY = 50
 
 
@@ -101,18 +97,20 @@ class FragmentedVideoWriter:
         path: file to write; an older one is replaced.
         fps: frames per second of the source; None means 6. Used for frames without a time, and to plan the encoding.
         size: (height, width) of the frames.
+        pixel_aspect: width of a pixel over its height.
 
     Raises:
         OutputError: it cannot be written.
     """
 
-    def __init__(self, path: Path, fps: float | None, size: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path, fps: float | None, size: tuple[int, int], pixel_aspect: Fraction = Fraction(1)
+    ) -> None:
         rate = fps if fps and math.isfinite(fps) else DEFAULT_FPS
         self._path = path
-        self._size = size
-        self._step = max(round(_TICKS / rate), 1)
+        self._step = max(round(TICKS / rate), 1)
         self._next = 0
-        encoder, options = _find_encoder()
+        encoder, options = find_encoder()
         if encoder == "libx264":
             options = {**options, "tune": "zerolatency"}  # The encoder holds no frame back.
         with _named(path):
@@ -120,16 +118,9 @@ class FragmentedVideoWriter:
             # An empty index at the front, then fragments; flush_packets hands each to the operating system.
             options_of_file = {"movflags": "+frag_every_frame+empty_moov+default_base_moof", "flush_packets": "1"}
             self._container: Any = av.open(str(path), "w", format="mp4", options=options_of_file)
-            self._stream = self._container.add_stream(
-                encoder, rate=Fraction(rate).limit_denominator(1001), options={**options, "g": str(_KEY_FRAME_EVERY)}
-            )
-            height, width = size
-            self._stream.width, self._stream.height = width + width % 2, height + height % 2
-            self._stream.pix_fmt = "yuv420p"
-            context = self._stream.codec_context
-            context.time_base = Fraction(1, _TICKS)
-            context.color_primaries = context.color_trc = context.colorspace = _BT709
-            context.color_range = _LIMITED_RANGE
+            chosen = encoder, {**options, "g": str(_KEY_FRAME_EVERY)}
+            exact = Fraction(rate).limit_denominator(1001)
+            self._stream = add_video_stream(self._container, chosen, exact, size, pixel_aspect, TICKS)
 
     def __enter__(self) -> FragmentedVideoWriter:
         return self
@@ -145,11 +136,9 @@ class FragmentedVideoWriter:
 
     def write(self, image: NDArray[np.uint8], time: float | None) -> None:
         """Append a frame, ``[H, W, 3]`` uint8, BGR, shown ``time`` seconds after the first one."""
-        height, width = self._size
-        even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        picture = av.VideoFrame.from_ndarray(even, format="bgr24").reformat(format="yuv420p", dst_colorspace="ITU709")
-        picture.time_base = Fraction(1, _TICKS)
-        picture.pts = self._next if time is None else max(round(time * _TICKS), self._next_possible())
+        picture = encodable(image)
+        picture.time_base = Fraction(1, TICKS)
+        picture.pts = self._next if time is None else max(round(time * TICKS), self._next_possible())
         self._next = picture.pts + self._step
         with _named(self._path):
             for packet in self._stream.encode(picture):

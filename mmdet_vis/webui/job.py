@@ -124,7 +124,8 @@ def run_job(model: VISModel, path: Path, folder: Path, options: JobOptions, prog
 
 def _draw(result: VideoResult, source: FrameSource, folder: Path, progress: Progress) -> Path:
     path = folder / f"{result.name}_overlay.mp4"
-    with VideoWriter(path, result.fps, (result.height, result.width)) as video:
+    size = (result.height, result.width)
+    with VideoWriter(path, result.fps, size, source.times, source.pixel_aspect) as video:
         # The result holds what is to be shown: no threshold here.
         for count, frame in enumerate(render_frames(result, _frames(source), 0.0), start=1):
             video.write(frame)

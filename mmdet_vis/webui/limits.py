@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +102,7 @@ class HeadSource(FrameSource):
         self.name, self.fps = source.name, source.fps
         self.height, self.width = source.height, source.width
         self.frame_names = source.frame_names[:frames]
+        self.times, self.pixel_aspect = source.times and source.times[:frames], source.pixel_aspect
         self.warnings = list(source.warnings)
 
     def read(self, start: int, stop: int) -> list[Frame]:
@@ -121,6 +123,8 @@ def frames_wanted(source: FrameSource, max_frames: int | None, max_seconds: floa
     count = len(source)
     if max_frames is not None:
         count = min(count, max_frames)
-    if max_seconds is not None and source.fps:
+    if max_seconds is not None and source.times:
+        count = min(count, bisect_left(source.times, max_seconds - 1e-6))
+    elif max_seconds is not None and source.fps:
         count = min(count, math.ceil(max_seconds * source.fps - 1e-6))
     return max(count, 1)

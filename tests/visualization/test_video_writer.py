@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from fractions import Fraction
 
 import av
@@ -186,3 +187,35 @@ def test_no_room_left_is_one_line_and_keeps_the_old_file(tmp_path, frames):
     assert "free some disk space" in lines[0]
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def shown(path):
+    """Seconds at which each frame is shown, and the length of the video."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return [float(frame.pts * stream.time_base) for frame in container.decode(stream)], container.duration / 1e6
+
+
+def test_frames_keep_times_of_their_own(tmp_path):
+    times = [3.0, 3.036, 3.071, 3.168, 3.168, 3.401, 4.002]  # one of them twice
+    with VideoWriter(tmp_path / "a.mp4", 9.0, (48, 64), times) as writer:
+        for frame in frames_of((48, 64), len(times)):
+            writer.write(frame)
+        with pytest.raises(ValueError, match="has no time"):
+            writer.write(frame)
+    got, length = shown(tmp_path / "a.mp4")
+    assert got == pytest.approx([time - 3 for time in times], abs=1e-3)
+    assert length == pytest.approx(1.002 + 1 / 9, abs=0.01)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_pixels_keep_their_shape(tmp_path, monkeypatch, encoder):
+    chosen = [entry for entry in video_writer._ENCODERS if entry[0] == encoder]
+    monkeypatch.setattr(video_writer, "_ENCODERS", tuple(chosen))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with VideoWriter(tmp_path / "a.mp4", 25, (48, 64), pixel_aspect=Fraction(4, 3)) as writer:
+            for frame in frames_of((48, 64)):
+                writer.write(frame)
+    _, stream = read(tmp_path / "a.mp4")
+    assert stream.sample_aspect_ratio == Fraction(4, 3)

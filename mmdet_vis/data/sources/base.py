@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from fractions import Fraction
 from types import TracebackType
 from typing import TypeVar
 
@@ -26,14 +27,19 @@ class FrameSource(ABC):
         height: height of a frame in pixels, as it is displayed (after rotation).
         width: width of a frame in pixels, as it is displayed.
         fps: average frame rate in frames per second; None where the source has none.
+        times: seconds of each frame since the first one, strictly increasing; None where the frames follow each other
+            at ``fps``, or the source knows of no time.
+        pixel_aspect: width of a pixel over its height, as it is displayed. Frames have the stored pixels.
         frame_names: one name per frame, unique, usable as a file name.
-        warnings: lines for the user about what was ignored or lost.
+        warnings: lines for the user about what was ignored, lost, converted or guessed.
     """
 
     name: str
     height: int
     width: int
     fps: float | None
+    times: list[float] | None = None
+    pixel_aspect: Fraction = Fraction(1)
     frame_names: list[str]
     warnings: list[str]
 

@@ -6,17 +6,19 @@ import os
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
 from .naming import unique_names
+from .video_colour import BgrConverter
 from .video_decode import DECODE_ERRORS, Fingerprint, decode_packets, open_container
+from .video_fields import CONTEXT, deinterlace
 from .video_index import VideoIndex, index_video
 
 # A jump to a key frame does not always land on it; before giving up, try this many key frames earlier.
@@ -28,8 +30,8 @@ class VideoFileSource(FrameSource):
 
     Opening decodes the file once (see :func:`index_video`), so that the number of frames is exact and a
     damage is known before any work is done; the frames before it are kept, with a line in ``warnings``.
-    Frames are named by their index in display order. A non-square pixel shape is not applied; rotation
-    metadata is.
+    Frames are named by their index in display order. Rotation is applied, a non-square pixel shape is told only,
+    interlaced frames become whole ones, and high dynamic range becomes BT.709 (:mod:`.video_colour`).
 
     Args:
         path: a video file in a format that FFmpeg recognises by content, whatever its ending.
@@ -48,14 +50,15 @@ class VideoFileSource(FrameSource):
         self._orientation = Orientation(self._index.matrix)
         self.name = unique_names([self._path])[0]
         self.height, self.width = self._orientation.upright_size(self._index.stored)
-        self.fps = self._index.fps
+        self.fps, self.times = self._index.timing.fps, self._index.timing.times
+        self.pixel_aspect = self._orientation.upright_aspect(self._index.pixel_aspect)
         self.warnings = list(self._index.warnings)
         self.frame_names = [f"{frame:05d}" for frame in range(len(self._index.fingerprints))]
         # Decoded frames take one and a half bytes per pixel, seldom up to three.
         frame_bytes = 3 * self.height * self.width
         self._cache_size = max(min(cache_frames, cache_bytes // frame_bytes), 1)
         self._cache: dict[int, Any] = {}
-        self._reformatter = VideoReformatter()
+        self._to_bgr = BgrConverter(self._index.stored)
         self._decoder = _Decoder(self._path, self._index)
         # Neither a container nor a decoder may be used from two threads at once.
         self._lock = threading.Lock()
@@ -64,17 +67,35 @@ class VideoFileSource(FrameSource):
         """See :meth:`FrameSource.read`."""
         self._check_range(start, stop)
         with self._lock:
-            found = {index: self._cache[index] for index in range(start, stop) if index in self._cache}
-            missing = [index for index in range(start, stop) if index not in found]
-            if missing:
-                found.update(self._decode(missing[0], missing[-1] + 1))
-            return [self._to_bgr(found[index]) for index in range(start, stop)]
+            pictures = self._whole(start, stop) if self._index.interlaced else self._fetch(start, stop)
+            return [self._orientation.apply(self._to_bgr(picture)) for picture in pictures]
 
     def close(self) -> None:
         """Close the file; reading afterwards opens it again."""
         with self._lock:
             self._cache.clear()
             self._decoder.close()
+
+    def _whole(self, start: int, stop: int) -> list[Any]:
+        """Frames [start, stop), deinterlaced: the same whatever is asked for together."""
+        if start == stop:
+            return []
+        first, last = max(start - CONTEXT, 0), min(stop + CONTEXT, len(self))
+        pictures = self._fetch(first, last)
+        # The neighbouring chunks, in either direction, need these again.
+        for index in (*range(first, start + CONTEXT), *range(stop - CONTEXT, last)):
+            self._cache[index] = pictures[index - first]
+        while len(self._cache) > self._cache_size + 4 * CONTEXT:
+            self._cache.pop(next(iter(self._cache)))
+        return list(deinterlace(pictures))[start - first : stop - first]
+
+    def _fetch(self, start: int, stop: int) -> list[Any]:
+        """Frames [start, stop) as they are decoded."""
+        found = {index: self._cache[index] for index in range(start, stop) if index in self._cache}
+        missing = [index for index in range(start, stop) if index not in found]
+        if missing:
+            found.update(self._decode(missing[0], missing[-1] + 1))
+        return [found[index] for index in range(start, stop)]
 
     def _decode(self, start: int, stop: int) -> dict[int, Any]:
         """Decode frames [start, stop), and keep some of those before that had to be decoded on the way."""
@@ -88,13 +109,6 @@ class VideoFileSource(FrameSource):
                 self._cache[index] = frame
                 self._cache.pop(index - self._cache_size, None)
         return found
-
-    def _to_bgr(self, frame: Any) -> Frame:
-        """Convert a decoded frame to an upright [H, W, 3] uint8 BGR array."""
-        height, width = self._index.stored
-        # A stream may change its frame size on the way; players scale to the first size, and so do we.
-        bgr = self._reformatter.reformat(frame, width, height, "bgr24").to_ndarray()
-        return self._orientation.apply(np.asarray(bgr, dtype=np.uint8))
 
 
 class Orientation:
@@ -114,6 +128,10 @@ class Orientation:
     def upright_size(self, stored: tuple[int, int]) -> tuple[int, int]:
         """Size (height, width) after the turn."""
         return (stored[1], stored[0]) if self._transpose else stored
+
+    def upright_aspect(self, stored: Fraction) -> Fraction:
+        """Width of a pixel over its height after the turn."""
+        return 1 / stored if self._transpose else stored
 
     def apply(self, frame: Frame) -> Frame:
         """Turn a frame [H, W, 3] upright; contiguous."""

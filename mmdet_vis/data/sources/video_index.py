@@ -16,7 +16,10 @@ from typing import Any
 import av
 
 from ...errors import SourceError
+from .video_colour import colour_note
 from .video_decode import DECODE_ERRORS, Fingerprint, decode_packets, display_matrix, open_container
+from .video_fields import is_interlaced
+from .video_time import Timing, timing
 
 
 @dataclass
@@ -30,7 +33,9 @@ class VideoIndex:
         lead: number of decoded frames before the first one that is used.
         matrix: display matrix (a, b, c, d) of the first frame, in 1/65536: x' = a x + c y, y' = b x + d y.
         stored: (height, width) in pixels before the matrix is applied.
-        fps: average frame rate in frames per second, None if unknown.
+        timing: when the frames are shown.
+        pixel_aspect: width of a stored pixel over its height.
+        interlaced: number of frames that hold two fields.
         threads: FFmpeg's threading with which these frames came out, and are to be decoded again.
         warnings: lines for the user.
     """
@@ -41,7 +46,9 @@ class VideoIndex:
     lead: int
     matrix: tuple[int, int, int, int]
     stored: tuple[int, int]
-    fps: float | None
+    timing: Timing
+    pixel_aspect: Fraction
+    interlaced: int
     threads: str
     warnings: list[str] = field(default_factory=list)
 
@@ -61,6 +68,8 @@ class _Scan:
     failures: list[tuple[int, int]] = field(default_factory=list)
     matrix: tuple[int, int, int, int] = (1 << 16, 0, 0, 1 << 16)
     stored: tuple[int, int] = (0, 0)
+    interlaced: list[int] = field(default_factory=list)
+    colours: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -98,19 +107,34 @@ def index_video(path: Path) -> VideoIndex:
         lead=start,
         matrix=scan.matrix,
         stored=scan.stored,
-        fps=info.fps(known),
+        timing=timing(pts, info.time_base, info.average_rate, info.constant, info.derived),
+        pixel_aspect=info.pixel_aspect,
+        interlaced=sum(start <= frame < stop for frame in scan.interlaced),
         threads=threads,
     )
     if start:
         index.warnings.append(f"{path}: the first {start} frames are damaged and were left out")
     if stop < len(scan.pts) or _failed_after(scan, start):
         index.warnings.append(f"{path}: damaged; only the {stop - start} frames before the damage are used")
-    elif info.is_cut_short(scan.end, index.fps):
+    elif info.is_cut_short(scan.end, index.timing.fps):
         index.warnings.append(
             f"{path}: ends before the {info.announced:.2f} s that it announces, after {stop - start} frames; "
             "it may be cut short"
         )
+    index.warnings += [f"{path}: {note}" for note in _notes(index, scan.colours) if note]
     return index
+
+
+def _notes(index: VideoIndex, colours: str) -> list[str]:
+    """What is converted or guessed, to follow the file's name; empty where there is nothing to say."""
+    notes = [index.timing.problem, colours]
+    if index.interlaced:
+        notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
+    if index.pixel_aspect != 1:
+        (height, width), aspect = index.stored, index.pixel_aspect
+        shown, ratio = f"{round(width * aspect)}x{height}", f"{aspect.numerator}:{aspect.denominator}"
+        notes.append(f"its pixels are not square ({ratio}, shown as {shown}): masks are of the stored {width}x{height}")
+    return notes
 
 
 @dataclass
@@ -121,6 +145,9 @@ class _StreamInfo:
     average_rate: Fraction | None
     announced: float | None  # duration in seconds
     start: float  # seconds
+    pixel_aspect: Fraction
+    constant: bool  # the container knows constant rates only
+    derived: bool  # the rate is FFmpeg's average, not a word of the container
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> _StreamInfo:
@@ -130,14 +157,16 @@ class _StreamInfo:
         elif container.duration:
             announced = container.duration / av.time_base
         start = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
-        return cls(stream.time_base, stream.average_rate, announced, start)
-
-    def fps(self, pts: list[int]) -> float | None:
-        """Average frames per second: of the container, or where that is absurd, of the time stamps."""
-        rate = float(self.average_rate) if self.average_rate else 0.0
-        if not 0 < rate <= 1000 and self.time_base and len(pts) > 1 and max(pts) > min(pts):
-            rate = (len(pts) - 1) / float((max(pts) - min(pts)) * self.time_base)
-        return rate if 0 < rate <= 1000 else None
+        aspect = stream.sample_aspect_ratio
+        return cls(
+            stream.time_base,
+            stream.average_rate,
+            announced,
+            start,
+            Fraction(aspect) if aspect and aspect > 0 else Fraction(1),
+            container.format.name == "avi",
+            container.format.name.startswith("mov"),
+        )
 
     def is_cut_short(self, end: int, fps: float | None) -> bool:
         """Whether the last packet ends, at stamp ``end``, clearly before the announced duration does.
@@ -178,6 +207,9 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
             if not scan.pts:
                 scan.stored = (frame.height, frame.width)
                 scan.matrix = display_matrix(frame) or scan.matrix
+                scan.colours = colour_note(frame)
+            if is_interlaced(frame):
+                scan.interlaced.append(len(scan.pts))
             if frame.is_corrupt:
                 scan.corrupt.append(len(scan.pts))
             elif frame.key_frame:

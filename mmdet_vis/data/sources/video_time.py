@@ -1,0 +1,102 @@
+"""When each frame of a video is shown: from its time stamps, whatever rate the container declares.
+
+Rates are declared by habit: browsers record WebM files that say 1 ms per frame, screen recorders say 30 and leave out
+what did not change. The time stamps are what players go by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+MAX_RATE = 1000.0
+"""Frames per second from which on a rate is a unit of time, not a rate."""
+
+# Containers with units of milliseconds round their stamps: a constant rate may be off by one unit.
+_MILLISECOND = Fraction(1, 1000)
+# Broadcast rates, to which a rate that is measured from rounded stamps is set where it lies within the rounding.
+_USUAL = tuple(Fraction(rate) for rate in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120, 240)) + tuple(
+    Fraction(1000 * rate, 1001) for rate in (24, 30, 48, 60, 120, 240)
+)
+_HONEST = 0.1  # A declared rate that is a tenth off the time stamps is not theirs.
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When the frames of a video are shown.
+
+    Attributes:
+        fps: average frame rate in frames per second; None if unknown.
+        times: seconds of each frame since the first one, strictly increasing; None where the frames follow each other
+            at ``fps``, or no time is known.
+        problem: what was wrong or had to be guessed, to follow the file's name in a message; empty if nothing was.
+    """
+
+    fps: float | None
+    times: list[float] | None = None
+    problem: str = ""
+
+
+def timing(
+    stamps: Sequence[int | None],
+    time_base: Fraction | None,
+    declared: Fraction | None,
+    constant: bool = False,
+    derived: bool = False,
+) -> Timing:
+    """Find out when frames are shown.
+
+    Args:
+        stamps: presentation time stamp of each frame, in units of ``time_base`` seconds.
+        time_base: None if unknown.
+        declared: frames per second as the container has it; None or not positive if it says nothing.
+        constant: the container knows constant rates only (AVI), so that its stamps mean nothing.
+        derived: the rate is an average of the stamps, which says nothing that they do not.
+    """
+    rate = declared if declared is not None and 0 < declared < MAX_RATE else None
+    known = [stamp for stamp in stamps if stamp is not None]
+    if len(known) < len(stamps) or not time_base or (constant and rate):
+        return _without_stamps(len(stamps), rate, "no time stamps")
+    back = sum(after <= before for before, after in pairwise(known))
+    if back:
+        noun = "frame is" if back == 1 else "frames are"
+        return _without_stamps(len(stamps), rate, f"{back} {noun} stamped with a time before the last one's", back)
+    if len(known) < 2:
+        return Timing(float(rate) if rate else None)
+    measured = (len(known) - 1) / ((known[-1] - known[0]) * time_base)
+    tolerance = max(time_base, _MILLISECOND)
+    claim = None if derived else declared
+    for candidate in (
+        rate,
+        *sorted(_USUAL, key=lambda usual: (usual.denominator > 1, abs(usual - measured))),
+        measured,
+    ):
+        if candidate and _is_constant(known, time_base, candidate, tolerance):
+            return Timing(float(candidate), None, _dishonest(claim, float(candidate)))
+    times = [float((stamp - known[0]) * time_base) for stamp in known]
+    # The average counts the last frame's time as well, which only the container may know.
+    near = rate is not None and abs(rate / measured - 1) <= _HONEST
+    average = float(rate) if rate is not None and near else float(measured)
+    return Timing(average, times, _dishonest(claim, average))
+
+
+def _is_constant(stamps: Sequence[int], time_base: Fraction, rate: Fraction, tolerance: Fraction) -> bool:
+    # In units of the time base, as floats: their error is far below the tolerance.
+    step, most, first = float(1 / (rate * time_base)), float(tolerance / time_base) * 1.001, stamps[0]
+    return all(abs(stamp - first - index * step) <= most for index, stamp in enumerate(stamps))
+
+
+def _without_stamps(count: int, rate: Fraction | None, reason: str, jumps: int = 0) -> Timing:
+    if rate is None:
+        problem = f"{reason} and no frame rate: its {count} frames are shown at the default rate" if count > 1 else ""
+        return Timing(None, None, problem)
+    problem = f"{reason}: its {count} frames are taken as {float(rate):g} per second, as declared" if jumps else ""
+    return Timing(float(rate), None, problem)
+
+
+def _dishonest(declared: Fraction | None, rate: float) -> str:
+    if not declared or declared < 0 or abs(float(declared) / rate - 1) <= _HONEST:
+        return ""
+    return f"declares {float(declared):g} frames/s, its time stamps give {rate:.3g}: the time stamps are used"
