@@ -1,5 +1,6 @@
 """Sources of frames: folders of images, video files, arrays; and reading ahead."""
 
+from .animation import AnimationSource
 from .array import ArraySource
 from .base import Frame, FrameSource
 from .folder import FolderSource, ImageFilesSource
@@ -10,6 +11,7 @@ from .prefetch import Prefetcher
 from .video import VideoFileSource
 
 __all__ = [
+    "AnimationSource",
     "ArraySource",
     "FolderSource",
     "Frame",

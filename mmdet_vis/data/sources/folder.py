@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
-from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, read_header
+from .image_decode import decode_deep, decode_image, is_transparent, levels_of
+from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, ImageHeader, read_header
 from .naming import display_name, natural_key, unique_names
 
 
@@ -27,20 +26,15 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     return images, [entry for entry in entries if entry not in chosen]
 
 
-if "OPENCV_LOG_LEVEL" not in os.environ:
-    # What is wrong with an image is one line of ours; OpenCV would add several of its own.
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-
 class ImageFilesSource(FrameSource):
-    """Frames from image files, in the order given; files are decoded by OpenCV as 8-bit colour when they are
-    read.
+    """Frames from image files, in the order given, decoded when they are read.
 
     Opening reads every file once and checks, without decoding its pixels, that it is whole and that all
     frames have one size. The size that counts is that of the upright image, after a rotation in Exif data.
+    Files of more than 8 bits are decoded at that time as well, to find the range that all of them use.
 
     Args:
-        files: at least one image file.
+        files: at least one image file. The pages of a single TIFF file are frames; among others, its first one is.
         name: name of the video.
 
     Raises:
@@ -50,33 +44,45 @@ class ImageFilesSource(FrameSource):
     def __init__(self, files: Sequence[Path], name: str) -> None:
         self.name = name
         self.fps = None
-        self.warnings = []
-        self.frame_names = unique_names(files)
         self._files = list(files)
-        self.height, self.width = self._size_of(self._files[0])
-        for file in self._files[1:]:
-            height, width = self._size_of(file)
-            if (height, width) != (self.height, self.width):
+        headers = [self._inspect(file) for file in self._files]
+        self.height, self.width = headers[0].size or (0, 0)
+        for file, header in zip(self._files[1:], headers[1:], strict=True):
+            if header.size != (self.height, self.width):
+                height, width = header.size or (0, 0)
                 raise SourceError(
                     f"{file}: is {width}x{height} but {self._files[0].name} is {self.width}x{self.height}; "
                     "all frames of a video must have one size: resize this file or move it away"
                 )
+        stack = headers[0].pages if len(headers) == 1 else (0,)
+        self._pictures = [(file, page) for file in self._files for page in stack]
+        names = unique_names(self._files)
+        self.frame_names = names if len(stack) == 1 else [f"{index:05d}" for index in range(len(stack))]
+        self._deep = {file for file, header in zip(self._files, headers, strict=True) if header.deep}
+        deep = [picture for picture in self._pictures if picture[0] in self._deep]
+        self._levels = levels_of(decode_deep(file, _read_bytes(file), page) for file, page in deep) if deep else None
+        self.warnings = self._notes(headers, len(deep))
 
     def read(self, start: int, stop: int) -> list[Frame]:
         """See :meth:`FrameSource.read`."""
         self._check_range(start, stop)
         frames = []
-        for file in self._files[start:stop]:
-            frame = _decode(file, _read_bytes(file))
+        for file, page in self._pictures[start:stop]:
+            data = _read_bytes(file)
+            if self._levels is not None and file in self._deep:
+                frame = self._levels.apply(decode_deep(file, data, page))
+            else:
+                frame = decode_image(file, data, page)
             if frame.shape != (self.height, self.width, 3):
                 raise SourceError(f"{file}: changed its size while it was in use; run again")
             frames.append(frame)
         return frames
 
-    def _size_of(self, file: Path) -> tuple[int, int]:
-        """Size (height, width) at which OpenCV shows the file, after checking that it is whole."""
+    def _inspect(self, file: Path) -> ImageHeader:
+        """What the file says of itself, with the size at which it is shown, after checking that it is whole."""
         data = _read_bytes(file)
         header = read_header(data)
+        header = replace(header, alpha=header.alpha and is_transparent(data))
         if header.problem:
             raise SourceError(f"{file}: {header.problem}; replace or remove this file")
         if header.size and header.size[0] * header.size[1] > MAX_IMAGE_PIXELS:
@@ -84,9 +90,24 @@ class ImageFilesSource(FrameSource):
                 f"{file}: is {header.size[1]}x{header.size[0]}, more than {MAX_IMAGE_PIXELS} pixels; scale it down"
             )
         if header.size and min(header.size) > 0 and header.upright:
-            return header.size
-        height, width = _decode(file, data).shape[:2]
-        return height, width
+            return header
+        picture = decode_deep(file, data) if header.deep else decode_image(file, data)
+        return replace(header, size=(picture.shape[0], picture.shape[1]))
+
+    def _notes(self, headers: Sequence[ImageHeader], deep: int) -> list[str]:
+        """What is scaled or left out, each with its number."""
+        count, place = len(self._pictures), self._files[0] if len(self._files) == 1 else self._files[0].parent
+        notes = []
+        if self._levels is not None:
+            notes.append(f"{deep} of {count} frames have more than 8 bits: scaled from {self._levels.name}")
+        if alpha := sum(header.alpha for header in headers):
+            notes.append(f"{alpha} of {len(headers)} images have transparency, which is ignored")
+        moving = sum(header.animated or (len(headers) > 1 and header.moving) for header in headers)
+        if moving:
+            notes.append(f"{moving} of {len(headers)} images hold several pictures, of which the first is used")
+        if others := sum(header.others for header in headers):
+            notes.append(f"ignored {others} pictures of another size than the first of their file")
+        return [f"{place}: {note}" for note in notes]
 
 
 class FolderSource(ImageFilesSource):
@@ -95,7 +116,7 @@ class FolderSource(ImageFilesSource):
     Hidden entries are skipped; anything else that is not an image is ignored with one warning.
 
     Args:
-        path: a folder that directly holds .jpg, .jpeg, .png, .webp or .bmp files, endings in any case.
+        path: a folder that directly holds image files (:data:`IMAGE_SUFFIXES`), endings in any case.
 
     Raises:
         SourceError: no images, or a file that cannot be used (see :class:`ImageFilesSource`).
@@ -123,14 +144,3 @@ def _read_bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise SourceError(f"{file}: cannot be read ({error.strerror}); check the file and its rights") from error
-
-
-def _decode(file: Path, data: bytes) -> Frame:
-    """Decode as ``cv2.imread(file)`` does; from memory, since OpenCV only takes names that are UTF-8."""
-    try:
-        frame = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        frame = None
-    if frame is None:
-        raise SourceError(f"{file}: cannot be decoded as an image; replace or remove this file")
-    return np.asarray(frame, dtype=np.uint8)

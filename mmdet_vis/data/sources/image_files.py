@@ -9,8 +9,27 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+from .tiff_header import read_tiff
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pnm",
+    }
+)
 
 # More pixels are refused: a file of a few bytes could otherwise ask for any amount of memory. 134 million is
 # more than most cameras have.
@@ -32,18 +51,33 @@ class ImageHeader:
         size: stored (height, width) in pixels; None where it is not known without decoding.
         upright: False where metadata may turn the image, so that only decoding gives the size it is shown at.
         problem: None for a whole file, else what is wrong, to follow the file's name in a message.
+        deep: its samples may have more than 8 bits.
+        alpha: it has a channel of transparency.
+        pages: indices of the pictures of a TIFF file that have the size of the first; one for other files.
+        others: number of pictures in a TIFF file that are left out.
+        animated: an animation, of WebP or PNG.
     """
 
     size: tuple[int, int] | None = None
     upright: bool = True
     problem: str | None = None
+    deep: bool = False
+    alpha: bool = False
+    pages: tuple[int, ...] = (0,)
+    others: int = 0
+    animated: bool = False
+
+    @property
+    def moving(self) -> bool:
+        """Whether the file is a video by itself."""
+        return self.animated or len(self.pages) > 1
 
 
 _CUT_SHORT = "is cut short"
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """Read the header and check the structure of a JPEG, PNG, WebP or BMP file, told apart by content.
+    """Read the header and check the structure of a JPEG, PNG, WebP, BMP, TIFF or PNM file, told apart by content.
 
     Args:
         data: the whole file.
@@ -58,6 +92,12 @@ def read_header(data: bytes) -> ImageHeader:
         (b"\x89PNG\r\n\x1a\n", _read_png),
         (b"RIFF", _read_webp),
         (b"BM", _read_bmp),
+        (b"II*\0", _read_tiff),
+        (b"MM\0*", _read_tiff),
+        (b"II+\0", _read_tiff),
+        (b"MM\0+", _read_tiff),
+        (b"P5", _read_pnm),
+        (b"P6", _read_pnm),
     ):
         if data.startswith(signature):
             try:
@@ -95,7 +135,8 @@ def _read_jpeg(data: bytes) -> ImageHeader:
 def _read_png(data: bytes) -> ImageHeader:
     """Walk the chunks; critical ones (capital first letter) must have the right checksum."""
     size = (_number(data, 20, 4), _number(data, 16, 4))
-    upright, place = True, 8
+    deep, alpha = data[24] > 8, data[25] in (4, 6)
+    upright, animated, place = True, False, 8
     while True:
         length, kind = _number(data, place, 4), data[place + 4 : place + 8]
         checksum = _number(data, place + 8 + length, 4)
@@ -103,8 +144,11 @@ def _read_png(data: bytes) -> ImageHeader:
             return ImageHeader(size, upright, "is damaged (a checksum is wrong)")
         if kind == b"eXIf":
             upright = False
+        alpha = alpha or kind == b"tRNS"
+        if kind == b"acTL":  # of one picture, it is a picture
+            animated = _number(data, place + 8, 4) > 1
         if kind == b"IEND":
-            return ImageHeader(size, upright)
+            return ImageHeader(size, upright, deep=deep, alpha=alpha, animated=animated)
         place += 12 + length
 
 
@@ -119,7 +163,8 @@ def _read_webp(data: bytes) -> ImageHeader:
         # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height -
         # 1.
         upright = not data[20] & 0b0000_1010
-        return ImageHeader((_number(data, 27, 3, "little") + 1, _number(data, 24, 3, "little") + 1), upright)
+        size = (_number(data, 27, 3, "little") + 1, _number(data, 24, 3, "little") + 1)
+        return ImageHeader(size, upright, alpha=bool(data[20] & 0b0001_0000), animated=bool(data[20] & 0b0000_0010))
     if kind == b"VP8L":
         bits = _number(data, 21, 4, "little")
         return ImageHeader(((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1))
@@ -138,3 +183,59 @@ def _read_bmp(data: bytes) -> ImageHeader:
     if compression == 0 and _number(data, 10, 4, "little") + row * height > len(data):
         return ImageHeader((height, width), problem=_CUT_SHORT)
     return ImageHeader((height, width))
+
+
+def _read_tiff(data: bytes) -> ImageHeader:
+    """Read the directories of a TIFF file; the pages of other sizes are thumbnails and reductions."""
+    pages = read_tiff(data)
+    first = pages[0] if pages else None
+    if first is None:
+        return ImageHeader(problem=_CUT_SHORT)
+    same = tuple(index for index, page in enumerate(pages) if page.size == first.size)
+    whole = max(pages[index].end for index in same) <= len(data)
+    deep = any(pages[index].bits > 8 or not pages[index].plain for index in same)
+    return ImageHeader(
+        first.size,
+        first.upright,
+        None if whole else _CUT_SHORT,
+        deep,
+        first.alpha,
+        same,
+        len(pages) - len(same),
+    )
+
+
+_PNM_HEADER = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
+
+
+def _read_pnm(data: bytes) -> ImageHeader:
+    """Read the header of a binary PGM or PPM file, which must hold all its samples."""
+    match = _PNM_HEADER.match(data)
+    if match is None:
+        return ImageHeader()
+    width, height, most = (int(match[group]) for group in (2, 3, 4))
+    samples = width * height * (3 if match[1] == b"6" else 1) * (2 if most > 255 else 1)
+    problem = _CUT_SHORT if match.end() + samples > len(data) else None
+    return ImageHeader((height, width), True, problem, most > 255)
+
+
+def is_video_image(path: Path) -> bool:
+    """Whether an image file is a video by itself: an animation, or a TIFF file of several pictures of one size."""
+    if path.suffix.lower() not in _MAY_MOVE:
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            if head.startswith((b"II", b"MM")):
+                return read_header(head + file.read()).moving
+    except OSError:
+        return False  # what is wrong shows when it is opened
+    if head.startswith(b"RIFF"):
+        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b0000_0010)
+    place = head.find(b"acTL", 0, head.find(b"IDAT") if b"IDAT" in head else len(head))
+    return place > 0 and int.from_bytes(head[place + 4 : place + 8], "big") > 1
+
+
+_MAY_MOVE = frozenset({".webp", ".png", ".apng", ".tif", ".tiff"})
+# What announces an animation stands before the picture.
+_HEAD = 2**16

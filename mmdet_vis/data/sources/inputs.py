@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 
 from ...errors import SourceError
+from .animation import AnimationSource
 from .base import FrameSource
 from .folder import FolderSource, ImageFilesSource, list_images
-from .image_files import IMAGE_SUFFIXES
+from .image_files import IMAGE_SUFFIXES, is_video_image
 from .naming import display_name, natural_key, unique_names
 from .video import VideoFileSource
 from .video_decode import VIDEO_SUFFIXES
@@ -18,7 +19,9 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def open_source(path: str | os.PathLike[str]) -> FrameSource:
-    """Open a folder of images, an image, or a video file as a source of frames.
+    """Open a folder of images, an image, an animation, or a video file as a source of frames.
+
+    What is left out, converted or guessed is in ``warnings`` of the source.
 
     Raises:
         SourceError: nothing there, or nothing that can be used.
@@ -31,12 +34,15 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
     if not path.is_file():
         raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
     if path.suffix.lower() in IMAGE_SUFFIXES:
+        if is_video_image(path) and path.suffix.lower() not in (".tif", ".tiff"):
+            return AnimationSource(path)
         return ImageFilesSource([path], unique_names([path])[0])
     return VideoFileSource(path)
 
 
 def find_inputs(input_dir: str | os.PathLike[str]) -> list[Path]:
-    """Return the videos of a folder in natural order: sub-folders that directly hold images, and video files.
+    """Return the videos of a folder in natural order: sub-folders that directly hold images, and video files
+    (also animations, and TIFF files of several pictures).
 
     Hidden entries are skipped; other entries are ignored with a warning in the log. A folder that holds
     images but neither videos nor folders of images is itself the one input, and so is a single file.
@@ -51,9 +57,12 @@ def find_inputs(input_dir: str | os.PathLike[str]) -> list[Path]:
         return [root]
     images, others = list_images(root)
     inputs: list[Path] = []
-    ignored = list(images)
+    ignored: list[Path] = []
+    for image in images:
+        (inputs if is_video_image(image) else ignored).append(image)
     for entry in others:
         (inputs if _is_input(entry) else ignored).append(entry)
+    inputs.sort(key=lambda entry: natural_key(entry.name))
     if not inputs and images:
         return [root]
     if not inputs:

@@ -1,0 +1,106 @@
+"""What a TIFF file says of its pages: sizes, depth, orientation, and whether the file holds all that they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_PAGES = 100_000
+"""More pages are not counted: a chain of them may go in a circle, or be as long as the file allows."""
+
+_WIDTH, _HEIGHT, _BITS, _ORIENTATION, _EXTRA, _FORMAT = 256, 257, 258, 274, 338, 339
+_DATA = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of the types of numbers
+_FLOAT = 3
+
+
+@dataclass(frozen=True)
+class TiffPage:
+    """One picture of a TIFF file.
+
+    Attributes:
+        size: stored (height, width) in pixels.
+        bits: of a sample.
+        plain: samples are whole numbers without a sign.
+        upright: it is not to be turned.
+        alpha: there are samples beside the colours.
+        end: number of bytes that the file must have to hold the picture.
+    """
+
+    size: tuple[int, int]
+    bits: int
+    plain: bool
+    upright: bool
+    alpha: bool
+    end: int
+
+
+def read_tiff(data: bytes) -> list[TiffPage]:
+    """Read the directories of a TIFF or BigTIFF file.
+
+    Raises:
+        IndexError: the first one lies beyond the end of the file; later ones end the list.
+    """
+    order = "little" if data[:2] == b"II" else "big"
+    big = _number(data, 2, 2, order) == 43
+    place = _number(data, 8, 8, order) if big else _number(data, 4, 4, order)
+    pages: list[TiffPage] = []
+    seen: set[int] = set()
+    while place and place not in seen and len(pages) < MAX_PAGES:
+        seen.add(place)
+        try:
+            tags, place = _read_directory(data, place, order, big)
+            pages.append(_page_of(tags))
+        except IndexError:
+            if not pages:
+                raise
+            break
+    return pages
+
+
+def _page_of(tags: dict[int, list[int]]) -> TiffPage:
+    if not tags.get(_WIDTH) or not tags.get(_HEIGHT):
+        raise IndexError("a page without a size")
+    ends = [
+        offset + length
+        for offsets, lengths in _DATA
+        for offset, length in zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
+    ]
+    return TiffPage(
+        size=(tags[_HEIGHT][0], tags[_WIDTH][0]),
+        bits=max(tags.get(_BITS, [1]), default=1),
+        plain=all(kind in (1, 4) for kind in tags.get(_FORMAT, [1])),
+        upright=tags.get(_ORIENTATION, [1])[:1] == [1],
+        alpha=bool(tags.get(_EXTRA)),
+        end=max(ends, default=0),
+    )
+
+
+def _read_directory(data: bytes, place: int, order: str, big: bool) -> tuple[dict[int, list[int]], int]:
+    """The numbers of a directory by tag, and the place of the next one."""
+    count = _number(data, place, 8 if big else 2, order)
+    start, length, inline = place + (8 if big else 2), 20 if big else 12, 8 if big else 4
+    end = start + count * length
+    following = _number(data, end, inline, order)
+    tags: dict[int, list[int]] = {}
+    for entry in range(start, end, length):
+        tag, size = _number(data, entry, 2, order), _SIZES.get(_number(data, entry + 2, 2, order))
+        if size is None:
+            continue
+        number = _number(data, entry + 4, inline, order)
+        value = entry + 4 + inline
+        if number * size > inline:
+            value = _number(data, value, inline, order)
+        if value + number * size > len(data):
+            raise IndexError(value)
+        tags[tag] = [_number(data, value + size * i, size, order) for i in range(number)] if tag in _WANTED else []
+    return tags, following
+
+
+_WANTED = {_WIDTH, _HEIGHT, _BITS, _ORIENTATION, _EXTRA, _FORMAT, *(tag for pair in _DATA for tag in pair)}
+
+
+def _number(data: bytes, start: int, length: int, order: str) -> int:
+    """Integer at ``start``; IndexError where the file ends before it."""
+    if start + length > len(data):
+        raise IndexError(start)
+    return int.from_bytes(data[start : start + length], "little" if order == "little" else "big")
