@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from mmdet_vis.streaming.segment import segment_stream
 from mmdet_vis.streaming.writers import FragmentedVideoWriter, JsonLinesWriter
 from mmdet_vis.visualization.overlay import Style, draw_overlay
 from mmdet_vis.visualization.tags import tag_text
+
+_LOGGER = logging.getLogger(__name__)
 
 FORMATS = ("json", "video")
 _SUFFIXES = {"json": ".jsonl", "video": ".mp4"}
@@ -112,7 +115,7 @@ def run_stream(
         try:
             for result in results:
                 for note in reader.notes[said:]:
-                    print(f"warning: {note}", file=sys.stderr)
+                    _LOGGER.warning("%s", note)
                     said += 1
                 writer.write(result)
                 _count(summary, result)
