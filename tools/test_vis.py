@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Segment videos: every object as one sequence with a category, a score and a mask per frame."""
 
-from mmdet_vis.commands.segment import main
+from mmdet_vis.commands.test_vis import main
 from mmdet_vis.errors import run_command
 
 if __name__ == "__main__":

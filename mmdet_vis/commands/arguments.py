@@ -140,6 +140,12 @@ def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup)
     add_config_options(parser)
 
 
+def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse a config without weights; the other way round is fine, as weights may carry their config."""
+    if args.config is not None and args.checkpoint is None:
+        parser.error("--config needs --weights: give both, or neither for the default model")
+
+
 def add_config_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--cfg-options`` and ``--safe-config``, which :func:`read_config` takes with ``args.config``."""
     parser.add_argument(
@@ -193,58 +199,6 @@ def find_checkpoint(args: argparse.Namespace) -> Path:
     return default_weights() if args.checkpoint is None else find_weights(args.checkpoint)
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the algorithm and of the engine."""
-    algorithm = parser.add_argument_group("algorithm")
-    algorithm.add_argument("--key-num", type=positive, help="number of key frames (default: the config's)")
-    algorithm.add_argument("--mem-step", type=positive, help="remember every N-th frame (default: the config's memory)")
-    algorithm.add_argument(
-        "--mem-max",
-        type=positive,
-        help="remember at most so many frames, spread evenly (for long videos)",
-    )
-    algorithm.add_argument(
-        "--score-thr", type=probability, default=0.05, help="lowest score written to results.json (default 0.05)"
-    )
-    algorithm.add_argument(
-        "--use-cate-reduce",
-        action="store_true",
-        help="category-aware reduction, with a CateAwareReduce config",
-    )
-    engine = parser.add_argument_group("engine")
-    engine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
-    engine.add_argument(
-        "--precision",
-        default="float32",
-        choices=PRECISIONS,
-        help="float32 gives the published numbers; auto is the fastest that the device does well (default float32)",
-    )
-    engine.add_argument(
-        "--profile",
-        default="exact",
-        choices=("exact", "fast"),
-        help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
-    )
-    engine.add_argument(
-        "--compile",
-        action="store_true",
-        help="torch.compile: a slow start, then faster on some devices; slower on the CPU in float32",
-    )
-    engine.add_argument(
-        "--threads",
-        type=positive,
-        metavar="N",
-        help="CPU threads of a process (default: OMP_NUM_THREADS, or PyTorch's choice for this machine, however many "
-        "processes there are; under torchrun OMP_NUM_THREADS=1 is torchrun's and does not count: use --threads 1)",
-    )
-    engine.add_argument(
-        "--feature-memory",
-        default="2GB",
-        metavar="SIZE",
-        help="features kept in memory; those of longer videos are computed again (default 2GB)",
-    )
-
-
 def seconds(text: str) -> float:
     """Parse a time in seconds, above 0 and at most a day."""
     try:
@@ -254,78 +208,3 @@ def seconds(text: str) -> float:
     if not 0 < value <= 86400:
         raise argparse.ArgumentTypeError(f"{text!r}: use a number of seconds above 0, at most 86400")
     return value
-
-
-STREAM_DEFAULTS = {"window": 40, "overlap": 8, "timeout": 10.0}
-
-
-def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--stream`` and its options; those that are not given are None, see :data:`STREAM_DEFAULTS`."""
-    stream = parser.add_argument_group(
-        "stream (in place of --input-dir)",
-        "Video that is live or very long, a window of frames at a time and in bounded memory. SAVE/NAME.jsonl (a line "
-        "for each frame) and SAVE/NAME.mp4 grow as results come. An object keeps its id from window to window if its "
-        "masks overlap on the frames that both share. Frames that a camera or a live address sends while a window is "
-        "segmented are dropped evenly; their number is shown.",
-    )
-    stream.add_argument(
-        "--stream",
-        metavar="SOURCE",
-        help="a camera's number (0), an address (rtsp://..., http://...), - for a video on standard input (matroska, "
-        "mpegts, ...), a video file or a folder of frames",
-    )
-    stream.add_argument(
-        "--window",
-        type=positive,
-        metavar="N",
-        help=f"frames that are segmented at once (default {STREAM_DEFAULTS['window']})",
-    )
-    stream.add_argument(
-        "--overlap",
-        type=positive,
-        metavar="N",
-        help=f"frames that neighbouring windows share (default {STREAM_DEFAULTS['overlap']})",
-    )
-    stream.add_argument(
-        "--timeout",
-        type=seconds,
-        metavar="SECONDS",
-        help=f"give up a source that sends nothing for so long (default {STREAM_DEFAULTS['timeout']:g})",
-    )
-
-
-def check_stream_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse mixtures of ``--stream`` with other inputs, and set its defaults."""
-    for option, default in STREAM_DEFAULTS.items():
-        if getattr(args, option) is None:
-            setattr(args, option, default)
-        elif args.stream is None:
-            parser.error(f"--{option} is an option of --stream SOURCE")
-    if args.stream is not None and args.input_dir is not None:
-        parser.error("--stream and --input-dir are two kinds of input: leave one of them out")
-
-
-def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a run over the config's dataset."""
-    dataset = parser.add_argument_group(
-        "dataset (without --input-dir)",
-        "Start with `torchrun --nproc_per_node N` to share the videos among N processes, each with its GPU. "
-        "Each video's result is in SAVE/videos/ID.json as soon as it is done.",
-    )
-    earlier = dataset.add_mutually_exclusive_group()
-    earlier.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the run in SAVE where it stopped, also with --input-dir; refused if it is of another model or "
-        "other settings. Without it and --overwrite, a SAVE that holds results of a dataset is refused",
-    )
-    earlier.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="remove the results in SAVE and start anew; with --stream: replace those of the same name",
-    )
-    dataset.add_argument(
-        "--eval",
-        action="store_true",
-        help="evaluate the results with the dataset's annotations: prints a table and writes SAVE/metrics.json",
-    )

@@ -16,6 +16,7 @@ PROGRAM = "mmdet-vis"
 COMMANDS = {
     "Videos": {
         "segment": "find every object of videos: masks, overlays and results as files",
+        "stream": "the same of live or endless video, as it comes",
         "web": "a page to do so in a browser",
     },
     "Training": {

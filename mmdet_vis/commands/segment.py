@@ -8,80 +8,76 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_vis.commands.arguments import (
-    add_config_arguments,
-    add_dataset_arguments,
-    add_engine_arguments,
-    add_stream_arguments,
-    check_stream_arguments,
-    formats,
-    probability,
+    add_model_options,
+    check_model_options,
+    find_checkpoint,
     read_config,
     undo_launcher_threads,
+)
+from mmdet_vis.commands.run_arguments import (
+    VIDEOS,
+    add_dataset_arguments,
+    add_engine_arguments,
+    add_output_arguments,
 )
 
 if TYPE_CHECKING:
     from mmdet_vis.run.options import RunOptions
+
+SAVE_DIR = Path("mmdet_vis_results")
+"""Where results go unless a command line says it."""
+
+FORMAT_HELP = (
+    "comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
+    "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset "
+    "SAVE/overlay/NAME/*.jpg, SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; "
+    "default: json,overlay,video; of a dataset json, of DAVIS json,png"
+)
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description=f"{__doc__}  Without --input-dir and --stream, the videos are those of the config's test.dataset.",
-        epilog="examples: %(prog)s configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "
-        "pretrained/r50.pth --input-dir demo/inputs --save-dir demo/outputs; the same with --save-dir Results alone "
-        "runs the dataset and ends with Results/results.json, submission.zip and summary.json. "
-        "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then "
-        "exits with 1; `python -m mmdet_vis.run.launch` in its place keeps the code); 2: bad input, or the results "
-        "cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
+        description=f"{__doc__}  Without VIDEO, the videos are those of the test.dataset of --config.",
+        epilog="examples: %(prog)s clip.mp4; %(prog)s clip.mp4 folder --config "
+        "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage --weights r50.pth --save-dir out; the same without videos runs "
+        "the dataset and ends with out/results.json, submission.zip and summary.json. "
+        "Exit code 3: some videos could not be read (they are named), the others are done; 2: bad input, or the "
+        "results cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
     )
-    add_config_arguments(parser)
-    parser.add_argument(
-        "--input-dir",
-        type=Path,
-        help="folder with videos (mp4, mov, avi, webm, mkv) "
-        "and folders of frames (jpg, png, webp); or one such video or folder",
-    )
-    parser.add_argument("--save-dir", type=Path, required=True, help="where results go (SAVE); created if need be")
-    parser.add_argument(
-        "--format",
-        type=formats,
-        metavar="LIST",
-        help="comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
-        "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset SAVE/overlay/NAME/*.jpg, "
-        "SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; of a stream json (SAVE/NAME.jsonl) and video; default: "
-        "json,overlay,video; of a stream json,video; of a dataset json, of DAVIS json,png",
-    )
-    parser.add_argument(
-        "--use-img",
-        action="store_true",
-        help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
-    )
-    parser.add_argument(
-        "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
-    )
-    add_stream_arguments(parser)
-    add_dataset_arguments(parser)
+    parser.add_argument("input_dir", nargs="*", type=Path, metavar="VIDEO", help=VIDEOS)
+    add_model_options(parser.add_argument_group("model"))
+    add_output_arguments(parser, SAVE_DIR, FORMAT_HELP)
+    add_dataset_arguments(parser, "dataset (without VIDEO)")
     add_engine_arguments(parser)
     return parser
 
 
-def parse(arguments: Sequence[str] | None, prog: str | None) -> argparse.Namespace:
-    """Parse the command line and refuse options that do not go together."""
-    parser = build_parser(prog)
-    args = parser.parse_args(arguments)
-    check_stream_arguments(parser, args)
-    for source, unfit in (("input_dir", ("overwrite", "eval")), ("stream", ("resume", "eval"))):
-        for option in unfit:
-            if getattr(args, source) is not None and getattr(args, option):
-                shown = source.replace("_", "-")
-                parser.error(f"--{option} is for runs over a dataset: leave it out with --{shown}")
-    return args
-
-
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command; returns 3 if some of several videos could not be read."""
-    args = parse(arguments, prog)
+    parser = build_parser(prog)
+    args = parser.parse_intermixed_args(arguments)
+    args.stream, args.input_dir = None, args.input_dir or None
+    check_model_options(parser, args)
+    if args.input_dir is None and args.config is None:
+        parser.error("no VIDEO: name videos or folders of them, or --config and --weights to run the config's dataset")
+    for option in ("overwrite", "eval"):
+        if args.input_dir is not None and getattr(args, option):
+            parser.error(f"--{option} is for runs over a dataset: leave it out with VIDEO")
+    return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment what a command line asks for: a stream, videos, or a dataset.
+
+    Args:
+        args: of :func:`build_parser`, of :mod:`mmdet_vis.commands.stream` or of :mod:`mmdet_vis.commands.test_vis`.
+            ``input_dir`` is a list of files and folders, or None.
+
+    Returns:
+        exit code.
+    """
     if args.input_dir is None and args.stream is None:
         undo_launcher_threads()
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
@@ -91,6 +87,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+    args.checkpoint = find_checkpoint(args)
     options = RunOptions(
         key_num=args.key_num,
         mem_step=args.mem_step,

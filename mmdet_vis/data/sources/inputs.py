@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import SourceError
@@ -40,9 +41,10 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
     return VideoFileSource(path)
 
 
-def find_inputs(input_dir: str | os.PathLike[str]) -> list[Path]:
+def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
     """Return the videos of a folder in natural order: sub-folders that directly hold images, and video files
-    (also animations, and TIFF files of several pictures).
+    (also animations, and TIFF files of several pictures). Of several files and folders, those of each, in their order;
+    what is named twice is taken once.
 
     Hidden entries are skipped; other entries are ignored with a warning in the log. A folder that holds
     images but neither videos nor folders of images is itself the one input, and so is a single file.
@@ -50,9 +52,12 @@ def find_inputs(input_dir: str | os.PathLike[str]) -> list[Path]:
     Raises:
         SourceError: nothing there, or no input in it.
     """
-    root = Path(input_dir)
+    if not isinstance(given, str | os.PathLike):
+        found = {path.resolve(): path for place in reversed(given) for path in reversed(find_inputs(place))}
+        return list(reversed(found.values()))
+    root = Path(given)
     if not root.exists():
-        raise SourceError(f"{root}: no such folder; give a folder with videos or folders of images")
+        raise SourceError(f"{root}: no such file or folder; give a video, or a folder with videos or folders of images")
     if not root.is_dir():
         return [root]
     images, others = list_images(root)

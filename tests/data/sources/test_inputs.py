@@ -95,7 +95,7 @@ def test_find_inputs_without_any(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SourceError, match=r"holds no input; put videos \(.*\.mp4"):
         find_inputs(tmp_path)
-    with pytest.raises(SourceError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such file or folder"):
         find_inputs(tmp_path / "missing")
 
 

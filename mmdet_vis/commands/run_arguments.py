@@ -1,0 +1,161 @@
+"""Command line arguments of the commands that segment videos."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmdet_vis.commands.arguments import PRECISIONS, formats, positive, probability, seconds
+
+STREAM_SOURCE = (
+    "a camera's number (0), an address (rtsp://..., http://...), - for a video on standard input (matroska, mpegts, "
+    "...), a video file or a folder of frames"
+)
+VIDEOS = (
+    "folder with videos (mp4, mov, avi, webm, mkv) and folders of frames (jpg, png, webp); or one such video or folder"
+)
+STREAM_OVERWRITE = "replace earlier results of the same name"
+
+
+def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None, format_help: str) -> None:
+    """Add ``--save-dir``, ``--format``, ``--use-img`` and ``--show-thr``.
+
+    Args:
+        parser: to add them to.
+        save_dir: the default; None: it has to be given.
+        format_help: help of ``--format``.
+    """
+    parser.add_argument(
+        "--save-dir",
+        type=Path,
+        default=save_dir,
+        required=save_dir is None,
+        help="where results go (SAVE); created if need be" + (f" (default {save_dir})" if save_dir else ""),
+    )
+    parser.add_argument("--format", type=formats, metavar="LIST", help=format_help)
+    parser.add_argument(
+        "--use-img",
+        action="store_true",
+        help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
+    )
+    parser.add_argument(
+        "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the algorithm and of the engine."""
+    algorithm = parser.add_argument_group("algorithm")
+    algorithm.add_argument("--key-num", type=positive, help="number of key frames (default: the config's)")
+    algorithm.add_argument("--mem-step", type=positive, help="remember every N-th frame (default: the config's memory)")
+    algorithm.add_argument(
+        "--mem-max",
+        type=positive,
+        help="remember at most so many frames, spread evenly (for long videos)",
+    )
+    algorithm.add_argument(
+        "--score-thr", type=probability, default=0.05, help="lowest score written to results.json (default 0.05)"
+    )
+    algorithm.add_argument(
+        "--use-cate-reduce",
+        action="store_true",
+        help="category-aware reduction, with a CateAwareReduce config",
+    )
+    engine = parser.add_argument_group("engine")
+    engine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
+    engine.add_argument(
+        "--precision",
+        default="float32",
+        choices=PRECISIONS,
+        help="float32 gives the published numbers; auto is the fastest that the device does well (default float32)",
+    )
+    engine.add_argument(
+        "--profile",
+        default="exact",
+        choices=("exact", "fast"),
+        help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
+    )
+    engine.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile: a slow start, then faster on some devices; slower on the CPU in float32",
+    )
+    engine.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        help="CPU threads of a process (default: OMP_NUM_THREADS, or PyTorch's choice for this machine, however many "
+        "processes there are; under torchrun OMP_NUM_THREADS=1 is torchrun's and does not count: use --threads 1)",
+    )
+    engine.add_argument(
+        "--feature-memory",
+        default="2GB",
+        metavar="SIZE",
+        help="features kept in memory; those of longer videos are computed again (default 2GB)",
+    )
+
+
+STREAM_DEFAULTS = {"window": 40, "overlap": 8, "timeout": 10.0}
+
+
+def add_stream_arguments(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:
+    """Add the options of streams; those that are not given are None, see :data:`STREAM_DEFAULTS`."""
+    stream = parser.add_argument_group(
+        title,
+        "Video that is live or very long, a window of frames at a time and in bounded memory. SAVE/NAME.jsonl (a line "
+        "for each frame) and SAVE/NAME.mp4 grow as results come. An object keeps its id from window to window if its "
+        "masks overlap on the frames that both share. Frames that a camera or a live address sends while a window is "
+        "segmented are dropped evenly; their number is shown.",
+    )
+    stream.add_argument(
+        "--window",
+        type=positive,
+        metavar="N",
+        help=f"frames that are segmented at once (default {STREAM_DEFAULTS['window']})",
+    )
+    stream.add_argument(
+        "--overlap",
+        type=positive,
+        metavar="N",
+        help=f"frames that neighbouring windows share (default {STREAM_DEFAULTS['overlap']})",
+    )
+    stream.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help=f"give up a source that sends nothing for so long (default {STREAM_DEFAULTS['timeout']:g})",
+    )
+    return stream
+
+
+def set_stream_defaults(args: argparse.Namespace) -> None:
+    """Fill in the options of streams that were not given."""
+    for option, default in STREAM_DEFAULTS.items():
+        if getattr(args, option) is None:
+            setattr(args, option, default)
+
+
+def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
+    """Add the options of a run over the config's dataset."""
+    dataset = parser.add_argument_group(
+        title,
+        "Start with `torchrun --nproc_per_node N` to share the videos among N processes, each with its GPU. "
+        "Each video's result is in SAVE/videos/ID.json as soon as it is done.",
+    )
+    earlier = dataset.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in SAVE where it stopped, also with videos that are named; refused if it is of "
+        "another model or other settings. Without it and --overwrite, a SAVE with results of a dataset is refused",
+    )
+    earlier.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="remove the results in SAVE and start anew",
+    )
+    dataset.add_argument(
+        "--eval",
+        action="store_true",
+        help="evaluate the results with the dataset's annotations: prints a table and writes SAVE/metrics.json",
+    )
