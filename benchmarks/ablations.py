@@ -171,6 +171,14 @@ def annotations_of(dataset: VideoDataset) -> dict[str, Any]:
     return content
 
 
+def print_rows(bench: Bench, rows: Sequence[Variant]) -> None:
+    """Print what each row is: what it is called, under which key its figures are noted, and its settings."""
+    for row in rows:
+        own = {"id": row.id, "name": row.name, "key": bench.key(row), "precision": row.precision}
+        settings = {"arguments": row.arguments, "propose_reduce": bench.with_options(row).propose_reduce}
+        print(json.dumps({**own, **settings}))
+
+
 def measure_all(bench: Bench, rows: Sequence[Variant], notebook: Notebook) -> dict[str, Figures]:
     """Figures of all rows by their id; what the notebook has is not measured again."""
     keys = {row.id: bench.key(row) for row in rows}
@@ -209,6 +217,7 @@ def parse_args() -> argparse.Namespace:
         default=SCORE_THR,
         help=f"lowest score of a prediction that is evaluated, in all rows alike (default {SCORE_THR})",
     )
+    parser.add_argument("--list", action="store_true", help="print the rows as JSON, one per line, and measure nothing")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
     return parser.parse_args()
@@ -222,6 +231,9 @@ def main() -> None:
     config = read_config(args)
     check_propose_reduce(config)
     config.propose_reduce.pop("method", None)  # Rows name it where they mean it.
+    if args.list:
+        print_rows(Bench(config, args.checkpoint, args.device, args.limit, args.score_thr), variants(config))
+        return
     for folder in (args.out.parent, args.work_dir or args.out.parent):
         ensure_writable_dir(folder)
     notebook = Notebook((args.work_dir or args.out.parent) / f"{args.out.stem}.figures.json")

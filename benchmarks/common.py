@@ -20,7 +20,6 @@ from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.commands.arguments import positive
 from mmdet_vis.data.sources import Frame, FrameSource
 from mmdet_vis.models.seq_mask_rcnn import Detections
-from mmdet_vis.structures.masks import RLE
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
 MAX_SIDE = 16384
@@ -71,18 +70,6 @@ def fix_objects(model: VISModel, number: int) -> None:
         return [Detections(*empty, masks=masks) for _ in range(len(levels[0]))]
 
     model.network.detect = detect  # type: ignore[method-assign, assignment]
-
-
-class KeepAll:
-    """Stands in for the reduction, and notes every proposed sequence."""
-
-    masks: list[list[RLE]]
-    scores: NDArray[np.float32]
-
-    def __call__(self, masks: list[list[RLE]], scores: NDArray[np.float32]) -> tuple[list[int], NDArray[np.float32]]:
-        """Note what is proposed; keep nothing."""
-        self.masks, self.scores = masks, scores
-        return [], scores[:0]
 
 
 class StageClock:

@@ -22,8 +22,9 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import build, comparison_arguments, machine, read_clip
-from benchmarks.equivalence import compare, proposed
+from benchmarks.equivalence import proposed
 from mmdet_vis.api import VISModel
+from mmdet_vis.baselines.agreement import agreement
 from mmdet_vis.errors import run_command
 from mmdet_vis.models.heads.propagation import FrameTerms
 from mmdet_vis.models.seq_mask_rcnn import Features
@@ -108,7 +109,7 @@ def main() -> None:
     reference = proposed(model, frames, args.key_num)
     for name in parts.stand_ins:
         with parts.exchanged(name):
-            compare(name, reference, proposed(model, frames, args.key_num), args.score_thr)
+            print(agreement(name, reference, proposed(model, frames, args.key_num), args.score_thr))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from benchmarks.common import (
     size,
 )
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.baselines.plain import plain_propose
 from mmdet_vis.commands.arguments import positive
 from mmdet_vis.data.sources import ArraySource, FrameSource
 from mmdet_vis.errors import run_command
@@ -54,8 +55,6 @@ def engine_seconds(model: VISModel, clip: FrameSource, key_num: int, profile: st
 
 def plain_seconds(model: VISModel, clip: FrameSource, key_num: int) -> float:
     """Time of one whole run of the plain statement, features and sequences included."""
-    from tests.plain import plain_propose
-
     model.network.to(memory_format=torch.contiguous_format)
     use_direct_convolutions(model.network)
     frames = clip.read(0, len(clip))

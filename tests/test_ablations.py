@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmengine.config import Config
 
-from benchmarks import ablations
-from benchmarks.ablation_variants import CLAIMS, KEY_NUMS, judge, variants
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.config.load import load_config
+from mmdet_vis.config.settings import build_settings
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError
 from mmdet_vis.propose_reduce import NoReduce, SeqSoftNMS
 from tests.tiny_dataset import write_dataset_config, write_davis, write_ytvis
+from tests.tool_runs import run_benchmark
 
 VIDEOS = {1001: 4, 7: 3}
 DAVIS = """
@@ -48,8 +50,14 @@ def dataset(tiny, tmp_path_factory) -> Path:
 
 def run(config, checkpoint, monkeypatch, *options):
     """The benchmark in this process."""
-    monkeypatch.setattr(sys, "argv", ["ablations.py", str(config), str(checkpoint), "--device", "cpu", *options])
-    ablations.main()
+    run_benchmark(monkeypatch, "ablations.py", config, checkpoint, "--device", "cpu", *options)
+
+
+def listed(capsys, config, checkpoint, monkeypatch, *options) -> dict[str, dict[str, Any]]:
+    """The rows that the benchmark would measure, by their ids."""
+    capsys.readouterr()
+    run(config, checkpoint, monkeypatch, "--list", *options)
+    return {row["id"]: row for row in map(json.loads, capsys.readouterr().out.splitlines())}
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +79,19 @@ def rows_of(path: Path) -> dict[str, list[str]]:
     return {f"{first}, {second}": rest for first, second, *rest in lines}
 
 
-def test_the_page_has_every_row_and_claim(measured, dataset):
+def test_the_page_has_every_row_and_claim(measured, dataset, tiny, monkeypatch, capsys):
     rows = rows_of(measured)
-    for variant in variants(load_config(dataset)):
-        numbers = [float(cell) for cell in rows[variant.name]]
+    variants = listed(capsys, dataset, tiny[1], monkeypatch)
+    assert len(variants) == 17
+    for variant in variants.values():
+        numbers = [float(cell) for cell in rows[variant["name"]]]
         assert len(numbers) == 7
         assert all(0 <= number <= 100 for number in numbers[:4])
         assert numbers[5] > 0
     text = measured.read_text()
-    assert all(claim.text in text for claim in CLAIMS)
+    for claim in ("More key frames help", "The sequences must be reduced", "Better than tracking by detection"):
+        assert claim in text
+    assert len(re.findall(r"\*\*(?:holds|does not hold)\*\*|cannot be told", text)) == 6
     assert "2 videos, 7 frames" in text
     assert "python benchmarks/ablations.py" in text
 
@@ -125,42 +137,50 @@ def test_a_page_does_not_depend_on_the_day(measured, dataset, tiny, monkeypatch,
     assert one == two
 
 
-def test_variants_change_what_they_say(dataset, tiny):
-    bench = ablations.Bench(load_config(dataset), tiny[1], "cpu", None, 0.001)
-    from mmdet_vis.config.settings import build_settings
+def test_variants_change_what_they_say(dataset, tiny, monkeypatch, capsys):
+    rows = listed(capsys, dataset, tiny[1], monkeypatch)
 
-    def settings(id):
-        (row,) = (row for row in variants(bench.config) if row.id == id)
-        return build_settings(bench.with_options(row), **row.arguments)
+    def settings(name):
+        return build_settings(Config({"propose_reduce": rows[name]["propose_reduce"]}), **rows[name]["arguments"])
 
-    assert [settings(f"keys {number}").key_num for number in KEY_NUMS] == [1, 2, 3, 5, 8]
+    assert [settings(f"keys {number}").key_num for number in (1, 2, 3, 5, 8)] == [1, 2, 3, 5, 8]
     assert isinstance(settings("no reduction").reduction.rule, NoReduce)
     assert isinstance(settings("category-aware").reduction.category_rule, SeqSoftNMS)
     assert settings("memory fifth").memory.step == 5
     assert settings("memory first").memory.start(9, 10).capacity == 1
     assert settings("fast").skip_covered_iou == 0.7
     assert settings("track box").iou == "box"
-    assert bench.config.propose_reduce.key_num == 3  # untouched
+    assert rows["bfloat16"]["precision"] == "bfloat16"
+    assert settings("base").key_num == 3  # untouched
+    assert rows["base"]["key"] == rows["keys 3"]["key"] != rows["keys 1"]["key"]
 
 
-def test_the_published_category_aware_setting_is_filled_in(dataset, tiny):
-    config = load_config(dataset, {"propose_reduce.cate_reduce": None, "propose_reduce.reduce.iou_thr": 0.5})
-    (row,) = (row for row in variants(config) if row.id == "category-aware")
-    assert row.options["reduce"]["iou_thr"] == 0.9
-    assert row.options["cate_reduce"]["max_seq_num"] == 100
+def test_the_published_category_aware_setting_is_filled_in(dataset, tiny, monkeypatch, capsys):
+    options = ["--cfg-options", "propose_reduce.cate_reduce=None", "propose_reduce.reduce.iou_thr=0.5"]
+    row = listed(capsys, dataset, tiny[1], monkeypatch, *options)["category-aware"]
+    assert row["propose_reduce"]["reduce"]["iou_thr"] == 0.9
+    assert row["propose_reduce"]["cate_reduce"]["max_seq_num"] == 100
 
 
-def test_verdicts():
-    claim = next(claim for claim in CLAIMS if claim.better == "base" and len(claim.worse) == 2)
-    names = {"base": "ours", "track mask": "mask", "track box": "box"}
-
-    def verdict(base, mask, box):
-        return judge(claim, {k: {"AP": v} for k, v in zip(names, (base, mask, box), strict=True)}, names)[1:]
-
-    assert verdict(0.5, 0.25, 0.3) == ["**holds**", "ours: 50.00; box: 30.00 (+20.00)"]
-    assert verdict(0.5, 0.625, 0.3) == ["**does not hold**", "ours: 50.00; mask: 62.50 (-12.50)"]
-    assert verdict(0.5, 0.5, 0.3)[0] == "**does not hold**"
-    assert verdict(-1.0, -1.0, -1.0)[0] == "cannot be told"
+@pytest.mark.parametrize(
+    ("base", "mask", "box", "verdict"),
+    [
+        (0.5, 0.25, 0.3, r"\*\*holds\*\* \| .*: 50.00; .*by box IoU: 30.00 \(\+20.00\)"),
+        (0.5, 0.625, 0.3, r"\*\*does not hold\*\* \| .*: 50.00; .*by mask IoU: 62.50 \(-12.50\)"),
+        (0.5, 0.5, 0.3, r"\*\*does not hold\*\*"),
+        (-1.0, -1.0, -1.0, "cannot be told"),
+    ],
+)
+def test_verdicts(dataset, tiny, monkeypatch, capsys, tmp_path, base, mask, box, verdict):
+    """Of noted figures: nothing is measured."""
+    rows = listed(capsys, dataset, tiny[1], monkeypatch, "--threads", "1")
+    noted = dict.fromkeys(("AP", "AP50", "AP75", "AR10", "sequences", "seconds"), 0.5)
+    figures = {row["key"]: noted for row in rows.values()}
+    for name, value in (("base", base), ("track mask", mask), ("track box", box)):
+        figures[rows[name]["key"]] = {**noted, "AP": value}
+    (tmp_path / "a.figures.json").write_text(json.dumps(figures))
+    run(dataset, tiny[1], monkeypatch, "--out", str(tmp_path / "a.md"), "--threads", "1")
+    assert re.search(rf"Better than tracking by detection \| {verdict}", (tmp_path / "a.md").read_text())
 
 
 def test_what_cannot_be_measured(dataset, tiny, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The layers of the package: every import points down, and nothing goes in a circle."""
+"""The layers of the package: every import points down, nothing goes in a circle, tests and benchmarks stay apart."""
 
 from __future__ import annotations
 
@@ -167,3 +167,14 @@ def test_faults_are_seen(tmp_path: Path) -> None:
     ]
     assert set(circle(graph)) == {"mmdet_vis.low.a", "mmdet_vis.high.b"}
     assert set(circle(siblings(graph, PACKAGE))) == {"low", "high"}
+
+
+@pytest.mark.parametrize(("folder", "others"), [("tests", {"benchmarks"}), ("benchmarks", {"tests"})])
+def test_tests_and_benchmarks_do_not_import_each_other(repository: Path, folder: str, others: set[str]) -> None:
+    found = {
+        f"{module} imports {name}"
+        for module, path in modules_of(repository, folder).items()
+        for name in imports_of(module, path)
+        if name.partition(".")[0] in others
+    }
+    assert sorted(found) == []

@@ -1,8 +1,9 @@
-"""Runs of tools/test_vis.py over a dataset as processes of their own, which tests can kill."""
+"""Runs of programs: tools/test_vis.py over a dataset as processes that tests can kill, benchmarks in this one."""
 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 TWO_PROCESSES = ("-m", "mmdet_vis.run.launch", "--standalone", "--nproc_per_node", "2")
 
 
@@ -72,3 +76,9 @@ def files_of(folder: Path, *patterns: str) -> dict[str, bytes]:
     """Contents of the files of a folder by their path in it."""
     files = [path for pattern in patterns for path in folder.glob(pattern)]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def run_benchmark(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: object) -> None:
+    """Run a benchmark's script with these arguments in this process, which has imported what it needs."""
+    monkeypatch.setattr(sys, "argv", [str(BENCHMARKS / name), *map(str, arguments)])
+    runpy.run_path(str(BENCHMARKS / name))["main"]()

@@ -7,12 +7,11 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from benchmarks.common import KeepAll
 from mmdet_vis.api import engine_settings, load_model, segment_video
+from mmdet_vis.baselines.plain import KeepAll, plain_propose
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import MemoryEveryNth, ProposeReduceSettings, key_frames, propose_reduce
-from tests.plain import plain_propose
 from tests.tiny import moving_frames
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from benchmarks.common import KeepAll
 from mmdet_vis.api import load_model
+from mmdet_vis.baselines.plain import KeepAll, plain_propose
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.propose_reduce import (
     EngineSettings,
@@ -19,7 +19,6 @@ from mmdet_vis.propose_reduce import (
     propose_reduce,
 )
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from tests.plain import plain_propose
 from tests.tiny import moving_frames
 
 

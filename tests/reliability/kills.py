@@ -1,6 +1,6 @@
 """Kills runs of the tools at random moments, lets them go on, and compares with runs that nobody disturbed.
 
-    python -m tests.reliability.kills --kills 100 --what test,demo,train,stream --seed 0
+    python tests/reliability/kills.py --kills 100 --what test,demo,train,stream --seed 0
 
 SIGKILL, SIGTERM and Ctrl-C come in turn, at a moment between the start and just after the end, or while a file is
 being written. Every run that was disturbed is then resumed (a stream is started again), disturbed again now and then,
@@ -24,6 +24,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.reliability.fork_server import ColdRun, ForkServer, HangError, Run
 from tests.reliability.kill_cases import CASES, Case, unfinished

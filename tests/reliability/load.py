@@ -1,6 +1,6 @@
 """Long runs: memory, open files, threads and speed over many videos and over hours of a stream.
 
-    python -m tests.reliability.load --videos 500 --hours 3 --fps 2 --plot docs/images/load.png
+    python tests/reliability/load.py --videos 500 --hours 3 --fps 2 --plot docs/images/load.png
 
 Two runs of ``tools/test_vis.py`` with a small network: many short videos (``--input-dir``), and one video of many
 hours' frames through ``--stream``. The process is looked at from outside while it works. Exit code 1: memory, open
@@ -25,6 +25,9 @@ from pathlib import Path
 import av
 import numpy as np
 from matplotlib.figure import Figure
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.reliability.fork_server import ROOT
 from tests.tiny import moving_frames, write_checkpoint, write_config

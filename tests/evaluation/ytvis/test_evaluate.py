@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from benchmarks.evaluation import straightforward
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results
 from mmdet_vis.evaluation.ytvis.metrics import SUMMARY
+from mmdet_vis.evaluation.ytvis.straightforward import straightforward
 from tests.ytvis_cases import (
     dataset,
     example,

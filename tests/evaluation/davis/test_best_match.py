@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.best_match import frame_ious, read_masks, score_clip
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks, score_clip
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
 from tests.tiny import moving_frames
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def boxes(lefts, width=4):

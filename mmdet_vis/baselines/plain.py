@@ -25,12 +25,14 @@ from mmdet_vis.structures.masks import RLE, encode_masks
 
 
 def residual(block: ResBlock | Module, x: Tensor) -> Tensor:
+    """A residual block (pre-activation): features ``[N, C, h, w]`` to ``[N, C', h, w]``."""
     assert isinstance(block, ResBlock)
     skip = x if block.downsample is None else block.downsample(x)
     return skip + block.conv2(F.relu(block.conv1(F.relu(x))))
 
 
 def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[N, C, h, w]`` at another (height, width)."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
@@ -76,8 +78,21 @@ def box_of(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def mask_iou(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Intersection over union of two masks ``[H, W]``."""
     union = np.logical_or(a, b).sum()
     return np.logical_and(a, b).sum() / union if union else 0.0
+
+
+class KeepAll:
+    """Stands in for the reduction where the proposed sequences themselves are compared: notes all, keeps none."""
+
+    masks: list[list[RLE]]
+    scores: NDArray[np.float32]
+
+    def __call__(self, masks: list[list[RLE]], scores: NDArray[np.float32]) -> tuple[list[int], NDArray[np.float32]]:
+        """Note N lists of T RLEs and their class scores ``[N, C + 1]``."""
+        self.masks, self.scores = masks, scores
+        return [], scores[:0]
 
 
 @torch.no_grad()
