@@ -22,14 +22,12 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mmdet_vis.config.load import apply_options, build_model, load_config
+from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
 from mmdet_vis.config.settings import build_settings
-from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import Precision, compile_parts, parse_bytes, place, resolve_device, resolve_precision
-from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
@@ -114,22 +112,13 @@ def load_model(
     if config is None and weights is not None:
         check_fits(chosen, weights)
     network = build_model(chosen)
-    categories = resolve_categories(chosen.get("categories") or ())
-    expected = network.bbox_head.num_classes - 1
-    if len(categories) != expected:
-        raise ConfigError(
-            f"{chosen.filename}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is {expected}"
-        )
+    categories = check_classes(chosen, network)
     if weights is not None:
         load_checkpoint(network, weights)
     place(network, where, how)
     if compile:
         compile_parts(network)
-    try:
-        preprocess = Preprocessor(**chosen.get("data_preprocessor", {}))
-    except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"{chosen.filename}: data_preprocessor: {error}") from error
-    return VISModel(network, chosen, categories, preprocess, where, how)
+    return VISModel(network, chosen, categories, build_preprocessor(chosen), where, how)
 
 
 def _resolve_config(
@@ -137,7 +126,7 @@ def _resolve_config(
 ) -> Config:
     """The config that is named, given, or carried by the weights, with options applied."""
     if isinstance(config, Config):
-        return apply_options(copy.deepcopy(config), options) if options else config
+        return apply_options(copy.deepcopy(config), options or {})
     if config is not None:
         return load_config(config, options, safe)
     assert weights is not None  # load_model has put the default ones in

@@ -7,7 +7,8 @@ Each is a child (scope ``mmdet_vis``) of mmengine's root registry of the same na
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mmengine.registry import DATASETS as ROOT_DATASETS
@@ -47,27 +48,51 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     return f"; known: {', '.join(sorted(known))}" if known else "; it takes none"
 
 
-def build_part(registry: Registry, config: Any, where: str) -> Any:
-    """Build what a config names.
+BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
+"""What a part raises for arguments of a wrong type, number or size."""
+
+IN_PIPELINE = re.compile(r"\.pipeline\[\d+\]$")
+"""Ends the place of a transform."""
+
+
+def build_part(registry: Registry, part: Any, where: str, **defaults: Any) -> Any:
+    """Build what a node of a config names: every part, of whatever kind, is built here.
 
     Args:
         registry: where its ``type`` is looked up.
-        config: a dict with ``type`` and arguments.
+        part: a dict with ``type`` and arguments.
         where: what messages call it.
+        **defaults: arguments for what the part does not say.
 
     Raises:
-        ConfigError: it is no such dict, the type is not registered, or it does not take the arguments.
+        ConfigError: it is no such dict; a type, of it or of its own parts, is not registered (the nearest is named); or
+            it does not take the arguments.
     """
-    if not isinstance(config, Mapping) or "type" not in config:
+    if not isinstance(part, Mapping) or "type" not in part:
         raise ConfigError(f"{where} must be a dict with a 'type'")
-    name = config["type"]
-    if isinstance(name, str) and registry.get(name) is None:
-        raise ConfigError(
-            f"{where}: {name!r} is not a registered {registry.name}{did_you_mean(name, registry.module_dict)}"
-        )
+    for place, name in _types(part, where):
+        # A part's own parts may be of another kind, such as a dataset's transforms.
+        own = TRANSFORMS if IN_PIPELINE.search(place.removeprefix(where)) else registry
+        registries = (own,) if place == where or own is TRANSFORMS else (own, TRANSFORMS, DATASETS, TASK_UTILS)
+        if isinstance(name, str) and all(r.get(name) is None for r in registries):
+            hint = did_you_mean(name, own.module_dict)
+            raise ConfigError(f"{place}.type={name!r:.80} is not registered as a {own.name}{hint}")
     try:
-        return registry.build(dict(config))
+        return registry.build({**defaults, **part})
     except UserError:
         raise
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+    except BUILD_ERRORS as error:
+        reason = str(error).strip().partition("\n")[0]  # PyTorch adds where in its own code it was
+        raise ConfigError(f"{where}: {reason[:500]}") from error
+
+
+def _types(part: Any, where: str) -> Iterator[tuple[str, Any]]:
+    """All (place, type) pairs below a config node."""
+    if isinstance(part, Mapping):
+        if "type" in part:
+            yield where, part["type"]
+        for key, value in part.items():
+            yield from _types(value, f"{where}.{key}")
+    elif isinstance(part, list | tuple):
+        for index, value in enumerate(part):
+            yield from _types(value, f"{where}[{index}]")

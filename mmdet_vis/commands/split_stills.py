@@ -34,7 +34,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
-    from mmdet_vis.data.categories import resolve_categories
+    from mmdet_vis.config.load import categories_of
     from mmdet_vis.data.converters.coco import convert_coco
     from mmdet_vis.data.converters.split import split_stills
     from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     if "categories" not in config:
         raise ConfigError(f"{args.config} has no categories: name the classes of the model there")
     training, partial, measuring = split_stills(
-        args.ann_file, args.held_out, resolve_categories(config.categories), config.get("category_map")
+        args.ann_file, args.held_out, categories_of(config), config.get("category_map")
     )
     ensure_writable_dir(args.out)
     for name, content in (("train.json", training), ("train_partial.json", partial), ("val_coco.json", measuring)):

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from mmdet_vis.config.check import check_categories, check_config, check_pyramid
+from mmdet_vis.config.check import check_config, check_pyramid
 from mmdet_vis.config.safe import read_safe_config
 from mmdet_vis.config.shipped import find_config
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
+from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, TRANSFORMS, did_you_mean, file_of
-
-OTHERS = (TRANSFORMS, DATASETS, TASK_UTILS)
-IN_PIPELINE = re.compile(r"\.pipeline\[\d+\]$")
-"""Ends the place of a transform."""
-
-BUILD_ERRORS = (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError)
-"""What a part raises for arguments of a wrong type, number or size."""
+from mmdet_vis.registry import DATASETS, MODELS, build_part, did_you_mean, file_of
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe: bool = False) -> Config:
-    """Read a config file and apply ``--cfg-options``.
+    """Read a config file, apply ``--cfg-options`` and check all of its blocks: what comes out can be relied on.
 
     A config is Python code and is executed: only use files that you trust, or ``safe``.
 
@@ -54,11 +48,11 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
-    """Apply dotted keys and values to a config, in place.
+    """Apply dotted keys and values to a config, in place, and check it.
 
     Raises:
-        ConfigError: an option names a top-level key that the config lacks, or does not fit; or ``categories`` cannot be
-            used.
+        ConfigError: an option names a top-level key that the config lacks, or does not fit; or a block of the config
+            has a value that cannot be used, see :func:`~mmdet_vis.config.check.check_config`.
     """
     name = Path(config.filename or "config").name
     for key in options:
@@ -67,21 +61,24 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
             hint = did_you_mean(top, list(config.keys()))
             raise ConfigError(f"{option('cfg_options')} {key}: {name} has no key {top!r}{hint}")
     try:
-        config.merge_from_dict(dict(options))
+        config.merge_from_dict(copy.deepcopy(dict(options)))  # it takes "_delete_" out of what it is given
     except (TypeError, KeyError, IndexError, ValueError) as error:
         raise ConfigError(f"{option('cfg_options')} {dict(options)!r:.200}: {error}") from error
-    check_categories(config)
+    check_config(config)
     return config
 
 
+def categories_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The C names of a checked config's ``categories``, in the order of the network's classes; () if it has none."""
+    return resolve_categories(config.get("categories") or ())
+
+
 def build_model(config: Config) -> SeqMaskRCNN:
-    """Build the network of a config, with freshly initialised weights.
+    """Build the network of a checked config, with freshly initialised weights.
 
     Raises:
-        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments; or
-            another block of the config has a value that cannot be used, see :func:`check_config`.
+        ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments.
     """
-    check_config(config)
     network = build(MODELS, config, "model")
     if not isinstance(network, SeqMaskRCNN):
         raise ConfigError(
@@ -96,48 +93,45 @@ def build_model(config: Config) -> SeqMaskRCNN:
     return network
 
 
-def build(registry: Registry, config: Mapping[str, Any], key: str, **defaults: Any) -> Any:
-    """Build ``config[key]`` from a registry.
-
-    Args:
-        key: a key, or several with dots between.
-        **defaults: arguments for what the config does not say.
+def check_classes(config: Config, network: SeqMaskRCNN) -> tuple[str, ...]:
+    """The names of a network's classes.
 
     Raises:
-        ConfigError: see :func:`build_model`.
+        ConfigError: ``categories`` are not as many as the classes.
     """
-    file = file_of(config)
+    names, expected = categories_of(config), network.bbox_head.num_classes - 1
+    if len(names) != expected:
+        raise ConfigError(
+            f"{file_of(config)}: categories has {len(names)} names, model.bbox_head.num_classes - 1 is {expected}"
+        )
+    return names
+
+
+def build(registry: Registry, config: Mapping[str, Any], key: str) -> Any:
+    """Build ``config[key]``; ``key`` may be several with dots between.
+
+    Raises:
+        ConfigError: see :func:`~mmdet_vis.registry.build_part`; the file is named.
+    """
     part: Any = config
     for name in key.split("."):
         part = part.get(name) if isinstance(part, Mapping | Config) else None
-    if not isinstance(part, Mapping) or "type" not in part:
-        raise ConfigError(f"{file}: {key} must be a dict with a 'type'")
-    for where, name in _types(part, key):
-        # A part's own parts may be of another kind, such as a dataset's transforms.
-        own = TRANSFORMS if IN_PIPELINE.search(where.removeprefix(key)) else registry
-        registries = (own,) if where == key or own is TRANSFORMS else (own, *OTHERS)
-        if isinstance(name, str) and all(r.get(name) is None for r in registries):
-            hint = did_you_mean(name, own.module_dict)
-            raise ConfigError(f"{file}: {where}.type={name!r:.80} is not registered as a {own.name}{hint}")
     try:
-        return registry.build({**defaults, **part})
-    except ConfigError as error:  # of the part itself, which does not know the file
-        raise ConfigError(f"{file}: {error}") from error
-    except BUILD_ERRORS as error:
-        reason = str(error).strip().partition("\n")[0]  # PyTorch adds where in its own code it was
-        raise ConfigError(f"{file}: {key}: {reason[:500]}") from error
+        return build_part(registry, part, key)
+    except ConfigError as error:
+        raise ConfigError(f"{file_of(config)}: {error}") from error
 
 
-def _types(part: Any, where: str) -> Iterator[tuple[str, Any]]:
-    """All (place, type) pairs below a config node."""
-    if isinstance(part, Mapping):
-        if "type" in part:
-            yield where, part["type"]
-        for key, value in part.items():
-            yield from _types(value, f"{where}.{key}")
-    elif isinstance(part, list | tuple):
-        for index, value in enumerate(part):
-            yield from _types(value, f"{where}[{index}]")
+def build_preprocessor(config: Config) -> Preprocessor:
+    """Build what makes network input of frames.
+
+    Raises:
+        ConfigError: ``data_preprocessor`` lacks something.
+    """
+    try:
+        return Preprocessor(**config.get("data_preprocessor", {}))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"{file_of(config)}: data_preprocessor: {error}") from error
 
 
 def build_dataset(config: Config) -> VideoDataset:
@@ -151,11 +145,19 @@ def build_dataset(config: Config) -> VideoDataset:
     if "dataset" not in test:
         raise ConfigError(f"{config.filename}: has no test.dataset: add it, or segment videos with --input-dir DIR")
     dataset: VideoDataset = build(DATASETS, Config(dict(test), filename=config.filename), "dataset")
-    categories = resolve_categories(config.get("categories") or ())
-    same = dataset.categories == categories or len(dataset.categories) == len(categories) == 1
-    if not same:
+    if not len(dataset.categories) == len(categories_of(config)) == 1:
+        check_same_categories(config, "test.dataset", dataset.categories)
+    return dataset
+
+
+def check_same_categories(config: Config, key: str, found: tuple[str, ...]) -> None:
+    """Check that a dataset has the categories of the model in their order.
+
+    Raises:
+        ConfigError: it has not; ``key`` is its place in the config.
+    """
+    if found != categories_of(config):
         raise ConfigError(
-            f"{config.filename}: test.dataset has other categories than the model, or another order: give it "
+            f"{file_of(config)}: {key} has other categories than the model, or another order: give it "
             "categories=... with the same value as the config's own"
         )
-    return dataset

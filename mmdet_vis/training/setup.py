@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -16,15 +16,15 @@ from mmengine.logging import print_log
 from torch import nn
 
 from mmdet_vis.config.check import WHOLE
-from mmdet_vis.config.load import BUILD_ERRORS, build_dataset, build_model
-from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.config.load import build, build_dataset, build_model, check_classes, check_same_categories
 from mmdet_vis.data.clips import build_loader
+from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.device import resolve_device
 from mmdet_vis.errors import CheckpointError, ConfigError
 from mmdet_vis.losses.light_propagation import LightPropagationStep
 from mmdet_vis.losses.step import TrainingStep
 from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
-from mmdet_vis.registry import DATASETS, file_of
+from mmdet_vis.registry import BUILD_ERRORS, DATASETS, file_of
 from mmdet_vis.run.workers import Workers
 from mmdet_vis.training.check import check_custom_keys, check_training, train_settings
 from mmdet_vis.training.runner import TrainingRunner
@@ -32,9 +32,6 @@ from mmdet_vis.training.step import TrainingModel
 from mmdet_vis.training.validation import VideoValLoop
 from mmdet_vis.weights.checkpoint import read_state_dict
 from mmdet_vis.weights.find import find_weights
-
-if TYPE_CHECKING:
-    from mmdet_vis.data.clips.base import ClipDataset
 
 PART_ERRORS = (*BUILD_ERRORS, AssertionError, ImportError)
 
@@ -63,23 +60,14 @@ def build_runner(
     torch.manual_seed(seed)  # the initial weights
     network = build_model(config)
     check_custom_keys(config, (name for name, _ in network.named_parameters()))
-    categories = resolve_categories(config.get("categories") or ())
-    if len(categories) != network.bbox_head.num_classes - 1:
-        raise ConfigError(
-            f"{file_of(config)}: categories has {len(categories)} names, model.bbox_head.num_classes - 1 is "
-            f"{network.bbox_head.num_classes - 1}"
-        )
+    check_classes(config, network)
     if config.get("load_from") and not resumes:
         initialise(network, config.load_from)
     network.to(device=where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     depthwise_in_float32(network)
     train = config.train
     dataset = build_training_dataset(config)
-    if dataset.categories != categories:
-        raise ConfigError(
-            f"{file_of(config)}: train.dataset has other categories than the model, or another order: give it "
-            "categories=... with the same value as the config's own"
-        )
+    check_same_categories(config, "train.dataset", dataset.categories)
     preprocess = config.data_preprocessor
     step = (LightPropagationStep if settings.prop.only else TrainingStep)(
         network, settings, preprocess["mean"], preprocess["std"], preprocess.get("to_rgb", True),
@@ -187,10 +175,6 @@ def build_training_dataset(config: Mapping[str, Any]) -> ClipDataset:
         ConfigError: the config has none, a wrong one, or one that is not for training.
         DatasetError: its files cannot be used.
     """
-    # Here, since these import what imports this file.
-    from mmdet_vis.config.load import build
-    from mmdet_vis.data.clips.base import ClipDataset
-
     named = _dataset_class(config)
     if named is not None and not issubclass(named, ClipDataset):
         raise _not_for_training(config, named)

@@ -11,9 +11,9 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.runner import BaseLoop
 
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.config.load import build_preprocessor
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
-from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.device import place, resolve_precision
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.evaluation import ytvis
@@ -64,7 +64,7 @@ class VideoValLoop(BaseLoop):
     def _model(self) -> VISModel:
         config, network = self.runner.cfg, copy.deepcopy(self.runner.network)
         place(network, self.device, self.precision)
-        preprocess = Preprocessor(**config.get("data_preprocessor", {}))
+        preprocess = build_preprocessor(config)
         return VISModel(network, config, self.dataset.categories, preprocess, self.device, self.precision)
 
     def _segment(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 
 import pytest
@@ -121,8 +122,10 @@ PROPOSE_REDUCE_ERRORS = [
 
 @pytest.mark.parametrize(("options", "message"), PROPOSE_REDUCE_ERRORS)
 def test_wrong_values_of_propose_reduce(tiny, options, message):
-    config = load_config(tiny[0], options)
-    for use in (lambda: build_settings(config, profile="fast"), lambda: build_model(config)):
+    """Each is found when the config is read, and again in one that was made or changed in Python."""
+    config = load_config(tiny[0])
+    config.merge_from_dict(copy.deepcopy(options))
+    for use in (lambda: load_config(tiny[0], options), lambda: build_settings(config, profile="fast")):
         with pytest.raises(ConfigError) as caught:
             use()
         assert f"tiny.py: {message}" in str(caught.value)

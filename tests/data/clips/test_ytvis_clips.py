@@ -198,7 +198,10 @@ def test_categories_of_the_config_give_the_labels(root: Path) -> None:
     [
         ({"num_frames": 1}, "num_frames=1 must be 2 or more"),
         ({"max_gap": 0}, "max_gap=0"),
-        ({"pipeline": [{"type": "ClipFlop"}]}, r"pipeline\[0\]: 'ClipFlop' is not a registered transform.*ClipFlip"),
+        (
+            {"pipeline": [{"type": "ClipFlop"}]},
+            r"pipeline\[0\].type='ClipFlop' is not registered .*mean 'ClipFlip'",
+        ),
         ({"pipeline": [{"type": "ClipFlip", "prob": 2}]}, "prob=2 must be between 0 and 1"),
         ({"pipeline": [{"type": "ClipFlip", "probe": 1}]}, "probe"),
         ({"copy_paste": {"prob": 3}}, "prob"),
