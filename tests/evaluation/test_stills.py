@@ -1,4 +1,4 @@
-"""benchmarks/stills.py: classes in groups, what is drawn in vain, and the command on a tiny model."""
+"""Annotated stills: classes in groups, what is drawn in vain, and the command on a tiny model."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.stills import membership, on_objects, regroup, report
 from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.evaluation.stills import membership, on_objects, regroup, report
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
 from tests.clip_cases import rectangle_mask, track, write_videos
 
