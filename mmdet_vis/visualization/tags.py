@@ -6,7 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from mmdet_vis.visualization.fonts import choose_font
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, end exclusive.
 
@@ -16,7 +18,7 @@ _FRAME_SHARE = 28  # The font is a 28th of the frame's shorter side: 17 px at 48
 
 def tag_text(category: str, score: float, track_id: int) -> str:
     """Text of a tag, e.g. ``"giant panda 0.93 #1"``."""
-    return f"{category.replace('_', ' ')} {score:.2f} #{track_id}"
+    return f"{' '.join(category.replace('_', ' ').split())} {score:.2f} #{track_id}"
 
 
 @lru_cache(maxsize=512)
@@ -25,15 +27,19 @@ def _draw_tag(text: str, colour: tuple[int, int, int], font_size: int) -> tuple[
 
     Black or white letters, whichever stands out more against ``colour`` (WCAG relative luminance).
     """
-    font = ImageFont.load_default(size=font_size)
-    left, _, right, _ = font.getbbox(text)
-    # Height of a line, not of this text: tags with and without descenders must be equally high.
-    _, top, _, bottom = font.getbbox("Ágj|")
+    # Height of a line, not of this text: tags must be equally high, whatever their letters and font.
+    _, top, _, bottom = choose_font("gj|", font_size)[0].getbbox("Ágj|", anchor="ls")
+    font, drawn = choose_font(text, font_size)
+    left, above, right, below = font.getbbox(drawn, anchor="ls")
+    if above < top or below > bottom:
+        smaller = int(font_size * min(top / min(above, -1), bottom / max(below, 1), 1))
+        font, drawn = choose_font(text, max(smaller, 1))
+        left, above, right, below = font.getbbox(drawn, anchor="ls")
     pad_x, pad_y = max(2, font_size // 3), max(1, font_size // 6)
     width, height = int(right - left) + 2 * pad_x, int(bottom - top) + 2 * pad_y
 
     letters = Image.new("L", (width, height), 0)
-    ImageDraw.Draw(letters).text((pad_x - left, pad_y - top), text, fill=255, font=font)
+    ImageDraw.Draw(letters).text((pad_x - left, pad_y - top), drawn, fill=255, font=font, anchor="ls")
     # Drawn at four times the size and reduced, since Pillow's own corners are not smooth.
     shape = Image.new("L", (4 * width, 4 * height), 0)
     ImageDraw.Draw(shape).rounded_rectangle((0, 0, 4 * width - 1, 4 * height - 1), radius=font_size, fill=255)
