@@ -112,9 +112,11 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(model.backbone, "fuse"):
         model.backbone.fuse()
-    model.fast_neck = []
+    model.fast_neck, model.fast_backbone = [], []
     if precision.dtype != torch.float32:
         model.fast_neck = [copy.deepcopy(model.neck).to(precision.dtype)]
+        if getattr(model.prop_head, "reduces_backbone", False):
+            model.fast_backbone = [copy.deepcopy(model.backbone).to(precision.dtype)]
         model.prop_head.reduce_precision(precision.dtype)
     if device.type == "cpu":
         use_fast_convolutions(model)
@@ -140,7 +142,8 @@ def compile_parts(model: SeqMaskRCNN) -> None:
             f"{option('compile', True)} on a GPU needs a C compiler (gcc or clang): install one or leave it out"
         )
     use_direct_convolutions(model)  # those are what the compiler knows how to fuse
-    model.backbone.compile()
+    for backbone in (model.backbone, *model.fast_backbone):
+        backbone.compile()
     for neck in (model.neck, *model.fast_neck):
         neck.compile()
     for method in ("encode_frame", "memorize", "decode"):

@@ -140,8 +140,8 @@ class LightPropagationStep(TrainingStep):
             rivals = rivals_of(before, [len(before)])
             keys.append(past.key[0].flatten(1).t())
             values.append(head.memorize(past, before, rivals).transpose(0, 1).float())
-            weights = [head.weights(now, key, just_before=i == t - 1) for i, key in enumerate(keys)]
-            read = head.read(weights, torch.cat(values))
+            attention = [head.attend(now, key, just_before=i == t - 1) for i, key in enumerate(keys)]
+            read = head.read(attention, torch.cat(values))
             shown = (before, rivals) if not forget else (torch.zeros_like(before), torch.zeros_like(before))
             found = head.decode(read, now, *shown)
             before = soft_aggregate(found.logits.sigmoid())

@@ -94,8 +94,10 @@ class SeqMaskRCNN(nn.Module):
         self.prop_head = MODELS.build({**inputs, **prop_head})
         self.test_cfg = test_cfg
         self.train_cfg = train_cfg or {}
-        # A copy of the neck in a faster number format; in a list, so that it is no part of the weights.
+        # Copies of the neck, and of the backbone if the propagation head takes that, in a faster number format; in
+        # lists, so that they are no part of the weights.
         self.fast_neck: list[nn.Module] = []
+        self.fast_backbone: list[nn.Module] = []
 
     def extract(self, images: Tensor) -> Features:
         """Backbone and neck.
@@ -103,7 +105,11 @@ class SeqMaskRCNN(nn.Module):
         Args:
             images: ``[B, 3, H, W]`` normalised and padded; H and W multiples of 32.
         """
-        stages = self.backbone(images)
+        if self.fast_backbone:
+            (backbone,) = self.fast_backbone
+            stages = backbone(images.to(next(backbone.parameters()).dtype))
+        else:
+            stages = self.backbone(images)
         if self.fast_neck:
             (neck,) = self.fast_neck
             dtype = next(neck.parameters()).dtype

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms, rivals_of
+from mmdet_vis.models.heads.light_propagation import Attention, LightPropHead, LightTerms, rivals_of
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_aggregate
+from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
 
@@ -50,6 +54,12 @@ class Carrier(Protocol):
 
     def full_size(self, soft: Tensor) -> Tensor:
         """Soft masks at the size of the padded image."""
+        ...
+
+    def deliver(
+        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
+    ) -> None:
+        """Hand the masks of some sequences in frame ``time`` to the collector."""
         ...
 
 
@@ -114,6 +124,12 @@ class ObjectKeyCarrier:
         """See :class:`Carrier`: they have it."""
         return soft
 
+    def deliver(
+        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
+    ) -> None:
+        """See :class:`Carrier`."""
+        collector.add_frame(time, sequences, soft, features)
+
     def _memorize(self, masks: Tensor, terms: FrameTerms) -> tuple[Tensor, Tensor]:
         skip = self.head.frame_skip(terms.p2), self._composed
         parts = [self.head.memorize(terms.p2, part, skip) for part in masks.split(self._chunk(terms))]
@@ -163,13 +179,13 @@ class SharedKeyCarrier:
         """See :class:`Carrier`."""
         terms: LightTerms = features.terms
         sizes = [len(bank.masks) for bank in memories]
-        weights: dict[int, Tensor] = {}
+        attention: dict[int, Attention] = {}
         read = []
         for bank in memories:
             for t, keys in zip(bank.times, bank.keys, strict=True):
-                if t not in weights:
-                    weights[t] = self.head.weights(terms, keys, just_before=abs(t - time) == 1)
-            read.append(self.head.read([weights[t] for t in bank.times], bank.values))
+                if t not in attention:
+                    attention[t] = self.head.attend(terms, keys, just_before=abs(t - time) == 1)
+            read.append(self.head.read([attention[t] for t in bank.times], bank.values))
         before = torch.cat([bank.masks for bank in memories])
         rivals = rivals_of(before, sizes)
         chunk = self._chunk(terms)
@@ -208,6 +224,20 @@ class SharedKeyCarrier:
         """See :class:`Carrier`."""
         return F.interpolate(soft[:, None], scale_factor=4, mode="bilinear", align_corners=False)[:, 0]
 
+    def deliver(
+        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
+    ) -> None:
+        """See :class:`Carrier`; on the CPU masks are enlarged in the order of run-length codes at once."""
+        if soft.is_cuda:
+            collector.add_frame(time, sequences, self.full_size(soft), features)
+            return
+        packed = enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR)
+        boxes, visible = packed_boxes(packed)
+        collector.add_masks(
+            time, sequences, torch.from_numpy(packed), torch.from_numpy(boxes), torch.from_numpy(visible), features
+        )
+        collector.check(soft)
+
     def _memorize(self, masks: Tensor, sizes: Sequence[int], terms: LightTerms) -> Tensor:
         """Entries ``[P, N, C]``."""
         chunk = self._chunk(terms)
@@ -216,6 +246,35 @@ class SharedKeyCarrier:
 
     def _chunk(self, terms: LightTerms) -> int:
         return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
+
+
+def enlarged(soft: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
+    """Thresholded masks at four times the size: ``[N, w, h]`` in [0, 1] to ``[N, 4 * w, 4 * h]`` uint8, 0 or 1."""
+    number, width, height = soft.shape
+    out = np.empty((number, 4 * width, 4 * height), bool)
+    for small, large in zip(soft, out, strict=True):
+        if small.max() >= threshold:  # what is interpolated is no larger
+            grown = cv2.resize(small, (4 * height, 4 * width), interpolation=cv2.INTER_LINEAR)
+            np.greater_equal(grown, threshold, out=large)
+        else:
+            large[:] = False
+    return out.view(np.uint8)
+
+
+def packed_boxes(packed: NDArray[np.uint8], margin: int = 1) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """:func:`~mmdet_vis.structures.boxes.mask_boxes` of masks ``[N, W, H]`` in the order of run-length codes."""
+    boxes = np.zeros((len(packed), 4), np.float32)
+    visible = np.zeros(len(packed), bool)
+    _, width, height = packed.shape
+    for index, mask in enumerate(packed):
+        y, x, rows, columns = cv2.boundingRect(mask)
+        if rows:
+            visible[index] = True
+            boxes[index] = (
+                max(x - margin, 0), max(y - margin, 0),
+                min(x + columns - 1 + margin, width - 1), min(y + rows - 1 + margin, height - 1),
+            )  # fmt: skip
+    return boxes, visible
 
 
 def _look_of(keys: Tensor, masks: Tensor) -> Look:

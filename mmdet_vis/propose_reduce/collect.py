@@ -65,15 +65,33 @@ class SequenceCollector:
         """Take the soft masks ``[N, H, W]`` of N sequences at one frame."""
         binary = soft >= FOREGROUND_THR
         boxes, visible = mask_boxes(binary)
+        # Column-major, as run-length codes are: transposed here, where it is cheap.
+        packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
+        self.check(soft)
+        self.add_masks(frame, sequences, packed, boxes, visible, features)
+
+    def check(self, soft: Tensor) -> None:
+        """Note soft masks that are not numbers, which would pass as invisible ones."""
+        self._check += soft.sum()
+
+    def add_masks(
+        self, frame: int, sequences: list[int], packed: Tensor, boxes: Tensor, visible: Tensor,
+        features: FrameFeatures,
+    ) -> None:  # fmt: skip
+        """Take the thresholded masks of N sequences at one frame.
+
+        Args:
+            frame: index of the frame.
+            sequences: N indices.
+            packed: ``[N, W, H]`` uint8, 0 or 1: column-major, as run-length codes are.
+            boxes, visible: of them, from :func:`~mmdet_vis.structures.boxes.mask_boxes`.
+            features: of the frame.
+        """
         rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
         probabilities = self.model.classify(features.levels, rois)
         for rows, indices in consecutive(sequences):
             self._sums[indices] += probabilities[rows] * visible[rows, None]
             self._visible[indices] += visible[rows]
-        # A mask that is not a number would pass as an invisible one.
-        self._check += soft.sum()
-        # Column-major, as run-length codes are: transposed here, where it is cheap.
-        packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
         while len(self._pending) >= MAX_PENDING:
             self._pending.popleft().result()
         self._pending.append(self._encoder.submit(self._encode, frame, list(sequences), packed))

@@ -85,8 +85,10 @@ class Propagator:
             last = t == frames[-1]
             if self.admit is not None and arriving:
                 soft = self._step(t, under_way, frames.step, last)
-                for group in arriving:
-                    group.masks = [group.masks[i] for i in self.admit(group, soft)]
+                if len(soft):  # nothing under way covers nothing
+                    whole = self.carrier.full_size(soft)
+                    for group in arriving:
+                        group.masks = [group.masks[i] for i in self.admit(group, whole)]
                 self._step(t, [g for g in arriving if g.size], frames.step, last)
             else:
                 self._step(t, under_way + arriving, frames.step, last)
@@ -96,19 +98,18 @@ class Propagator:
             group.memory = None
 
     def _step(self, t: int, groups: list[Group], direction: int, last: bool) -> Tensor:
-        """Segment frame ``t`` for some groups; returns their soft masks ``[N, H, W]``."""
+        """Segment frame ``t`` for some groups; returns their soft masks ``[N, h, w]`` at the carrier's size."""
         features = self.store.get(t, direction)
         if not groups:
             height, width = features.levels[0].shape[-2:]
-            return features.levels[0].new_zeros((0, 4 * height, 4 * width), dtype=torch.float32)
+            return features.levels[0].new_zeros((0, height, width), dtype=torch.float32)
         for group in groups:
             self._prepare(group, features, direction)
         soft = self.carrier.segment([g.memory for g in groups], features, t)
-        whole = self.carrier.full_size(soft)
-        self.collector.add_frame(t, [i for g in groups for i in g.indices], whole, features)
+        self.carrier.deliver(self.collector, t, [i for g in groups for i in g.indices], soft, features)
         if not last:
             self._remember(t, groups, soft, features)
-        return whole
+        return soft
 
     def _prepare(self, group: Group, features: FrameFeatures, direction: int) -> None:
         """Start a group's memory when the sweep reaches it."""

@@ -39,8 +39,8 @@ def carried(network: LightPropHead, number: int) -> tuple[torch.Tensor, torch.Te
     objects = masks(number)
     rivals = rivals_of(objects, [number])
     values = torch.cat([network.memorize(terms[t : t + 1], objects, rivals).transpose(0, 1) for t in (0, 1)])
-    weights = [network.weights(now, key, just_before=t == 1) for t, key in enumerate(keys[:2])]
-    return network.decode(network.read(weights, values), now, objects, rivals)
+    attention = [network.attend(now, key, just_before=t == 1) for t, key in enumerate(keys[:2])]
+    return network.decode(network.read(attention, values), now, objects, rivals)
 
 
 def test_shapes():
@@ -62,9 +62,9 @@ def test_one_object_is_the_same_among_others_that_are_no_rivals():
     together = network.memorize(terms[:1], masks(4), none).transpose(0, 1)
     alone = network.memorize(terms[:1], masks(4)[2:3], none[:1]).transpose(0, 1)
     torch.testing.assert_close(together[:, 2:3], alone, rtol=0, atol=1e-5)
-    weights = [network.weights(terms[1:], keys_of(terms)[0], just_before=True)]
-    read = network.read(weights, together)
-    torch.testing.assert_close(read[2:3], network.read(weights, alone), rtol=0, atol=1e-5)
+    attention = [network.attend(terms[1:], keys_of(terms)[0], just_before=True)]
+    read = network.read(attention, together)
+    torch.testing.assert_close(read[2:3], network.read(attention, alone), rtol=0, atol=1e-5)
     found = network.decode(read, terms[1:], masks(4), none)
     one = network.decode(read[2:3], terms[1:], masks(4)[2:3], none[:1])
     torch.testing.assert_close(found.logits[2:3], one.logits, rtol=0, atol=1e-5)
@@ -82,7 +82,7 @@ def test_reading_is_softmax_attention():
     network = head()
     terms = network.encode_frame(stages(3))
     keys, values = keys_of(terms), torch.randn(48, 2, 16)
-    found = network.read([network.weights(terms[2:], k, just_before=False) for k in keys[:2]], values)
+    found = network.read([network.attend(terms[2:], k, just_before=False) for k in keys[:2]], values)
     similarity = network.log_scale.exp() * keys[2] @ torch.cat(keys[:2]).t()
     expected = torch.einsum("ps,snc->npc", similarity.softmax(dim=1), values)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
@@ -94,8 +94,8 @@ def test_what_is_near_is_preferred_in_the_frame_just_passed():
     flat = LightTerms(*(torch.ones_like(t) for t in network.encode_frame(stages(1)).tensors()))
     flat.key = torch.nn.functional.normalize(flat.key, dim=1)
     (key,) = keys_of(flat)
-    assert network.weights(flat, key, just_before=False).allclose(torch.ones(24, 24))
-    near = network.weights(flat, key, just_before=True)
+    assert network.attend(flat, key, just_before=False).weights.allclose(torch.ones(24, 24))
+    near = network.attend(flat, key, just_before=True).weights
     assert near.argmax(dim=1).tolist() == list(range(24))
     assert near[0, 1].item() == pytest.approx(0.6065, abs=1e-3)  # exp(-1/2): one position away
     assert near[0, 6].item() == pytest.approx(0.6065, abs=1e-3)  # the next row
@@ -105,11 +105,12 @@ def test_what_is_near_is_preferred_in_the_frame_just_passed():
 def test_top_k_keeps_the_largest_weights():
     network, few = head(), head(top_k=3)
     terms = network.encode_frame(stages(2))
-    whole = network.weights(terms[1:], keys_of(terms)[0], just_before=False)
-    kept = few.weights(terms[1:], keys_of(terms)[0], just_before=False)
+    whole = network.attend(terms[1:], keys_of(terms)[0], just_before=False).weights
+    kept, total = few.attend(terms[1:], keys_of(terms)[0], just_before=False)
     assert (kept > 0).sum(dim=1).tolist() == [3] * 24
     assert torch.equal(kept.max(dim=1).values, whole.max(dim=1).values)
     assert torch.equal(kept[kept > 0], whole[kept > 0])
+    assert total.allclose(kept.sum(dim=1))
 
 
 def test_masks_are_averaged_to_a_quarter_and_padded():

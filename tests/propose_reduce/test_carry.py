@@ -10,10 +10,11 @@ import torch
 
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.propose_reduce.carry import SharedKeyCarrier
+from mmdet_vis.propose_reduce.carry import SharedKeyCarrier, enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
 from mmdet_vis.structures import decode_masks
+from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.weights.checkpoint import write_state
 from tests.tiny import moving_frames, write_config
 
@@ -120,6 +121,20 @@ def test_bank_of_shared_keys():
         SharedKeyBank(0, torch.zeros(1, 1), torch.zeros(1, 1, 1), torch.zeros(1), EveryNth(9)).write(
             2, 2, torch.zeros(1, 1), torch.zeros(1, 1, 1)
         )
+
+
+def test_enlarged_masks_and_their_boxes_are_those_of_the_plain_way(light):
+    one, _ = carrier(light)
+    soft = torch.rand(6, 3, 4, 6, generator=torch.Generator().manual_seed(1)).mul(0.9)[0]
+    soft = torch.cat((soft, torch.zeros(1, 4, 6), torch.ones(1, 4, 6)))
+    packed = enlarged(soft.transpose(1, 2).contiguous().numpy(), 0.5)
+    binary = one.full_size(soft) >= 0.5
+    assert packed.dtype == np.uint8
+    assert (packed != binary.transpose(1, 2).numpy()).mean() < 0.002  # a value of 0.5 rounds either way
+    expected, visible = mask_boxes(torch.from_numpy(packed).bool().transpose(1, 2))
+    boxes, seen = packed_boxes(packed)
+    assert seen.tolist() == visible.tolist() == [True, True, True, False, True]
+    assert boxes.tolist() == expected.tolist()
 
 
 def test_full_size_is_four_times_as_large(light):

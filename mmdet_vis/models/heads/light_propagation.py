@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -64,6 +65,18 @@ class LightMasks(NamedTuple):
     visible: Tensor
 
 
+class Attention(NamedTuple):
+    """Attention of a frame to a remembered one, before the weights for all of them add up to 1.
+
+    Attributes:
+        weights: ``[P, P]`` in [0, 1] in the head's number format, 0 beyond the ``top_k`` largest of each row.
+        total: ``[P]`` float32, the sum of each row.
+    """
+
+    weights: Tensor
+    total: Tensor
+
+
 class InputNorm(nn.BatchNorm2d):
     """Brings a backbone's stage to zero mean and unit variance per channel, by statistics that are measured once."""
 
@@ -104,6 +117,8 @@ class LightPropHead(nn.Module):
     """
 
     stride = 4
+    reduces_backbone = True
+    """It is trained on stages in reduced precision, and so may be used on them."""
 
     def __init__(
         self,
@@ -210,8 +225,8 @@ class LightPropHead(nn.Module):
         value = torch.cat((self.write_value(F.relu(x)), F.avg_pool2d(both, 4).to(x.dtype)), dim=1)
         return value.flatten(2).transpose(1, 2)
 
-    def weights(self, terms: LightTerms, key: Tensor, just_before: bool) -> Tensor:
-        """How much each position of a frame looks at each position of a remembered one, before all add up to 1.
+    def attend(self, terms: LightTerms, key: Tensor, just_before: bool) -> Attention:
+        """How much each position of a frame looks at each position of a remembered one.
 
         Both keys have length 1, so the exponential needs no maximum to be safe, and the weights for one remembered
         frame serve all objects whose memory holds it.
@@ -220,33 +235,32 @@ class LightPropHead(nn.Module):
             terms: of one frame, P positions.
             key: ``[P, D]`` of the remembered frame.
             just_before: whether that is the frame just passed; what is near is preferred there.
-
-        Returns:
-            ``[P, P]`` float32 in (0, 1], 0 beyond the ``top_k`` largest of each row.
         """
         height, width = terms.key.shape[-2:]
         scale = self.log_scale.exp()
-        similarity = (terms.key[0].float().flatten(1).t() @ key.float().t() - 1) * scale
-        if just_before:
-            similarity = similarity - _distance(height, width, key.device) * (0.5 * torch.exp(-2 * self.log_reach))
+        query = terms.key[0].float().flatten(1).t() * scale
+        weights = torch.addmm(-scale, query, key.float().t())
         if self.top_k is not None and self.top_k < len(key):
-            least = similarity.topk(self.top_k, dim=1).values[:, -1:]
-            similarity = similarity.masked_fill(similarity < least, -math.inf)
-        return similarity.exp()
+            least = weights.topk(self.top_k, dim=1).values[:, -1:]
+            weights = weights.masked_fill(weights < least, -math.inf)
+        if just_before:
+            weights = weights - _distance(height, width, key.device) * (0.5 * torch.exp(-2 * self.log_reach))
+        weights = weights.exp() if weights.requires_grad else weights.exp_()
+        return Attention(weights.to(self.write_mask.weight.dtype), weights.sum(dim=1))
 
-    def read(self, weights: Sequence[Tensor], values: Tensor) -> Tensor:
+    def read(self, attention: Sequence[Attention], values: Tensor) -> Tensor:
         """Look N objects up in their memory.
 
         Args:
-            weights: of each of the M frames that it holds, see :meth:`weights`.
+            attention: to each of the M frames that it holds, see :meth:`attend`.
             values: ``[M * P, N, C]``, the entries of these frames one after the other.
 
         Returns:
             ``[N, P, C]``: the values weighted by the attention, whose weights add up to 1.
         """
-        table = torch.cat([w.to(values.dtype) for w in weights], dim=1)
-        total = torch.stack([w.sum(dim=1) for w in weights]).sum(dim=0)
-        found = (table @ values.flatten(1)).unflatten(1, values.shape[1:])
+        weights = torch.cat([a.weights.to(values.dtype) for a in attention], dim=1)
+        total = torch.stack([a.total for a in attention]).sum(dim=0)
+        found = (weights @ values.flatten(1)).unflatten(1, values.shape[1:])
         return (found / total[:, None, None].to(found.dtype)).transpose(0, 1)
 
     def decode(self, read: Tensor, terms: LightTerms, before: Tensor, rivals: Tensor) -> LightMasks:
@@ -276,6 +290,7 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+@lru_cache(maxsize=4)
 def _distance(height: int, width: int, device: torch.device) -> Tensor:
     """Squared distance of any two positions of a map: ``[P, P]`` float32."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
