@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +19,9 @@ from mmdet_vis.commands.arguments import PRECISIONS, OptionAction, probability
 from mmdet_vis.config.load import load_config
 from mmdet_vis.data.datasets import VideoDataset, YTVISDataset
 from mmdet_vis.data.formats.ytvis_results import sequence_annotations
-from mmdet_vis.errors import run_command
+from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation import ytvis
+from mmdet_vis.evaluation.calibration import diagram, fit_platt
 from mmdet_vis.evaluation.stills import membership, on_objects, regroup, report
 from mmdet_vis.structures import VideoResult
 
@@ -33,6 +35,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
     parser.add_argument("--groups", type=Path, help="config whose category_map says which classes a class there holds")
     parser.add_argument("--drawn", type=probability, default=0.3, help="score from which on a sequence is drawn (0.3)")
+    parser.add_argument("--fit", action="store_true", help="also print the calibration that fits these stills best")
+    parser.add_argument("--diagram", type=Path, help="also write the reliability diagram, a picture")
     parser.add_argument("--precision", default="float32", choices=PRECISIONS)
     parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
@@ -62,7 +66,13 @@ def main() -> int:
         for entry in sequence_annotations(result, video.id, 0.001)
     ]
     print(ytvis.evaluate(entries, content).table(per_category=True))
-    print(report(on_objects(results, dataset, content), args.drawn))
+    rows = on_objects(results, dataset, content)
+    print(report(rows, args.drawn))
+    if args.fit:
+        slope, offset = fit_platt(rows[:, 0], rows[:, 2])
+        print(f'\ncalibration=dict(type="PlattScores", slope={slope:.3f}, offset={offset:.3f})')
+    if args.diagram is not None and not cv2.imwrite(str(args.diagram), diagram(rows)):
+        raise DatasetError(f"cannot write {args.diagram}: its name must end in .jpg or .png")
     return 0
 
 

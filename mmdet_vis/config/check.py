@@ -105,13 +105,17 @@ PROPOSE_REDUCE: Rules = {
     "reduce": BLOCK,
     "cate_reduce": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
     "skip_covered_iou": FRACTION,
+    "always_skip_covered": Rule(lambda v: isinstance(v, bool), "True or False"),
+    **dict.fromkeys(("containment", "calibration"), Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)),
     "method": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
 }
-OPTIONAL = {"cate_reduce", "skip_covered_iou", "method"}
+OPTIONAL = {"cate_reduce", "skip_covered_iou", "always_skip_covered", "containment", "calibration", "method"}
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
     "NoReduce": {},
+    "DropContained": {"inside_thr": FRACTION},
+    "PlattScores": {"slope": DECAY, "offset": Rule(_number, "a number")},
     "MemoryEveryNth": {"step": WHOLE},
     "MemoryKeyFrame": {},
     "MemoryFraction": {"num": WHOLE},
@@ -225,7 +229,7 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
     options = config["propose_reduce"]
     required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
     check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
-    for key in ("memory", "reduce", "cate_reduce", "method"):
+    for key in ("memory", "reduce", "cate_reduce", "containment", "calibration", "method"):
         part = options.get(key)
         rules = PARTS.get(_own_type(part)) if part is not None else None
         if rules is not None:

@@ -38,7 +38,8 @@ def build_settings(
         mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
         use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
         profile: ``exact`` for the published algorithm, or ``fast``: detections that an already propagated sequence
-            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says).
+            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says). A config with
+            ``always_skip_covered`` has this as a part of its algorithm, whatever the profile.
 
     Raises:
         ConfigError: a key or value that cannot be used, or an option that the config's ``method`` does not have.
@@ -63,7 +64,8 @@ def build_settings(
         raise ConfigError(f"{option('mem_step')} must be at least 1, got {mem_step}")
     if mem_max is not None and mem_max < 2:
         raise ConfigError(f"{option('mem_max')} must be at least 2, got {mem_max}")
-    skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if profile == "fast" else None
+    fast = profile == "fast" or options.get("always_skip_covered", False)
+    skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if fast else None
     memory: MemoryConfig
     if mem_max is not None:
         memory = MemoryAtMost(mem_max, mem_step or 1)
@@ -80,7 +82,12 @@ def build_settings(
             )
         category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
     rule = build(TASK_UTILS, config, "propose_reduce.reduce")
-    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], Reduction(rule, category_rule), skip)
+    containment, calibration = (
+        None if options.get(key) is None else build(TASK_UTILS, config, f"propose_reduce.{key}")
+        for key in ("containment", "calibration")
+    )
+    reduction = Reduction(rule, category_rule, containment, calibration)
+    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], reduction, skip)
 
 
 def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:

@@ -11,9 +11,10 @@ from mmdet_vis.propose_reduce.memory import (
     MemoryKeyFrame,
 )
 from mmdet_vis.propose_reduce.pipeline import ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
-from mmdet_vis.propose_reduce.reduce import NoReduce, Reduction, SeqNMS, SeqSoftNMS
+from mmdet_vis.propose_reduce.reduce import DropContained, NoReduce, PlattScores, Reduction, SeqNMS, SeqSoftNMS
 
 __all__ = [
+    "DropContained",
     "EngineSettings",
     "MemoryAtMost",
     "MemoryEveryNth",
@@ -22,6 +23,7 @@ __all__ = [
     "MemoryFraction",
     "MemoryKeyFrame",
     "NoReduce",
+    "PlattScores",
     "ProposeReduceSettings",
     "Reduction",
     "SeqNMS",

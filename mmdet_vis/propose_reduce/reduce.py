@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.propose_reduce.sequence_iou import sequence_iou
+from mmdet_vis.propose_reduce.sequence_iou import sequence_overlaps
 from mmdet_vis.registry import TASK_UTILS
 from mmdet_vis.structures.masks import RLE
 
@@ -100,6 +100,56 @@ class NoReduce:
 Rule = SeqNMS | SeqSoftNMS | NoReduce
 
 
+@TASK_UTILS.register_module()
+class DropContained:
+    """Drops parts: a sequence that lies inside a better one of its category for its whole life. Not in the paper.
+
+    Args:
+        inside_thr: least share of the mask, in each frame that shows it, that the other one covers.
+    """
+
+    def __init__(self, inside_thr: float = 0.9) -> None:
+        self.inside_thr = inside_thr
+
+    def keep(self, inside: IoU, labels: NDArray[np.int64]) -> list[int]:
+        """Positions of the sequences that stay.
+
+        Args:
+            inside: ``[M, M]``, see :func:`~mmdet_vis.propose_reduce.sequence_iou.sequence_overlaps`, best first.
+            labels: ``[M]`` best category of each.
+        """
+        kept: list[int] = []
+        for index in range(len(labels)):
+            if not any(labels[b] == labels[index] and inside[index, b] >= self.inside_thr for b in kept):
+                kept.append(index)
+        return kept
+
+
+@TASK_UTILS.register_module()
+class PlattScores:
+    """Scores as probabilities: ``sigmoid(slope * logit(score) + offset)`` (Platt, 1999). Not in the paper.
+
+    The order of sequences stays. ``benchmarks/stills.py --fit`` fits both numbers on held-out annotations.
+
+    Args:
+        slope: above 0.
+        offset: any number.
+    """
+
+    def __init__(self, slope: float, offset: float) -> None:
+        if slope <= 0:
+            raise ValueError(f"slope must be above 0, got {slope}")
+        self.slope, self.offset = slope, offset
+
+    def __call__(self, scores: Scores) -> Scores:
+        """``[M, C + 1]`` float32 to the same; the background and what is -1 stay."""
+        result = scores.copy()
+        values = scores[:, 1:].clip(1e-6, 1 - 1e-6).astype(np.float64)
+        logits = self.slope * np.log(values / (1 - values)) + self.offset
+        result[:, 1:] = np.where(scores[:, 1:] < 0, scores[:, 1:], 1 / (1 + np.exp(-logits)))
+        return result
+
+
 class Reduction:
     """Sequence reduction, plain or category-aware.
 
@@ -107,11 +157,21 @@ class Reduction:
         rule: which sequences are kept, by their best foreground score.
         category_rule: if given, applied to the kept sequences once for each category (category-aware reduction of the
             project's model zoo): a category in which a sequence is not kept gets the score -1.
+        containment: if given, drops parts of the kept sequences, before ``category_rule``.
+        calibration: if given, turns the final scores into probabilities.
     """
 
-    def __init__(self, rule: Rule, category_rule: Rule | None = None) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        category_rule: Rule | None = None,
+        containment: DropContained | None = None,
+        calibration: PlattScores | None = None,
+    ) -> None:
         self.rule = rule
         self.category_rule = category_rule
+        self.containment = containment
+        self.calibration = calibration
 
     def __call__(self, sequences: Sequence[Sequence[RLE]], scores: Scores) -> tuple[list[int], Scores]:
         """Reduce.
@@ -125,12 +185,13 @@ class Reduction:
         """
         if not sequences:
             return [], scores[:0]
-        if isinstance(self.rule, NoReduce) and self.category_rule is None:
+        if isinstance(self.rule, NoReduce) and self.category_rule is None and self.containment is None:
             return self.reduce(np.eye(len(sequences)), scores)  # no rule asks for the costly IoU
-        return self.reduce(sequence_iou(sequences), scores)
+        iou, inside = sequence_overlaps(sequences)
+        return self.reduce(iou, scores, inside)
 
-    def reduce(self, iou: IoU, scores: Scores) -> tuple[list[int], Scores]:
-        """The same from the IoU matrix ``[N, N]``."""
+    def reduce(self, iou: IoU, scores: Scores, inside: IoU | None = None) -> tuple[list[int], Scores]:
+        """The same from the matrices ``[N, N]`` of :func:`sequence_overlaps`; ``inside`` is for ``containment``."""
         best = scores[:, 1:].max(axis=1)
         kept, decayed = self.rule.select(best, iou)
         result = scores[kept].copy()
@@ -139,10 +200,13 @@ class Reduction:
         result[changed, 1:] *= (decayed[changed] / best[kept][changed])[:, None]
         top = result[:, 1:].argmax(axis=1) + 1
         result[np.arange(len(kept)), top] = decayed
+        if self.containment is not None and inside is not None and kept:
+            whole = self.containment.keep(inside[np.ix_(kept, kept)], top)
+            kept, result = [kept[i] for i in whole], result[whole]
         if self.category_rule is not None and kept:
             overlap = iou[np.ix_(kept, kept)]
             for column in range(1, scores.shape[1]):
                 chosen, values = self.category_rule.select(result[:, column], overlap)
                 result[:, column] = -1
                 result[chosen, column] = values
-        return kept, result
+        return kept, result if self.calibration is None else self.calibration(result)

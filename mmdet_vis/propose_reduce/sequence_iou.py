@@ -44,14 +44,29 @@ def sequence_iou(sequences: Sequence[Sequence[RLE]]) -> NDArray[np.float64]:
     Returns:
         ``[N, N]`` float64 in [0, 1]; 0 where both sequences are empty.
     """
+    return sequence_overlaps(sequences)[0]
+
+
+def sequence_overlaps(sequences: Sequence[Sequence[RLE]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """:func:`sequence_iou`, and how far each sequence lies inside each other one.
+
+    Returns:
+        ``[N, N]`` IoU, and ``[N, N]`` float64 in [0, 1]: the least share, over the frames in which the row's sequence
+        is visible, of its mask that the column's covers; 0 for one that is never visible.
+    """
     num = len(sequences)
     intersection = np.zeros((num, num), np.int64)
     union = np.zeros((num, num), np.int64)
+    inside, seen = np.ones((num, num)), np.zeros(num, bool)
     for frame in zip(*sequences, strict=True):
         i, u = frame_overlaps(frame)
         intersection += i
         union += u
-    return intersection / np.maximum(union, 1)
+        area = np.diagonal(i)
+        visible = area > 0
+        inside[visible] = np.minimum(inside[visible], i[visible] / area[visible, None])
+        seen |= visible
+    return intersection / np.maximum(union, 1), inside * seen[:, None]
 
 
 def mask_nms(rles: Sequence[RLE], iou_thr: float) -> list[int]:

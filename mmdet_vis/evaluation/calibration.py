@@ -1,0 +1,64 @@
+"""Scores as probabilities: the calibration that fits annotated stills, and a picture of how right scores are."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.evaluation.stills import BINS
+
+
+def fit_platt(scores: NDArray[np.float64], right: NDArray[np.float64], steps: int = 100) -> tuple[float, float]:
+    """Slope and offset of :class:`~mmdet_vis.propose_reduce.PlattScores` of the largest likelihood (Newton's method).
+
+    Args:
+        scores: ``[N]`` in [0, 1], as the model gives them.
+        right: ``[N]`` 1 where the sequence is right, else 0.
+        steps: of Newton's method.
+
+    Raises:
+        DatasetError: all are right, or none is.
+    """
+    if not len(right) or right.all() or not right.any():
+        raise DatasetError(f"{len(right)} sequences, {int(right.sum())} of them right: no calibration can be fitted")
+    # Platt's own targets, which keep the fit finite where the classes are separable.
+    target = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / ((1 - right).sum() + 2))
+    clipped = scores.clip(1e-6, 1 - 1e-6)
+    inputs = np.stack((np.log(clipped / (1 - clipped)), np.ones(len(clipped))), axis=1)
+    weights = np.array([1.0, 0.0])
+    for _ in range(steps):
+        found = 1 / (1 + np.exp(-inputs @ weights))
+        hessian = (inputs * (found * (1 - found))[:, None]).T @ inputs + 1e-9 * np.eye(2)
+        weights = weights - np.linalg.solve(hessian, inputs.T @ (found - target)).clip(-2, 2)
+    return float(weights[0]), float(weights[1])
+
+
+def diagram(rows: NDArray[np.float64], size: int = 360) -> NDArray[np.uint8]:
+    """Reliability diagram: share of right sequences against their score, ``[size, size, 3]`` uint8 BGR.
+
+    One bar for each tenth with sequences, as wide as the tenth; the diagonal is what calibrated scores would do.
+    """
+    picture, edge = np.full((size, size, 3), 255, np.uint8), 40
+    side = size - 2 * edge
+    place = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
+    for number in range(BINS):
+        part = rows[place == number]
+        if len(part):
+            left, right = (edge + round(side * n / BINS) for n in (number, number + 1))
+            top = size - edge - round(side * float(part[:, 2].mean()))
+            cv2.rectangle(picture, (left + 1, top), (right - 1, size - edge), (200, 150, 90), -1)
+            cv2.putText(picture, str(len(part)), (left + 2, top - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.33, (60, 60, 60), 1)
+    cv2.rectangle(picture, (edge, edge), (size - edge, size - edge), (0, 0, 0), 1)
+    cv2.line(picture, (edge, size - edge), (size - edge, edge), (60, 60, 200), 1, cv2.LINE_AA)
+    axis = size - edge
+    labels = {
+        "score": (size // 2 - 18, size - 12),
+        "0": (edge - 4, axis + 18),
+        "1": (axis - 4, axis + 18),
+        "share of right sequences": (edge, edge - 12),
+    }
+    for text, where in labels.items():
+        cv2.putText(picture, text, where, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA)
+    return picture
