@@ -1,13 +1,17 @@
-"""Errors that a user can fix, and how every command reports them.
+"""Errors that a user can fix, and how every command reports them and other messages.
 
 A :class:`UserError` carries one line that names the file (or option) and the fix. Commands print that line on
 stderr and exit with :attr:`UserError.exit_code`; a traceback is kept for faults of the program itself.
+
+Everything else that the package has to say goes to loggers below ``mmdet_vis``. From Python that is warnings and
+errors, unless the program sets up ``logging``; commands show all of it as lines on stderr.
 """
 
 from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import signal
 import sys
@@ -95,17 +99,36 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+_PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
+
+
+class _Lines(logging.Handler):
+    """Shows what is logged as a command's lines on stderr, whatever that is at the moment (above a progress bar)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is not None:
+            print(f"{_PREFIXES.get(record.levelno, '')}{record.getMessage()}", file=sys.stderr)
+
+
 @contextmanager
-def _speaking_of_options() -> Iterator[None]:
+def _as_command() -> Iterator[None]:
+    """Messages speak of options, and are shown."""
     global _speaks_of_options
-    earlier, _speaks_of_options = _speaks_of_options, True
+    logger, lines = logging.getLogger("mmdet_vis"), _Lines()
+    earlier = _speaks_of_options, logger.level, logger.propagate
+    _speaks_of_options = True
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.addHandler(lines)
     try:
         yield
     finally:
-        _speaks_of_options = earlier
+        logger.removeHandler(lines)
+        _speaks_of_options, level, logger.propagate = earlier
+        logger.setLevel(level)
 
 
-@_speaking_of_options()
+@_as_command()
 def run_command(main: Callable[[], int | None]) -> None:
     """Run the ``main`` function of a command line tool and exit with its status.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -122,5 +123,8 @@ def test_what_the_package_is_built_from_is_in_the_context():
 )
 def test_documented_runs_name_commands(line):
     words = shlex.split(line)
-    assert words[words.index("mmdet_vis") + 1] in NAMES
     assert "--rm" in words
+    name, *rest = words[words.index("mmdet_vis") + 1 :]
+    assert name in NAMES
+    command = importlib.import_module(f"mmdet_vis.commands.{name.replace('-', '_')}")
+    command.build_parser().parse_intermixed_args(rest)  # leaves the test where it cannot be parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import signal
 import subprocess
@@ -162,3 +163,37 @@ def test_messages_speak_of_arguments_and_in_commands_of_options(capsys):
     assert capsys.readouterr().err == "error: --key-num 0 --compile --mem-max\n"
     with pytest.raises(ConfigError, match=r"^key_num=0 "):  # a program may go on after a command that it ran
         work()
+
+
+LOGS = """
+import logging
+logger = logging.getLogger("mmdet_vis.somewhere")
+def say():
+    logger.info("note %d", 1)
+    logger.warning("careful %s", "now")
+    logger.error("no good")
+    logging.getLogger("other").warning("another's")
+"""
+
+
+def test_commands_show_every_message_and_a_library_warns_only():
+    command = "from mmdet_vis.errors import run_command\nrun_command(say)"
+    for end, lines in (
+        (command, ["note 1", "warning: careful now", "error: no good", "another's"]),
+        ("import mmdet_vis\nsay()", ["careful now", "no good", "another's"]),
+    ):
+        done = subprocess.run([sys.executable, "-c", LOGS + end], capture_output=True, text=True, check=True)
+        assert done.stderr.splitlines() == lines
+        assert done.stdout == ""
+
+
+def test_logging_is_after_a_command_as_it_was_before(caplog, capsys):
+    logger = logging.getLogger("mmdet_vis")
+    before = logger.level, logger.propagate, list(logger.handlers)
+    with pytest.raises(SystemExit):
+        run_command(lambda: logger.warning("once"))
+    assert capsys.readouterr().err == "warning: once\n"
+    assert (logger.level, logger.propagate, list(logger.handlers)) == before
+    logger.warning("again")
+    assert capsys.readouterr().err == ""
+    assert "again" in caplog.text

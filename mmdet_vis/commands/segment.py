@@ -14,6 +14,7 @@ from mmdet_vis.commands.arguments import (
     read_config,
     undo_launcher_threads,
 )
+from mmdet_vis.commands.original import SEGMENT, Parser
 from mmdet_vis.commands.run_arguments import (
     VIDEOS,
     add_dataset_arguments,
@@ -37,8 +38,9 @@ FORMAT_HELP = (
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
+        old=SEGMENT,
         description=f"{__doc__}  Without VIDEO, the videos are those of the test.dataset of --config.",
         epilog="examples: %(prog)s clip.mp4; %(prog)s clip.mp4 folder --config "
         "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage --weights r50.pth --save-dir out; the same without videos runs "

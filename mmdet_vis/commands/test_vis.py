@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_arguments
+from mmdet_vis.commands.original import SEGMENT, Parser
 from mmdet_vis.commands.run_arguments import (
     STREAM_DEFAULTS,
     STREAM_SOURCE,
@@ -26,8 +27,9 @@ from mmdet_vis.commands.segment import FORMAT_HELP, run
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
+        old=SEGMENT,
         description=f"{(__doc__ or '').splitlines()[0]}  Without --input-dir and --stream, the videos are those of the "
         "config's test.dataset.",
         epilog="examples: %(prog)s configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py "

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed, weights
+from mmdet_vis.commands.original import TRAIN, Parser
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
+        old=TRAIN,
         description=f"{__doc__}  Checkpoints, logs and the config go to --work-dir; the checkpoints are read by all "
         "other tools.",
         epilog="examples: %(prog)s configs/SynthVIS/seq_mask_rcnn_lite0_synthvis.py; on 4 GPUs: torchrun "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,8 @@ import torch
 from mmdet_vis.errors import SourceError, is_out_of_memory, option
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.propose_reduce.propose import Group
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -176,7 +178,7 @@ def smaller(engine: EngineSettings) -> EngineSettings | None:
 def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSettings, video: str, frames: int) -> _T:
     """Do the work on a video; if the memory runs out, again from the start with :func:`smaller` settings.
 
-    Each new try is told on stderr. The result is the same but for rounding.
+    Each new try is a warning. The result is the same but for rounding.
 
     Args:
         work: called with the settings to use.
@@ -202,10 +204,11 @@ def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSetting
             torch.cuda.empty_cache()
         settings = smaller(settings)
         if settings is not None:
-            print(
-                f"warning: {video}: not enough memory ({reason}): trying again with "
-                f"{settings.feature_bytes / 2**20:.0f} MB for features and smaller batches",
-                file=sys.stderr,
+            _LOGGER.warning(
+                "%s: not enough memory (%s): trying again with %.0f MB for features and smaller batches",
+                video,
+                reason,
+                settings.feature_bytes / 2**20,
             )
     raise SourceError(
         f"{video}: not enough memory for its {frames} frames, even in the smallest pieces ({reason}): "
