@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
     from mmdet_vis.config.load import categories_of
-    from mmdet_vis.data.converters.coco import convert_coco
     from mmdet_vis.data.converters.split import split_stills
+    from mmdet_vis.data.formats.coco_json import read_coco
+    from mmdet_vis.data.formats.ytvis_json import write_ytvis
     from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 
     config = read_config(args)
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     for name, content in (("train.json", training), ("train_partial.json", partial), ("val_coco.json", measuring)):
         atomic_write(args.out / name, json.dumps(content).encode())
         print(f"{args.out / name}: {len(content['images'])} images, {len(content['annotations'])} objects")
-    builder = convert_coco(args.out / "val_coco.json", progress=sys.stderr.isatty())
-    builder.write(args.out / "val.json")
-    print(f"{args.out / 'val.json'}: {builder.summary()}")
+    found = read_coco(args.out / "val_coco.json", progress=sys.stderr.isatty(), repeat=1)
+    write_ytvis(found, args.out / "val.json")
+    print("\n".join([f"{args.out / 'val.json'}: {found.summary()}", *found.notes.lines()]))
     return 0

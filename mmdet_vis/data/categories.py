@@ -51,3 +51,8 @@ def resolve_categories(value: str | Sequence[str]) -> tuple[str, ...]:
     if not names or not all(isinstance(n, str) for n in names):
         raise ConfigError("categories must be the name of a benchmark or a list of category names")
     return names
+
+
+def plain_name(name: str) -> str:
+    """A category's name without what spellings differ in: case, spaces at its ends, and what stands between words."""
+    return "_".join(name.casefold().replace("_", " ").replace("-", " ").split())

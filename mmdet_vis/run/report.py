@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
+from mmdet_vis.data.datasets.ytvis import of_categories
 from mmdet_vis.data.formats import write_results
 from mmdet_vis.errors import ConfigError, DatasetError, UserError
 from mmdet_vis.evaluation import davis, ytvis
@@ -197,7 +198,7 @@ def evaluate_run(store: RunStore, dataset: VideoDataset) -> None:
         results = store.folder / "results.json"
         metrics = ytvis.evaluate(
             ytvis.load_results(results),
-            ytvis.load_annotations(str(dataset.ann_file)),
+            of_categories(ytvis.load_annotations(str(dataset.ann_file)), dataset.category_ids),
             results_name=str(results),
             annotations_name=str(dataset.ann_file),
             progress=progress,

@@ -69,7 +69,8 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
 
     Args:
         segmentation: ``None`` (or an empty list: the object is not visible), a dict with ``size`` and ``counts``
-            (compressed string or bytes, or a list of run lengths), or a list of polygons ``[x0, y0, x1, y1, ...]``.
+            (compressed string or bytes, or a list of run lengths), a list of polygons ``[x0, y0, x1, y1, ...]``, or
+            one such polygon.
         height, width: frame size in pixels.
 
     Returns:
@@ -81,6 +82,8 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
     if segmentation is None or segmentation == []:
         return None
     if isinstance(segmentation, list):
+        if is_flat_polygon(segmentation):
+            segmentation = [segmentation]
         return _from_polygons(segmentation, height, width)
     if not isinstance(segmentation, dict) or "counts" not in segmentation or "size" not in segmentation:
         raise InvalidMaskError(0, "is not null, an RLE {size, counts} or a list of polygons")
@@ -96,6 +99,11 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
     if sum(counts) != height * width:
         raise InvalidMaskError(0, f"has runs of {str(sum(counts))[:20]} pixels, the frame has {height * width}")
     return _as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+
+
+def is_flat_polygon(segmentation: Any) -> bool:
+    """Whether it is one polygon ``[x0, y0, x1, y1, ...]`` where the format wants a list of polygons."""
+    return isinstance(segmentation, list) and bool(segmentation) and type(segmentation[0]) in (int, float)
 
 
 def _from_polygons(polygons: list[Any], height: int, width: int) -> RLE:

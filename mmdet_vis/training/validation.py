@@ -13,6 +13,7 @@ from mmengine.runner import BaseLoop
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.config.load import build_preprocessor
 from mmdet_vis.data.datasets import VideoDataset
+from mmdet_vis.data.datasets.ytvis import of_categories
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.device import place, resolve_precision
 from mmdet_vis.errors import ConfigError, SourceError
@@ -45,6 +46,7 @@ class VideoValLoop(BaseLoop):
         self.content = ytvis.load_annotations(dataset.ann_file)
         if not self.content.get("annotations"):
             raise ConfigError(f"val_cfg: {dataset.ann_file} has no annotations to validate with: set val_cfg=None")
+        self.content = of_categories(self.content, dataset.category_ids)
         self.device = next(runner.model.parameters()).device
         self.precision = resolve_precision(precision, self.device)
 

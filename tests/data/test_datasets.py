@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmdet_vis.config.load import build_dataset, load_config
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
+from mmdet_vis.data.datasets.ytvis import of_categories
 from mmdet_vis.errors import ConfigError, DatasetError, SourceError
 from mmdet_vis.registry import DATASETS
 from mmdet_vis.structures import encode_masks
@@ -111,10 +112,26 @@ def test_example_of_a_users_dataset(repository: Path, tmp_path: Path, monkeypatc
         assert (len(source), source.height, source.width) == (2, 720, 1280)
 
 
-def test_other_categories_are_listed(tmp_path: Path) -> None:
+def test_categories_that_are_not_wanted_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = ytvis(tmp_path)
+    dataset = YTVISDataset(path, tmp_path / "frames", ["cat", "dog"])
+    assert (dataset.categories, dataset.category_ids) == (("cat", "dog"), (2, None))
+    assert "left out 1 categories that the config does not have, with 0 objects (none)" in caplog.text
+    content = json.loads(path.read_text())
+    panda = next(entry["id"] for entry in content["categories"] if entry["id"] != 2)
+    content["annotations"] = [{"category_id": panda}, {"category_id": 2}]
+    path.write_text(json.dumps(content))
+    YTVISDataset(path, tmp_path / "frames", ["cat", "dog"])
+    assert "with 1 objects (Giant panda: 1)" in caplog.text
     with pytest.raises(DatasetError, match=r"valid\.json.*it has Giant panda; .*\(now cat, dog\)"):
-        YTVISDataset(path, tmp_path / "frames", ["cat", "dog"])
+        YTVISDataset(path, tmp_path / "frames", ["cat", "dog"], other_categories="error")
+    kept = of_categories(content, dataset.category_ids)
+    assert [entry["id"] for entry in kept["categories"]] == [2]
+    assert kept["annotations"] == [{"category_id": 2}]
+
+
+def test_a_file_without_any_of_the_categories_is_refused(tmp_path: Path) -> None:
+    path = ytvis(tmp_path)
     with pytest.raises(DatasetError, match=r"it has Giant panda, cat; .*person, giant_seal, .* \.\.\.\)"):
         YTVISDataset(path, tmp_path / "frames", ["person", "giant_seal", "a", "b", "c", "d"])
     with pytest.raises(ConfigError, match="youtube_vis_2019"):

@@ -17,7 +17,8 @@ import torch
 
 from mmdet_vis.api import segment_video
 from mmdet_vis.config.load import load_config
-from mmdet_vis.data.converters.davis import convert_davis
+from mmdet_vis.data.formats import ytvis_json
+from mmdet_vis.data.formats.index_pngs import read_davis
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError
 from mmdet_vis.evaluation.davis import evaluate as evaluate_davis
@@ -344,7 +345,7 @@ def test_davis_of_another_year_and_resolution(tiny: tuple[Path, Path], tmp_path:
 def test_davis_by_an_annotation_file(tiny: tuple[Path, Path], tmp_path: Path, repository: Path) -> None:
     """As DAVIS without its lists: the PNGs and the zip are what the server takes, and J&F is that of the PNGs."""
     root = write_davis(tmp_path / "DAVIS")
-    convert_davis(root).write(tmp_path / "data" / "valid_davis.json")
+    ytvis_json.write_ytvis(read_davis(root), tmp_path / "data" / "valid_davis.json")
     (tmp_path / "data" / "trainvalset_davis").symlink_to(root / "JPEGImages" / "480p")
     config = load_config(repository / "configs" / "_base_" / "datasets" / "davisuvos_json.py")
     dataset = {**config.test.dataset.to_dict(), "data_root": str(tmp_path / "data")}

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.check.objects import check_boxes, check_masks
-from mmdet_vis.data.converters.builder import YtvisBuilder
-from mmdet_vis.data.converters.davis import add_index_pngs
-from mmdet_vis.data.datasets.ytvis import frame_files
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.frame_files import image_size
+from mmdet_vis.data.formats.identify import describe_json
+from mmdet_vis.data.formats.index_pngs import add_index_video
 from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.orientation import TURNED, orientation
+from mmdet_vis.data.formats.ytvis import frame_files
+from mmdet_vis.data.formats.ytvis_json import ytvis_content
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import is_flat_polygon
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class DatasetReport:
         num_frames: of the videos in ``videos``.
         annotated: False for a set without ground truth.
         problems: in the order in which they were found.
+        notes: what is no fault, but was taken for something, and how often.
     """
 
     name: str
@@ -72,6 +79,7 @@ class DatasetReport:
     num_objects: int = 0
     annotated: bool = False
     problems: list[Problem] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
 
     def add(self, kind: str, text: str) -> None:
         """Note a problem."""
@@ -86,7 +94,11 @@ def check_ytvis(ann_file: str | Path, img_prefix: str | Path, progress: bool = F
     """
     if not Path(img_prefix).is_dir():
         raise DatasetError(f"{img_prefix} is not a folder: give the one that the frames' names are relative to")
-    return _check(load_annotations(ann_file), Path(img_prefix), DatasetReport(str(ann_file)), progress)
+    report = DatasetReport(str(ann_file))
+    content = load_annotations(ann_file, report.notes)
+    if not isinstance(content.get("videos"), list) or "images" in content:
+        raise DatasetError(f"{ann_file} is not a YouTube-VIS annotation file: {describe_json(content, ann_file)}")
+    return _check(content, Path(img_prefix), report, progress)
 
 
 def check_davis(
@@ -102,26 +114,28 @@ def check_davis(
     report = DatasetReport(" ".join([str(root), set_name, *([] if year is None else [str(year)])]))
     images, pngs = root / IMAGES / resolution, root / ANNOTATIONS / resolution
     annotated = any(any((pngs / name).glob("*.png")) for name in names)
-    builder = YtvisBuilder(report.name)
-    builder.category_id("object")
+    found = AnnotatedVideos(report.name, images, ground_truth=annotated)
+    found.category("object")
     for name in names:
         try:
             if annotated:
-                add_index_pngs(builder, pngs / name, images / name)
+                add_index_video(found, name, pngs / name, images)
                 continue
             files = list_images(images / name)[0]
-            source = ImageFilesSource(files[:1], name) if files else None
+            if files:
+                found.add_video(name, [f"{name}/{file.name}" for file in files], *image_size(files[0]))
+            else:
+                report.add("missing frames", f"{images / name} holds no images")
         except DatasetError as error:
             report.add("index PNGs and frames", str(error))
-            continue
         except SourceError as error:
             report.add("unreadable frames", str(error))
-            continue
-        if source is None:
-            report.add("missing frames", f"{images / name} holds no images")
-        else:
-            builder.add_video([f"{name}/{file.name}" for file in files], source.height, source.width)
-    return _check(builder.content(annotated), images, report, progress, extra_videos=len(report.problems))
+    for video in found.videos:
+        if video.annotated is not None:  # DAVIS annotates every frame.
+            missing = video.file_names[video.annotated.index(False)]
+            report.add("index PNGs and frames", f"{images / missing} has no index PNG in {pngs / video.name}")
+    report.notes += found.notes.guessed
+    return _check(ytvis_content(found), images, report, progress, extra_videos=len(names) - len(found.videos))
 
 
 def _check(
@@ -188,6 +202,16 @@ def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) ->
     except DatasetError as error:
         report.add("bad entries", str(error))
         return
+    if any("\\" in name for name in entry["file_names"]):
+        report.notes["videos with frame names of Windows (\\ taken as /)"] += 1
+    frames = entry.get("annotated_frames")
+    if frames is not None:
+        if not isinstance(frames, list) or not all(type(n) is int and 0 <= n < len(files) for n in frames):
+            report.add("bad entries", f"{label} (id {video_id}) has annotated_frames that are not positions of frames")
+        else:
+            report.notes["frames that nobody annotated (skipped by training and evaluation)"] += len(
+                set(range(len(files))) - set(frames)
+            )
     report.videos[video_id] = CheckedVideo(video_id, height, width, [folder / file for file in files])
 
 
@@ -201,10 +225,23 @@ def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool
     except SourceError as error:
         report.add("unreadable frames", f"{error} (video {video.id})")
         return False
+    turned = orientation(file)
     if (source.height, source.width) != (video.height, video.width):
         sizes = f"{source.width}x{source.height}, video {video.id} is {video.width}x{video.height}"
+        if turned >= TURNED and (source.width, source.height) == (video.height, video.width):
+            sizes += (
+                f": its Exif orientation ({turned}) turns the picture, which was annotated as it is stored; turn the "
+                f"masks with 'mmdet-vis convert {report.name} NEW.json --images FRAMES', or remove the tag"
+            )
+        elif turned > 1:
+            sizes += f" (its Exif orientation, {turned}, turns the picture)"
         report.add("wrong image sizes", f"{file} is {sizes}")
         return False
+    if turned > 1 and (turned < TURNED or source.height == source.width):
+        report.notes[
+            "frames with an Exif orientation, whose size does not show whether they were annotated as stored or as "
+            "shown (they are taken as shown: look at the contact sheet)"
+        ] += 1
     return True
 
 
@@ -234,6 +271,9 @@ def _check_object(entry: Any, label: str, ids: set[int], report: DatasetReport) 
             report.add("wrong list lengths", f"{label} has {found} {key}, video {video_id} has {length} frames")
     masks: list[RLE | None] = []
     if isinstance(lists["segmentations"], list):
+        report.notes["masks that are one flat polygon (taken as [polygon])"] += sum(
+            map(is_flat_polygon, lists["segmentations"])
+        )
         masks, faults = check_masks(lists["segmentations"], video.height, video.width)
         for frame, reason in faults:
             report.add("bad masks", f"{label} has a mask for frame {frame} that {reason}")

@@ -14,12 +14,15 @@ MAX_LINES = 50
 
 
 def print_report(report: DatasetReport, console: Console) -> None:
-    """Print counts, the category histogram, and the first :data:`MAX_LINES` problems."""
+    """Print counts, the category histogram, what was taken for what, and the first :data:`MAX_LINES` problems."""
     lines = [f"[bold]{escape(report.name)}[/bold]", f"videos {report.num_videos}, frames {report.num_frames}"]
     lines[1] += f", objects {report.num_objects}" if report.annotated else "; no annotations (a test set)"
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
     if report.annotated:
         console.print(_histogram(report))
+    for note, number in report.notes.items():
+        if number:
+            console.print(f"note: {number} {note}", markup=False, highlight=False, soft_wrap=True)
     if not report.problems:
         console.print("no problems found")
         return

@@ -51,6 +51,7 @@ def choose_frames(
     num_frames: int,
     max_gap: int | None,
     rng: np.random.Generator,
+    annotated: NDArray[np.bool_] | None = None,
 ) -> list[int]:
     """Frames of a clip, the reference first and the current one last.
 
@@ -65,6 +66,7 @@ def choose_frames(
         num_frames: frames of the clip, at least 2.
         max_gap: how far the reference may be from the current frame; None for any distance.
         rng: source of the choices.
+        annotated: ``[T]`` bool, which frames may be taken (objects are visible in no other); None: all.
     """
     candidates = reference_frames(visible, labels, current)
     distances = np.abs(candidates - current)
@@ -75,10 +77,13 @@ def choose_frames(
     reference = int(candidates[rng.integers(len(candidates))]) if len(candidates) else current
     low, high = min(reference, current), max(reference, current)
     inner = num_frames - 2
-    if high - low - 1 >= inner:
-        between = np.sort(rng.choice(np.arange(low + 1, high), inner, replace=False)) if inner else np.zeros(0, int)
+    pool = np.arange(low, high + 1)
+    if annotated is not None:
+        pool = pool[annotated[low : high + 1]]
+    if len(pool) - 2 >= inner:
+        between = np.sort(rng.choice(pool[1:-1], inner, replace=False)) if inner else np.zeros(0, int)
     else:
-        between = np.sort(rng.integers(low, high + 1, inner))
+        between = np.sort(pool[rng.integers(0, len(pool), inner)])
     ordered = between if reference <= current else between[::-1]
     return [reference, *ordered.tolist(), current]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from mmdet_vis.data.clips.copy_paste import Cutout, PasteOptions, is_whole, past
 from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
 from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
-from mmdet_vis.data.datasets.ytvis import find_categories, frame_files
+from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.ytvis import Video, index_videos, is_id
+from mmdet_vis.data.formats.ytvis import Annotations, Video, frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
 
@@ -36,6 +36,7 @@ class TrackedVideo:
         visible: ``[K, T]`` bool.
         labels: ``[K]`` int64, 1-based.
         exhaustive: whether every object of the categories is annotated (``exhaustive`` in the file, else true).
+        annotated: ``[T]`` bool, False for frames that nobody annotated, of which no clip is made; None: all are.
     """
 
     size: tuple[int, int]
@@ -45,6 +46,7 @@ class TrackedVideo:
     visible: NDArray[np.bool_]
     labels: NDArray[np.int64]
     exhaustive: bool
+    annotated: NDArray[np.bool_] | None = None
 
 
 @DATASETS.register_module()
@@ -63,9 +65,11 @@ class YTVISClips(ClipDataset):
         copy_paste: arguments of :class:`~mmdet_vis.data.clips.copy_paste.PasteOptions`: objects of other frames are
             pasted onto the clip; None: nothing is pasted, as published.
         pipeline: configs of transforms.
+        other_categories: "ignore": objects of categories of the file that are not wanted are left out, with a warning;
+            "error": they are an error.
 
     Raises:
-        DatasetError: the file or folder is missing, not in this format, has other categories, or no object.
+        DatasetError: the file or folder is missing, not in this format, has none of the categories, or no object.
         ConfigError: ``categories`` is not the name of a benchmark, or a number is too small.
     """
 
@@ -80,6 +84,7 @@ class YTVISClips(ClipDataset):
         max_gap: int | None = None,
         copy_paste: Mapping[str, Any] | None = None,
         pipeline: Sequence[dict[str, Any]] = (),
+        other_categories: OtherCategories = "ignore",
     ) -> None:
         super().__init__(pipeline)
         if num_frames < 2 or (max_gap is not None and max_gap < 1):
@@ -94,11 +99,13 @@ class YTVISClips(ClipDataset):
             self.categories, labels = map_categories(content, wanted, category_map, self.ann_file)
         else:
             self.categories = tuple(index.categories.values()) if wanted is None else wanted
-            ids = find_categories(self.categories, index.categories, self.ann_file)
+            ids = find_categories(
+                self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
+            )
             labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
-        objects = _by_video(content, list(index.videos), labels, self.ann_file)
+        objects = _by_video(content, index, labels, self.ann_file)
         self.videos = [
             _read_video(video, entry, folder, objects[video.id], labels, self.ann_file)
             for entry, video in zip(content["videos"], index.videos.values(), strict=True)
@@ -117,7 +124,9 @@ class YTVISClips(ClipDataset):
         """See :meth:`ClipDataset.load`."""
         number, current = self.samples[index]
         video = self.videos[number]
-        chosen = choose_frames(video.visible, video.labels, current, self.num_frames, self.max_gap, rng)
+        chosen = choose_frames(
+            video.visible, video.labels, current, self.num_frames, self.max_gap, rng, video.annotated
+        )
         loaded = {frame: _load_frame(video, frame) for frame in sorted(set(chosen))}
         name = f"{video.files[current].parent}: {', '.join(video.files[frame].name for frame in chosen)}"
         # Transforms replace arrays and never write into them, so that a repeated frame may be shared.
@@ -137,24 +146,24 @@ class YTVISClips(ClipDataset):
 
 
 def _by_video(
-    content: dict[str, Any], videos: list[int], labels: dict[int, int], file: Path
+    content: dict[str, Any], index: Annotations, labels: dict[int, int], file: Path
 ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
     """Positions and entries of the annotations of each video."""
     annotations = content.get("annotations")
     if not isinstance(annotations, list):
         raise DatasetError(f"{file} has no list 'annotations': train on a file that has objects")
     entries: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-    known = set(videos)
     for position, entry in enumerate(annotations):
         if (
             not isinstance(entry, dict)
-            or not is_id(entry.get("video_id"), known)
-            or not is_id(entry.get("category_id"), labels)
+            or not is_id(entry.get("video_id"), index.videos)
+            or not is_id(entry.get("category_id"), index.categories)
         ):
             raise DatasetError(
                 f"{file}: annotation {position} is of no video or category of the file: correct the file"
             )
-        entries[entry["video_id"]].append((position, entry))
+        if entry["category_id"] in labels:
+            entries[entry["video_id"]].append((position, entry))
     return entries
 
 
@@ -172,11 +181,14 @@ def _read_video(
         read_track(item, number, labels[item["category_id"]], size, length, f"{file}: annotation {position}")
         for number, (position, item) in enumerate(annotations, 1)
     ]
+    if video.annotated is not None:
+        tracks = [replace(track, visible=track.visible & video.annotated) for track in tracks]
     objects = [track for track in tracks if not track.crowd]
     visible = np.array([track.visible for track in objects], bool).reshape(len(objects), length)
     crowds = [track for track in tracks if track.crowd]
     numbers = np.array([track.label for track in objects], np.int64)
-    return TrackedVideo(size, files, objects, crowds, visible, numbers, bool(entry.get("exhaustive", True)))
+    exhaustive = bool(entry.get("exhaustive", True))
+    return TrackedVideo(size, files, objects, crowds, visible, numbers, exhaustive, video.annotated)
 
 
 def _load_frame(video: TrackedVideo, frame: int) -> RawFrame:

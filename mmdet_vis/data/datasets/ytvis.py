@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from mmdet_vis.data.categories import resolve_categories
+from mmdet_vis.data.categories import plain_name, resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
 from mmdet_vis.data.datasets.names import video_names
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.ytvis import index_videos
-from mmdet_vis.data.sources import is_inside, is_name
+from mmdet_vis.data.formats.ytvis import frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
 
+_LOGGER = logging.getLogger(__name__)
+OtherCategories = Literal["ignore", "error"]
 # How many of the network's classes a message names.
 NAMED = 5
 
@@ -27,14 +30,16 @@ class YTVISDataset(VideoDataset):
         ann_file: JSON file, relative to ``data_root``.
         img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
         categories: the network's classes in their order: names, or the name of a benchmark. They are found in the
-            file by name, in whatever order and with whatever ids it has them; it may lack some, but have no others.
-            None: the classes in the file's order.
+            file by name, in whatever order and with whatever ids it has them; it may lack some. None: the classes in
+            the file's order.
         data_root: relative to the working directory; absolute paths of the other arguments ignore it.
         name: what reports call the dataset; the file's name without ending by default.
         submission: the benchmark whose server takes the results, "ytvis" or "davis".
+        other_categories: "ignore": categories of the file that are not wanted are left out, with a warning; "error":
+            if they have objects, that is an error.
 
     Raises:
-        DatasetError: the file or folder is missing, the file is not in this format, or it has other categories.
+        DatasetError: the file or folder is missing, the file is not in this format, or has none of the categories.
         ConfigError: ``categories`` or ``submission`` is not the name of a benchmark.
     """
 
@@ -46,6 +51,7 @@ class YTVISDataset(VideoDataset):
         data_root: str | Path = "data",
         name: str | None = None,
         submission: Submission = "ytvis",
+        other_categories: OtherCategories = "ignore",
     ) -> None:
         if submission not in get_args(Submission):
             raise ConfigError(f"test.dataset: submission={submission!r} is not known: use 'ytvis' or 'davis'")
@@ -59,7 +65,9 @@ class YTVISDataset(VideoDataset):
         self.category_ids: tuple[int | None, ...] = tuple(index.categories)
         if categories is not None:
             self.categories = resolve_categories(categories)
-            self.category_ids = find_categories(self.categories, index.categories, self.ann_file)
+            self.category_ids = find_categories(
+                self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
+            )
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
         files = [frame_files(entry, f"{self.ann_file}: video {n}") for n, entry in enumerate(content["videos"])]
@@ -73,54 +81,69 @@ class YTVISDataset(VideoDataset):
         return str(self.ann_file)
 
 
-def frame_files(entry: dict[str, Any], label: str) -> list[str]:
-    """Frame files of an entry of ``videos`` whose numbers are checked; ``label`` names it in messages.
-
-    Raises:
-        DatasetError: they are missing, not as many as its ``length``, or lead out of the image folder.
-    """
-    names = entry.get("file_names")
-    if not isinstance(names, list) or not names or not all(map(is_name, names)):
-        raise DatasetError(f"{label} has no list 'file_names' with the names of its frames: correct the file")
-    for name in names:
-        if not is_inside(name):
-            raise DatasetError(
-                f"{label} has {name!r:.60} among its file_names, which is no path below the image folder: correct the "
-                "file, or make the folder (a link to) the one that all names are below"
-            )
-    if entry.get("length", len(names)) != len(names):
-        raise DatasetError(f"{label} has length {entry['length']} but {len(names)} file_names: correct the file")
-    return names
-
-
-def find_categories(wanted: Sequence[str], found: dict[int, str], file: Path) -> tuple[int | None, ...]:
+def find_categories(
+    wanted: Sequence[str],
+    found: dict[int, str],
+    file: Path,
+    annotations: Any = None,
+    others: OtherCategories = "ignore",
+) -> tuple[int | None, ...]:
     """Ids in the file of the categories ``wanted``, None for those that it lacks.
 
-    Names are compared without regard to case, spaces and underscores.
+    Names are compared without regard to case, spaces and underscores. Other categories of the file are left out, and
+    a warning says how many objects they have.
 
     Args:
         wanted: names of the network's classes.
         found: names by id, as the file has them.
         file: for messages.
+        annotations: the file's entries of objects, which are counted for the warning.
+        others: "error": other categories with objects are an error.
 
     Raises:
-        DatasetError: the file has other categories, or two of one name.
+        DatasetError: the file has none of these categories, two of one name, or others that are not ignored.
     """
     if len(wanted) == len(found) == 1:  # Class-agnostic: what the one category is called says nothing.
         return tuple(found)
-    ids = {_plain(name): category_id for category_id, name in found.items()}
+    ids = {plain_name(name): category_id for category_id, name in found.items()}
     if len(ids) < len(found):
         raise DatasetError(f"{file}: two categories have the same name: names must be unique")
-    known = {_plain(name) for name in wanted}
-    extra = [name for name in found.values() if _plain(name) not in known]
-    if extra:
+    known = {plain_name(name) for name in wanted}
+    extra = {number: name for number, name in found.items() if plain_name(name) not in known}
+    numbers = Counter(
+        entry["category_id"]
+        for entry in (annotations if isinstance(annotations, list) else ())
+        if isinstance(entry, dict) and is_id(entry.get("category_id"), extra)
+    )
+    if extra and (len(extra) == len(found) or (others == "error" and numbers)):
+        named = ", ".join(list(extra.values())[:NAMED]) + (" ..." if len(extra) > NAMED else "")
         raise DatasetError(
-            f"{file}: its categories are not among those of the config: it has {', '.join(extra)}; correct their "
+            f"{file}: its categories are not among those of the config: it has {named}; correct their "
             f"names, use the config for this dataset, or set its 'categories' (now {', '.join(wanted[:NAMED])}"
             f"{' ...' if len(wanted) > NAMED else ''})"
         )
-    return tuple(ids.get(_plain(name)) for name in wanted)
+    if extra:
+        used = ", ".join(f"{extra[number]:.60}: {count}" for number, count in numbers.most_common(NAMED)) or "none"
+        _LOGGER.warning(
+            "%s: left out %d categories that the config does not have, with %d objects (%s)",
+            file, len(extra), numbers.total(), used,
+        )  # fmt: skip
+    return tuple(ids.get(plain_name(name)) for name in wanted)
 
 
-def _plain(name: str) -> str:
-    return name.casefold().replace(" ", "_").replace("-", "_")
+def of_categories(content: dict[str, Any], category_ids: Sequence[int | None]) -> dict[str, Any]:
+    """The content of an annotation file without its categories that have none of these ids, and their objects."""
+    listed = content.get("categories")
+    others = {
+        entry["id"]
+        for entry in (listed if isinstance(listed, list) else ())
+        if isinstance(entry, dict) and type(entry.get("id")) is int
+    } - set(category_ids)
+    if not others:
+        return content
+    parts = {}
+    for part, key in (("categories", "id"), ("annotations", "category_id")):
+        entries = content.get(part)
+        if isinstance(entries, list):
+            parts[part] = [e for e in entries if not (isinstance(e, dict) and is_id(e.get(key), others))]
+    return {**content, **parts}

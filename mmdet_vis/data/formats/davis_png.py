@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.data.formats.number_pngs import NUMBERS, encode_png, read_numbers
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.cover import cover_map
@@ -49,11 +46,7 @@ def write_davis_pngs(result: VideoResult, folder: str | Path, max_objects: int =
     folder = ensure_writable_dir(folder)
     palette = voc_palette().tobytes()
     for stem, index_map in zip(frame_stems(result), index_maps(result, max_objects), strict=True):
-        image = Image.fromarray(index_map)
-        image.putpalette(palette)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        atomic_write(folder / f"{stem}.png", buffer.getvalue())
+        atomic_write(folder / f"{stem}.png", encode_png(index_map, palette))
 
 
 def read_index_png(path: str | Path) -> NDArray[np.uint8]:
@@ -65,29 +58,7 @@ def read_index_png(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         DatasetError: if the file is missing, damaged, or not such a PNG.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise DatasetError(f"{path} is not a file: replace or remove it")
-    try:
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            mode = image.mode
-            if mode not in ("1", "L", "P"):
-                raise DatasetError(
-                    f"{path} holds {mode} pixels, not object numbers: save it as a palette or 8-bit grey PNG"
-                )
-            if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise DatasetError(f"{path} is {image.width}x{image.height}, more than {MAX_IMAGE_PIXELS} pixels")
-            pixels = np.array(image, dtype=np.uint8)
-    except FileNotFoundError as error:
-        raise DatasetError(f"{path} does not exist: each frame needs its index PNG") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"cannot read {path} as a PNG ({error}): replace the file") from error
-    bit_depth = data[24]  # IHDR is always the first chunk: 8 bytes signature, 8 head, 4 width, 4 height, depth.
-    if mode == "L" and bit_depth < 8:
-        # Pillow stretches 2- and 4-bit grey to 0..255; the numbers as stored are wanted.
-        pixels //= 255 // (2**bit_depth - 1)
-    return pixels
+    return read_numbers(Path(path), NUMBERS).astype(np.uint8)
 
 
 def voc_palette() -> NDArray[np.uint8]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.errors import DatasetError, UserError
 from mmdet_vis.files.zips import read_member
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -33,16 +38,51 @@ def collector_paused() -> Iterator[None]:
 RESULTS_MEMBER = "results.json"
 
 
-def load_annotations(path: str | Path) -> dict[str, Any]:
+def load_annotations(path: str | Path, guessed: Counter[str] | None = None) -> dict[str, Any]:
     """Read a YouTube-VIS annotation file.
+
+    Categories whose names differ in case, spaces and ``_`` alone are one: that of the first spelling.
+
+    Args:
+        path: of the file.
+        guessed: counts what was taken for something else; None: that is logged as a warning.
 
     Raises:
         DatasetError: if it is missing or not a JSON object.
     """
-    content = _parse(_read(path, DatasetError), str(path), DatasetError)
+    content = read_json(path)
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
+    for text in _join_spellings(content):
+        if guessed is None:
+            _LOGGER.warning("%s: %s", path, text)
+        else:
+            guessed[text] += 1
     return content
+
+
+def _join_spellings(content: dict[str, Any]) -> list[str]:
+    """Give objects of a category that is there in two spellings its first one, in place; a line for each other."""
+    entries, objects = content.get("categories"), content.get("annotations")
+    if not isinstance(entries, list):
+        return []
+    named = [e for e in entries if isinstance(e, dict) and type(e.get("id")) is int and isinstance(e.get("name"), str)]
+    first: dict[str, dict[str, Any]] = {}
+    same: dict[int, int] = {}
+    others = []
+    lines = []
+    for entry in named:
+        known = first.setdefault(plain_name(entry["name"]), entry)
+        if known["name"] != entry["name"] and known["id"] != entry["id"]:
+            same[entry["id"]] = known["id"]
+            others.append(entry)
+            lines.append(f"category spelt in another way ({entry['name']!r:.40} taken as {known['name']!r:.40})")
+    if same:
+        content["categories"] = [e for e in entries if e not in others]
+        for item in objects if isinstance(objects, list) else ():
+            if isinstance(item, dict) and type(item.get("category_id")) is int:
+                item["category_id"] = same.get(item["category_id"], item["category_id"])
+    return lines
 
 
 def load_results(path: str | Path) -> list[dict[str, Any]]:
@@ -105,7 +145,7 @@ def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
         raise error_type(f"{name} is not a results or annotation file: its JSON is nested too deeply") from None
 
 
-def read_json(path: str | Path, error_type: type[UserError], max_bytes: int) -> Any:
+def read_json(path: str | Path, error_type: type[UserError] = DatasetError, max_bytes: int | None = None) -> Any:
     """The parsed JSON of a file, whatever it holds.
 
     Raises:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE
@@ -19,13 +20,27 @@ from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_r
 
 @dataclass(frozen=True)
 class Video:
-    """A video of the dataset: ``height`` and ``width`` in pixels, ``length`` in frames."""
+    """A video of the dataset.
+
+    Attributes:
+        height, width: in pixels.
+        length: in frames.
+        annotated: ``[length]`` bool, False for frames that nobody annotated, in which the masks of objects and
+            predictions say nothing; None: all frames are annotated.
+    """
 
     id: int
     name: str
     height: int
     width: int
     length: int
+    annotated: NDArray[np.bool_] | None = None
+
+    def in_annotated(self, masks: list[RLE | None]) -> list[RLE | None]:
+        """The masks of ``length`` frames, None in those that nobody annotated."""
+        if self.annotated is None:
+            return masks
+        return [mask if known else None for mask, known in zip(masks, self.annotated.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -157,7 +172,47 @@ def _video(entry: Any, label: str) -> Video:
             f"{label} has frames of {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels: correct the file"
         )
     first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
-    return Video(name=first.rpartition("/")[0] or first, **numbers)
+    first = first.replace("\\", "/")
+    return Video(
+        name=first.rpartition("/")[0] or first, annotated=_annotated(entry, numbers["length"], label), **numbers
+    )
+
+
+def _annotated(entry: dict[str, Any], length: int, label: str) -> NDArray[np.bool_] | None:
+    """Which of the frames somebody annotated, by the positions from 0 in ``annotated_frames``."""
+    frames = entry.get("annotated_frames")
+    if frames is None:
+        return None
+    if not isinstance(frames, list) or not all(_is_int(frame) and 0 <= frame < length for frame in frames):
+        raise DatasetError(f"{label} has annotated_frames that are not positions of its {length} frames from 0: fix it")
+    known = np.zeros(length, bool)
+    known[np.array(frames, np.int64)] = True
+    return None if known.all() else known
+
+
+def frame_files(entry: dict[str, Any], label: str) -> list[str]:
+    """Frame files of an entry of ``videos`` whose numbers are checked, with ``/`` also where Windows wrote them.
+
+    Args:
+        entry: with ``file_names``.
+        label: names it in messages.
+
+    Raises:
+        DatasetError: they are missing, not as many as its ``length``, or lead out of the image folder.
+    """
+    names = entry.get("file_names")
+    if not isinstance(names, list) or not names or not all(map(is_name, names)):
+        raise DatasetError(f"{label} has no list 'file_names' with the names of its frames: correct the file")
+    names = [name.replace("\\", "/") for name in names]
+    for name in names:
+        if not is_inside(name):
+            raise DatasetError(
+                f"{label} has {name!r:.60} among its file_names, which is no path below the image folder: correct the "
+                "file, or make the folder (a link to) the one that all names are below"
+            )
+    if entry.get("length", len(names)) != len(names):
+        raise DatasetError(f"{label} has length {entry['length']} but {len(names)} file_names: correct the file")
+    return names
 
 
 def _check_ids(annotation: Any, index: Annotations, label: str) -> int:
@@ -179,7 +234,7 @@ def _read_masks(annotation: dict[str, Any], video: Video, label: str) -> list[RL
             f"{label} has {number} segmentations, video {video.id} has {video.length} frames: correct the file"
         )
     try:
-        return to_rles(segmentations, video.height, video.width)
+        return video.in_annotated(to_rles(segmentations, video.height, video.width))
     except InvalidMaskError as error:
         raise DatasetError(f"{label} {error.reason}: correct the file") from None
 

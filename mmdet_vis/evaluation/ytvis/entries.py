@@ -94,7 +94,7 @@ def read_predictions(
     position: list[int] = []
     for index, entry in entries:
         try:
-            rles = to_rles(entry["segmentations"], video.height, video.width)
+            rles = video.in_annotated(to_rles(entry["segmentations"], video.height, video.width))
         except InvalidMaskError as error:
             raise mask_error(name, index, video, error.reason) from None
         key = tuple([None if rle is None else rle["counts"] for rle in rles])

@@ -15,12 +15,11 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.data.check.check import check_davis, check_ytvis
 from mmdet_vis.data.clips import StillClips, YTVISClips
 from mmdet_vis.data.clips.tracks import checked_rle
-from mmdet_vis.data.converters.coco import convert_coco
-from mmdet_vis.data.converters.cvat import convert_cvat
-from mmdet_vis.data.converters.davis import convert_davis
-from mmdet_vis.data.converters.labelme import convert_labelme
 from mmdet_vis.data.converters.split import split_stills
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
+from mmdet_vis.data.formats import coco_json, cvat, index_pngs
+from mmdet_vis.data.formats import labelme as labelme_files
+from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations
 from mmdet_vis.structures import areas, decode_masks
@@ -101,7 +100,7 @@ def read_coco(folder: Path) -> None:
     file = folder / "coco.json"
     with Attempts() as attempts:
         with attempts.another():
-            convert_coco(file, 2).write(folder / "out.json")
+            write_ytvis(coco_json.read_coco(file, repeat=2), folder / "out.json")
         with attempts.another():
             split_stills(file, 1, CATEGORIES, {name: [name] for name in CATEGORIES})
         with attempts.another(), warnings.catch_warnings():
@@ -210,7 +209,7 @@ def read_davis(folder: Path) -> None:
         with attempts.another():
             check_davis_submission(folder / "results", folder / "DAVIS")
         with attempts.another():
-            convert_davis(folder / "DAVIS").write(folder / "out.json")
+            write_ytvis(index_pngs.read_davis(folder / "DAVIS"), folder / "out.json")
         with attempts.another():
             check_davis(folder / "DAVIS")
         with attempts.another():
@@ -236,7 +235,7 @@ def make_labelme(rng: random.Random, folder: Path, templates: Path) -> str:
 
 def read_labelme(folder: Path) -> None:
     """Conversion, and reading what it wrote."""
-    convert_labelme(folder).write(folder / "out.json")
+    write_ytvis(labelme_files.read_labelme(folder), folder / "out.json")
     load_annotations(folder / "out.json")
 
 
@@ -291,7 +290,7 @@ def make_cvat(rng: random.Random, folder: Path, templates: Path) -> str:
 
 def read_cvat(folder: Path) -> None:
     """Conversion, and reading what it wrote."""
-    convert_cvat(folder).write(folder / "out.json")
+    write_ytvis(cvat.read_cvat(folder), folder / "out.json")
     load_annotations(folder / "out.json")
 
 

@@ -1,0 +1,220 @@
+"""Annotations of one format into another: read, kept in part, written."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mmdet_vis.data.categories import plain_name
+from mmdet_vis.data.converters.unpack import unpack
+from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.frame_files import find_frames
+from mmdet_vis.data.formats.identify import identify
+from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
+from mmdet_vis.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which part of a source is converted, and how it is divided.
+
+    Attributes:
+        videos: names; None for all.
+        categories: names, in the order that the result has; None for all.
+        annotated_only: leave out frames that nobody annotated.
+        val_share: share of the videos, in (0, 1), that are kept apart for validation, spread evenly over their order.
+        val_videos: names of the videos that are kept apart instead.
+    """
+
+    videos: Sequence[str] | None = None
+    categories: Sequence[str] | None = None
+    annotated_only: bool = False
+    val_share: float | None = None
+    val_videos: Sequence[str] | None = None
+
+
+def read_annotations(
+    source: str | Path,
+    from_format: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
+    say: Callable[[str], None] | None = None,
+) -> AnnotatedVideos:
+    """Read annotations or results of any format that :data:`~mmdet_vis.data.formats.registry.FORMATS` has.
+
+    Args:
+        source: a file or folder.
+        from_format: its name in ``FORMATS``; None: it is found out.
+        options: for the reader.
+        say: takes the line that says what the source is.
+
+    Returns:
+        its videos; frames are under the names of their files where the folder of the images is known.
+
+    Raises:
+        DatasetError, ResultsError: it cannot be read, or is of no known format.
+    """
+    path = Path(source)
+    name = from_format
+    if name is None:
+        name, path = identify(path)
+    read = _format(name).read
+    if read is None:
+        raise DatasetError(f"{name} is a format that is only written: choose another with --from")
+    if say is not None:
+        say(f"{path}: {FORMATS[name].title}" + (" (guessed)" if from_format is None else ""))
+    if options.images is not None and not options.images.is_dir():
+        raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
+    found = read(path, options)
+    if found.images is None:
+        found.images = _images_near(path, found)
+    find_frames(found)
+    return found
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    from_format: str | None = None,
+    to_format: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
+    selection: Selection = Selection(),
+    strict: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Convert annotations or results; what is left out or guessed is said, a line for each kind.
+
+    Args:
+        source: a file or folder, or a zip of one, which is unpacked beside the target.
+        target: the file or folder to write; with a part kept apart for validation, that goes to its name with ``_val``.
+        from_format: name of the source's format in ``FORMATS``; None: it is found out.
+        to_format: name of the target's; None: YouTube-VIS, if the target's name ends with ``.json``.
+        options: for the reader.
+        selection: what is kept.
+        strict: leaving anything out, or guessing, is an error.
+        say: takes the lines.
+
+    Raises:
+        DatasetError, ResultsError: the source cannot be used, or ``strict`` forbids it.
+        OutputError: the target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    if to_format is None:
+        if target.suffix.lower() != ".json":
+            raise DatasetError(f"{target} is no .json file: say with --to which format it is to have")
+        to_format = "ytvis"
+    write = _format(to_format).write
+    if write is None:
+        writable = ", ".join(name for name, entry in FORMATS.items() if entry.write)
+        raise DatasetError(f"{to_format} is a format that is only read: choose one of {writable} with --to")
+    if target.resolve() == source.resolve():
+        raise DatasetError(f"{target} is the source: choose another name for the result")
+    if from_format not in ("results",) and zipfile.is_zipfile(source) and not _holds_results(source):
+        source = unpack(source, target.parent, say)
+    found = read_annotations(source, from_format, options, say)
+    _select(found, selection)
+    if strict and found.notes.doubts():
+        raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
+    for part, place in _parts(found, target, selection):
+        write(part, place)
+        say(f"wrote {place} ({FORMATS[to_format].title}): {part.summary()}")
+    for line in found.notes.lines():
+        say(line)
+    if found.images is not None and FORMATS[to_format].is_file:
+        say(f"frames are relative to {found.images}: use it as img_prefix")
+    if strict and found.notes.doubts():
+        raise DatasetError(f"{target} is written, but not all could be (strict): {found.notes.doubts()}")
+
+
+def _format(name: str):  # type: ignore[no-untyped-def]
+    if name not in FORMATS:
+        raise DatasetError(f"{name!r:.40} is no format: choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _holds_results(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist() == ["results.json"]
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return False
+
+
+def _images_near(path: Path, found: AnnotatedVideos) -> Path | None:
+    """The folder near an annotation file in which the first frame is; None if it is in none of them."""
+    names = found.videos[0].file_names if found.videos else []
+    for base in (path.parent, path.parent.parent):
+        for name in ("", "images", "frames", "JPEGImages", "train", "val", "data"):
+            if names and (base / name / names[0]).is_file():
+                return base / name
+    return None
+
+
+def _select(found: AnnotatedVideos, selection: Selection) -> None:
+    """Keep what was asked for, in place."""
+    if selection.videos is not None:
+        found.videos = _named(found, selection.videos)
+    if selection.categories is not None:
+        known = {plain_name(name): name for name in found.categories}
+        wanted = [known.get(plain_name(name)) for name in selection.categories]
+        if None in wanted:
+            missing = selection.categories[wanted.index(None)]
+            raise DatasetError(
+                f"{found.source} has no category {missing!r:.60}: it has {', '.join(found.categories):.400}"
+            )
+        before = sum(len(video.tracks) for video in found.videos)
+        found.categories = {name: found.categories[name] for name in wanted if name is not None}
+        for video in found.videos:
+            video.tracks = [track for track in video.tracks if track.category in found.categories]
+        left = before - sum(len(video.tracks) for video in found.videos)
+        if left:
+            found.notes.facts["objects of other categories than those asked for (left out)"] += left
+    if selection.annotated_only:
+        for video in found.videos:
+            _keep_annotated(found, video)
+        empty = [video for video in found.videos if not len(video)]
+        found.videos = [video for video in found.videos if len(video)]
+        if empty:
+            found.notes.facts["videos without an annotated frame (left out)"] += len(empty)
+
+
+def _keep_annotated(found: AnnotatedVideos, video: AnnotatedVideo) -> None:
+    if video.annotated is None:
+        return
+    kept = [frame for frame, known in enumerate(video.annotated) if known]
+    for text in [text for text in found.notes.facts if text.startswith("frames that nobody annotated")]:
+        del found.notes.facts[text]
+    found.notes.facts["frames left out, since nobody annotated them"] += len(video) - len(kept)
+    video.file_names = [video.file_names[frame] for frame in kept]
+    for track in video.tracks:
+        track.masks = [track.masks[frame] for frame in kept]
+    video.annotated = None
+
+
+def _named(found: AnnotatedVideos, names: Sequence[str]) -> list[AnnotatedVideo]:
+    known = {video.name: video for video in found.videos}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise DatasetError(f"{found.source} has no video {missing[0]!r:.60}: it has {', '.join(known):.400}")
+    return [video for video in found.videos if video.name in set(names)]
+
+
+def _parts(found: AnnotatedVideos, target: Path, selection: Selection) -> list[tuple[AnnotatedVideos, Path]]:
+    """What is written, and where."""
+    number = len(found.videos)
+    if selection.val_videos is not None:
+        apart = {video.name for video in _named(found, selection.val_videos)}
+    elif selection.val_share is not None:
+        count = max(1, round(selection.val_share * number))
+        apart = {found.videos[int((place + 0.5) * number / count)].name for place in range(count)} if number else set()
+    else:
+        return [(found, target)]
+    if not 0 < len(apart) < number:
+        raise DatasetError(f"{len(apart)} of {number} videos would be kept apart: some must be left on both sides")
+    val = [video for video in found.videos if video.name in apart]
+    train = [video for video in found.videos if video.name not in apart]
+    return [
+        (replace(found, videos=train), target),
+        (replace(found, videos=val), target.with_name(f"{target.stem}_val{target.suffix}")),
+    ]

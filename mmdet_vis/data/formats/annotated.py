@@ -1,0 +1,170 @@
+"""Annotated videos in memory: what every reader of a format gives and every writer takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.categories import plain_name
+from mmdet_vis.data.formats.shapes import check_frame_size
+from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import mask_areas
+
+
+@dataclass
+class Notes:
+    """What a reader or writer did that its user should know of, each kind with how often.
+
+    Attributes:
+        left_out: what the result lacks.
+        guessed: what the input does not say, or says in two ways.
+        facts: what is neither, but changes what the result means.
+    """
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    guessed: Counter[str] = field(default_factory=Counter)
+    facts: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """One line for each kind that there is, such as ``left out: 3 box tracks, 1 point shapes``."""
+        kinds = (("left out", self.left_out), ("guessed", self.guessed), ("note", self.facts))
+        return [
+            f"{kind}: " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+            for kind, counts in kinds
+            if counts
+        ]
+
+    def doubts(self) -> str:
+        """What ``--strict`` refuses, as one line; empty if there is nothing."""
+        return "; ".join(Notes(self.left_out, self.guessed).lines())
+
+
+@dataclass
+class AnnotatedTrack:
+    """One object of a video.
+
+    Attributes:
+        category: its name, as in :attr:`AnnotatedVideos.categories`.
+        masks: T RLEs ``[H, W]``; None where the object is not visible, or nobody said.
+        crowd: a group of objects.
+        score: of a result, in [0, 1]; None for annotations.
+    """
+
+    category: str
+    masks: list[RLE | None]
+    crowd: bool = False
+    score: float | None = None
+
+
+@dataclass
+class AnnotatedVideo:
+    """A video of T frames with its objects.
+
+    Attributes:
+        name: of one or several folders, parted with ``/``; unique.
+        file_names: T frame files with ``/``, relative to :attr:`AnnotatedVideos.images`.
+        height, width: of its frames in pixels.
+        tracks: its objects.
+        annotated: T values, False for frames that nobody annotated: there, an object without a mask is not absent.
+            None: all frames are annotated.
+        id: in the source, if it has one.
+        extra: further keys of a YouTube-VIS entry.
+    """
+
+    name: str
+    file_names: list[str]
+    height: int
+    width: int
+    tracks: list[AnnotatedTrack] = field(default_factory=list)
+    annotated: list[bool] | None = None
+    id: int | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.file_names)
+
+
+@dataclass
+class AnnotatedVideos:
+    """All videos of one source.
+
+    Attributes:
+        source: what they were read from, for messages.
+        images: the folder that frames are relative to; None if it is not known.
+        videos: in the order of the source.
+        categories: id in the source (None: it has none) by name, in the order of the source.
+        ground_truth: False for a test set, whose objects are kept secret.
+        notes: what was left out or guessed so far.
+    """
+
+    source: str
+    images: Path | None = None
+    videos: list[AnnotatedVideo] = field(default_factory=list)
+    categories: dict[str, int | None] = field(default_factory=dict)
+    ground_truth: bool = True
+    notes: Notes = field(default_factory=Notes)
+    _spellings: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def category(self, name: str, category_id: int | None = None) -> str:
+        """The name under which a category goes: spellings that differ in case, spaces and ``_`` are one category."""
+        name = name.strip()
+        known = self._spellings.setdefault(plain_name(name), name)
+        if known not in self.categories:
+            self.categories[known] = category_id
+        elif known != name and name not in self._spellings:
+            self._spellings[name] = known
+            self.notes.guessed[f"category spelt in another way ({name!r:.40} taken as {known!r:.40})"] += 1
+        return known
+
+    def add_video(
+        self, name: str, file_names: Sequence[str], height: int, width: int, video_id: int | None = None, **extra: Any
+    ) -> AnnotatedVideo:
+        """Add a video of at least one frame.
+
+        Raises:
+            DatasetError: its frames would have more pixels than any image that is read.
+        """
+        check_frame_size(height, width, file_names[0])
+        taken = {video.name.casefold() for video in self.videos}
+        first, number = name, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{first}_{number}"
+        self.videos.append(AnnotatedVideo(name, list(file_names), height, width, id=video_id, extra=extra))
+        return self.videos[-1]
+
+    def add_track(
+        self,
+        video: AnnotatedVideo,
+        category: str,
+        masks: Sequence[RLE | None],
+        crowd: bool = False,
+        score: float | None = None,
+    ) -> None:
+        """Add an object; one that no mask shows is left out and counted. Empty masks become None."""
+        present = [frame for frame, rle in enumerate(masks) if rle is not None]
+        areas = mask_areas([masks[frame] for frame in present])  # type: ignore[misc]
+        visible = {frame for frame, area in zip(present, areas, strict=True) if area}
+        if not visible:
+            self.notes.left_out["objects without a pixel"] += 1
+            return
+        kept = [rle if frame in visible else None for frame, rle in enumerate(masks)]
+        video.tracks.append(AnnotatedTrack(self.category(category), kept, crowd, score))
+
+    def mark_annotated(self, video: AnnotatedVideo, annotated: Sequence[bool]) -> None:
+        """Say which of a video's T frames were annotated; note the others."""
+        missing = len(annotated) - sum(annotated)
+        if missing:
+            video.annotated = list(annotated)
+            self.notes.facts[
+                "frames that nobody annotated (they are marked, and skipped by training and evaluation; "
+                "--annotated-only leaves them out)"
+            ] += missing
+
+    def summary(self) -> str:
+        """One line on how much there is."""
+        frames, objects = sum(map(len, self.videos)), sum(len(video.tracks) for video in self.videos)
+        return f"{len(self.videos)} videos, {frames} frames, {objects} objects, {len(self.categories)} categories"

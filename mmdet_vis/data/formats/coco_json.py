@@ -1,0 +1,216 @@
+"""COCO instance files of video frames, read and written: objects with a track number, CocoVID, and still images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos, Notes
+from mmdet_vis.data.formats.coco_videos import Image, group_videos
+from mmdet_vis.data.formats.frame_files import image_size
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
+from mmdet_vis.data.sources import is_inside, is_name
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.progress import with_bar
+from mmdet_vis.structures import RLE
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, is_flat_polygon, to_rle
+
+TRACK_KEYS = ("track_id", "instance_id")
+"""Of an annotation or its ``attributes`` (CVAT): what is the same in all frames of an object."""
+
+
+def is_coco(content: Any) -> bool:
+    """Whether the content of a JSON file looks like COCO instances."""
+    return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ("images", "annotations"))
+
+
+def has_tracks(content: dict[str, Any]) -> bool:
+    """Whether an annotation of a COCO file says which object of its video it is."""
+    return any(isinstance(entry, dict) and _track_id(entry) is not None for entry in content["annotations"])
+
+
+def read_coco(
+    path: Path,
+    images: Path | None = None,
+    progress: bool = False,
+    repeat: int | None = None,
+) -> AnnotatedVideos:
+    """Read a COCO instances file.
+
+    With track numbers (``track_id`` or ``instance_id``, also among the ``attributes`` of CVAT), images make videos: by
+    ``video_id``, else by their folder. Without, or with ``repeat``, every image is a video. Ids of categories, and of
+    images that are videos, stay; so do ``iscrowd`` of objects and ``exhaustive`` of images. Polygons of fewer than 3
+    points enclose nothing: they are left out and counted.
+
+    Args:
+        path: the JSON file.
+        images: folder that ``file_name`` is relative to, for sizes that the file lacks.
+        progress: show a progress bar.
+        repeat: every image is a video of so many equal frames, whatever the file says of tracks.
+
+    Raises:
+        DatasetError: the file cannot be read, or an entry is wrong.
+    """
+    notes = Notes()
+    content = load_annotations(path, notes.guessed)
+    for key in ("images", "categories", "annotations"):
+        if not isinstance(content.get(key), list):
+            raise DatasetError(f"{path} has no list '{key}': give a COCO instances file")
+    found = AnnotatedVideos(f"COCO file {path.name}", images, notes=notes)
+    categories = _read_categories(found, content["categories"], path)
+    tracked = repeat is None and has_tracks(content)
+    if not tracked and repeat is None and len(content["images"]) > 1:
+        found.notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(
+            content["images"]
+        )
+    entries = list(_images(content["images"], images, path))
+    groups = group_videos(entries, content.get("videos"), found.notes, path) if tracked else [[e] for e in entries]
+    places: dict[Hashable, tuple[AnnotatedVideo, int]] = {}
+    for group in groups:
+        first = group[0]
+        extra = {"exhaustive": first.entry["exhaustive"]} if not tracked and "exhaustive" in first.entry else {}
+        names = [item.file for item in group] * (repeat or 1)
+        number = first.id if not tracked and type(first.id) is int else None
+        video = found.add_video(first.video, names, first.height, first.width, number, **extra)
+        places |= {item.id: (video, frame) for frame, item in enumerate(group)}
+    tracks = _Tracks()
+    for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=progress)):
+        label = f"{path}: annotation {position}"
+        _add_annotation(found, tracks, annotation, places, categories, tracked, label)
+    tracks.finish(found, repeat or 1)
+    return found
+
+
+@dataclass
+class _Tracks:
+    """Masks by track: of a video, with its number there; and the category, by name, and whether it is a crowd."""
+
+    parts: dict[Hashable, defaultdict[int, list[RLE]]] = field(default_factory=dict)
+    of: dict[Hashable, tuple[AnnotatedVideo, str, bool]] = field(default_factory=dict)
+
+    def finish(self, found: AnnotatedVideos, repeat: int) -> None:
+        for key, frames in self.parts.items():
+            video, category, crowd = self.of[key]
+            length = len(video) // repeat
+            masks = [merge_masks(frames.get(frame, [])) for frame in range(length)]
+            found.add_track(video, category, masks * repeat, crowd)
+
+
+def _add_annotation(
+    found: AnnotatedVideos,
+    tracks: _Tracks,
+    annotation: Any,
+    places: dict[Hashable, tuple[AnnotatedVideo, int]],
+    categories: dict[Any, str],
+    tracked: bool,
+    label: str,
+) -> None:
+    _fields(annotation, {"category_id": int}, label)
+    image_id = annotation.get("image_id")
+    if not isinstance(image_id, Hashable) or image_id not in places or annotation["category_id"] not in categories:
+        raise DatasetError(f"{label} has an image_id or category_id that does not exist: correct the file")
+    video, frame = places[image_id]
+    category, crowd = categories[annotation["category_id"]], bool(annotation.get("iscrowd", 0))
+    track = _track_id(annotation) if tracked else None
+    if tracked and track is None:
+        found.notes.guessed["masks without a track_id, each taken as an object of one frame"] += 1
+    if crowd and _is_brushed(annotation):
+        found.notes.guessed['masks with "iscrowd" that CVAT drew with its brush (taken as one object)'] += 1
+        crowd = False
+    key: Hashable = (id(video), track) if track is not None else len(tracks.of)
+    known = tracks.of.setdefault(key, (video, category, crowd))
+    if known[1] != category:
+        found.notes.guessed["masks of another category than their track's first one, which counts"] += 1
+    frames = tracks.parts.setdefault(key, defaultdict(list))
+    segmentation = _enclosing(found, annotation.get("segmentation"))
+    if segmentation in (None, []) and annotation.get("bbox"):
+        found.notes.left_out["boxes without a mask"] += 1
+    rle = _mask(segmentation, video.height, video.width, label)
+    if rle is not None:
+        frames[frame].append(rle)
+
+
+def _track_id(annotation: dict[str, Any]) -> int | str | None:
+    attributes = annotation.get("attributes")
+    for entry in (annotation, attributes if isinstance(attributes, dict) else {}):
+        for key in TRACK_KEYS:
+            if type(entry.get(key)) in (int, str):
+                return entry[key]
+    return None
+
+
+def _is_brushed(annotation: dict[str, Any]) -> bool:
+    """Whether CVAT wrote a mask: it gives what is no polygon an ``iscrowd``, whatever it shows."""
+    attributes = annotation.get("attributes")
+    return isinstance(attributes, dict) and "occluded" in attributes and isinstance(annotation["segmentation"], dict)
+
+
+def _read_categories(found: AnnotatedVideos, categories: list[Any], path: Path) -> dict[Any, str]:
+    known: dict[Any, str] = {}
+    for position, entry in enumerate(categories):
+        category_id, name = _fields(entry, {"id": int, "name": str}, f"{path}: category {position}")
+        if category_id in known or name in known.values():
+            raise DatasetError(f"{path}: category {position} has the id or name of another: correct the file")
+        known[category_id] = name
+    # Names of categories in two spellings have been joined by now.
+    return {number: found.category(name, number) for number, name in known.items()}
+
+
+def _images(entries: list[Any], folder: Path | None, path: Path) -> Iterator[Image]:
+    known: set[Hashable] = set()
+    for position, entry in enumerate(entries):
+        label = f"{path}: image {position}"
+        _fields(entry, {"file_name": str}, label)
+        number = entry.get("id")
+        if type(number) not in (int, str) or number in known:
+            raise DatasetError(f"{label} has id {number!r:.40}, none or one that another image has: correct the file")
+        known.add(number)
+        file = entry["file_name"].replace("\\", "/")
+        if not is_name(file) or not is_inside(file):
+            raise DatasetError(f"{label} has file_name {file!r:.60}, no path below the image folder: correct the file")
+        height, width = entry.get("height"), entry.get("width")
+        if (not height or not width) and folder is not None and (folder / file).is_file():
+            height, width = image_size(folder / file)
+        if type(height) is not int or type(width) is not int or height <= 0 or width <= 0:
+            raise DatasetError(f"{label} has no height and width: correct the file, or give the folder of the images")
+        check_frame_size(height, width, label)
+        yield Image(number, file, height, width, entry)
+
+
+def _fields(entry: Any, types: dict[str, type], label: str) -> list[Any]:
+    """Values of an entry's keys, checked for their types."""
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    for key, kind in types.items():
+        if type(entry.get(key)) is not kind:
+            what = "whole number" if kind is int else "text"
+            raise DatasetError(f"{label} has {key} {entry.get(key)!r:.40}, not a {what}: correct the file")
+    return [entry[key] for key in types]
+
+
+def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:
+    """A segmentation without its polygons of fewer than 3 points; other kinds as they are."""
+    if is_flat_polygon(segmentation):
+        found.notes.guessed["masks that are one flat polygon (taken as [polygon])"] += 1
+        segmentation = [segmentation]
+    if not isinstance(segmentation, list):
+        return segmentation
+    kept = [polygon for polygon in segmentation if not isinstance(polygon, list) or len(polygon) >= 6]
+    if len(kept) < len(segmentation):
+        found.notes.left_out["polygons of fewer than 3 points"] += len(segmentation) - len(kept)
+    return kept
+
+
+def _mask(segmentation: Any, height: int, width: int, label: str) -> RLE | None:
+    try:
+        rle = to_rle(segmentation, height, width)
+        if rle is not None:
+            check_characters([rle["counts"]])
+            check_runs([rle])
+    except InvalidMaskError as error:
+        raise DatasetError(f"{label} has a segmentation that {error.reason}: correct the file") from None
+    return rle

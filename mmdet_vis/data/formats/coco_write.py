@@ -1,0 +1,73 @@
+"""COCO files of videos: images with the numbers of their videos and frames, masks with those of their objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pycocotools import mask as coco_mask
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.ytvis_json import write_json, ytvis_content
+from mmdet_vis.structures import areas
+
+
+def write_coco(videos: AnnotatedVideos, path: Path) -> None:
+    """Write images and annotations with ``track_id``, also where CVAT has it (in ``attributes``).
+
+    Raises:
+        DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
+    """
+    write_json(videos, path, _content(videos, cocovid=False))
+
+
+def write_cocovid(videos: AnnotatedVideos, path: Path) -> None:
+    """Write CocoVID, the format of MMTracking: ``videos``, and ``instance_id`` of annotations.
+
+    Raises:
+        DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
+    """
+    write_json(videos, path, _content(videos, cocovid=True))
+
+
+def _content(videos: AnnotatedVideos, cocovid: bool) -> dict[str, Any]:
+    content = ytvis_content(videos)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    object_id = 0
+    for video, entry in zip(videos.videos, content["videos"], strict=True):
+        first = len(images) + 1
+        known = video.annotated or [True] * len(video)
+        frames = [frame for frame in range(len(video)) if known[frame]]
+        left_out = len(video) - len(frames)
+        if left_out:
+            videos.notes.left_out["frames that nobody annotated, which COCO cannot say"] += left_out
+        for number, frame in enumerate(frames):
+            image: dict[str, Any] = {"id": first + number, "file_name": video.file_names[frame], "height": video.height}
+            image |= {"width": video.width, "video_id": entry["id"], "frame_id": number}
+            images.append(image)
+        categories = {item["name"]: item["id"] for item in content["categories"]}
+        for track in video.tracks:
+            object_id += 1
+            named = {"instance_id": object_id} if cocovid else {"attributes": {"track_id": object_id}}
+            for place, frame in enumerate(frames):
+                rle = track.masks[frame]
+                if rle is None:
+                    continue
+                item = {
+                    "id": len(annotations) + 1,
+                    "image_id": first + place,
+                    "category_id": categories[track.category],
+                }
+                item |= {"segmentation": rle, "area": int(areas([rle])[0]), "bbox": coco_mask.toBbox(rle).tolist()}
+                item |= {"iscrowd": int(track.crowd), "track_id": object_id, **named}
+                item |= {"video_id": entry["id"]} if cocovid else {}
+                item |= {"score": track.score} if track.score is not None else {}
+                annotations.append(item)
+    parts: dict[str, Any] = {"info": content["info"], "images": images}
+    if cocovid:
+        names = zip(videos.videos, content["videos"], strict=True)
+        parts["videos"] = [
+            {"id": e["id"], "name": v.name, "height": v.height, "width": v.width, "length": len(v)} for v, e in names
+        ]
+    return {**parts, "categories": content["categories"], "annotations": annotations}

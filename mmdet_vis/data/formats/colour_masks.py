@@ -1,0 +1,82 @@
+"""RGB PNGs in which every object of a video has a colour of its own, read and written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.davis_png import voc_palette
+from mmdet_vis.data.formats.index_pngs import META, add_png_video, png_videos, read_labels
+from mmdet_vis.data.formats.mask_folders import Masks, list_pngs
+from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
+from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.progress import with_bar
+
+VOID = 0xE0E0C0
+"""The colour with which Pascal VOC outlines objects: of no object."""
+
+
+def read_colour_masks(
+    root: Path, images: Path | None = None, category: str = "object", progress: bool = False
+) -> AnnotatedVideos:
+    """Read folders ``root/<video>/<frame>.png``, or one such folder, with an object for each colour but black.
+
+    Arguments and errors are those of :func:`~mmdet_vis.data.formats.index_pngs.read_index`. In ``meta.json``, objects
+    go by ``#rrggbb``.
+    """
+    found = AnnotatedVideos(f"colour masks of {root}")
+    folders, found.images = png_videos(root, images)
+    labels = {
+        name: {str(int(key[1:], 16)): label for key, label in of_video.items() if _is_colour(key)}
+        for name, of_video in read_labels(root).items()
+    }
+    if not labels:
+        found.category(category)
+
+    def drop(objects: Masks) -> None:
+        if objects.pop(VOID, None) is not None:
+            found.notes.facts["videos with outlines in the void colour of Pascal VOC, which are of no object"] += 1
+
+    for name, folder in with_bar(folders, "videos", shown=progress):
+        pngs = list_pngs(folder)
+        if not pngs:
+            raise DatasetError(f"{folder} holds no colour PNGs: unpack the annotations of all videos")
+        add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), category)
+    return found
+
+
+def _is_colour(text: str) -> bool:
+    return len(text) == 7 and text[0] == "#" and all(digit in "0123456789abcdefABCDEF" for digit in text[1:])
+
+
+def object_colours(number: int) -> np.ndarray:
+    """Colours of ``number`` objects after black: ``[number + 1, 3]`` uint8, the first 255 those of Pascal VOC."""
+    if number < 256:
+        return voc_palette()[: number + 1]
+    # An odd factor walks through all 24-bit numbers before one comes again.
+    codes = np.arange(number + 1, dtype=np.int64) * 0x9E3779 & 0xFFFFFF
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
+
+
+def write_colour_masks(videos: AnnotatedVideos, target: Path) -> None:
+    """Write ``target/<video>/<frame>.png`` and ``meta.json``, which has the categories of the colours.
+
+    Of overlapping masks, the first object has the pixels.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    meta: dict[str, Any] = {}
+    for video in videos.videos:
+        colours = object_colours(len(video.tracks))
+        write_pngs(target, video, ((f, encode_png(colours[m])) for f, m in owner_maps(videos, video)))
+        names = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours[1:]]
+        objects = {name: {"category": track.category} for name, track in zip(names, video.tracks, strict=True)}
+        meta[video.name] = {"objects": objects}
+    atomic_write(ensure_writable_dir(target) / META, json.dumps({"videos": meta}))

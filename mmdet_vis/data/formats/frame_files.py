@@ -1,0 +1,131 @@
+"""The files of frames that annotations speak of: found under the names that they have, measured, copied."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.mask_writing import frame_stems
+from mmdet_vis.data.formats.orientation import TURNED, orientation, turn_upright
+from mmdet_vis.data.sources import ImageFilesSource
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.errors import OutputError, SourceError
+from mmdet_vis.files.atomic import temporary_path
+
+
+def image_size(file: Path) -> tuple[int, int]:
+    """Height and width of a picture as it is shown.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    source = ImageFilesSource([file], file.stem)
+    return source.height, source.width
+
+
+def find_frames(videos: AnnotatedVideos) -> None:
+    """Find the frames of all videos in their folder of images, and note what is not as the annotations say, in place.
+
+    Names that differ in case or ending, or lack their folder, are replaced by those of the files. Masks of pictures
+    that Exif data turns, drawn on them as they are stored, are turned.
+    """
+    if videos.images is None:
+        return
+    folders = _Folders(videos.images)
+    for video in videos.videos:
+        names = [folders.find(name, video.name) for name in video.file_names]
+        renamed = sum(new not in (None, old) for new, old in zip(names, video.file_names, strict=True))
+        if renamed:
+            videos.notes.guessed["frames whose files have another name (case, ending or folder)"] += renamed
+        missing = names.count(None)
+        if missing:
+            videos.notes.guessed[f"frames that are not in {videos.images}"] += missing
+        video.file_names = [new or old for new, old in zip(names, video.file_names, strict=True)]
+        first = next((name for name in names if name is not None), None)
+        if first is not None:
+            _check_size(videos, video, videos.images / first)
+
+
+def _check_size(videos: AnnotatedVideos, video: AnnotatedVideo, file: Path) -> None:
+    try:
+        size = image_size(file)
+    except SourceError:
+        videos.notes.guessed["videos whose first frame cannot be read"] += 1
+        return
+    turned = orientation(file)
+    if size == (video.height, video.width):
+        if turned > 1 and (turned < TURNED or size[0] == size[1]):
+            videos.notes.guessed[
+                "videos with an Exif orientation, taken to be annotated as they are shown (the size does not tell)"
+            ] += 1
+        return
+    if turned >= TURNED and size == (video.width, video.height):
+        video.height, video.width = size
+        for track in video.tracks:
+            track.masks = [None if rle is None else turn_upright(rle, turned) for rle in track.masks]
+        videos.notes.guessed["videos annotated as they are stored, turned by their Exif orientation"] += 1
+        return
+    videos.notes.guessed[
+        f"videos whose frames have another size than their masks ({size[1]}x{size[0]}, {video.width}x{video.height})"
+    ] += 1
+
+
+class _Folders:
+    """Names of the images of folders, listed once each."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def find(self, name: str, video: str) -> str | None:
+        """The name of a frame's file relative to the root; None if there is none."""
+        if (self.root / name).is_file():
+            return name
+        path = PurePosixPath(name)
+        parents = dict.fromkeys([path.parent, PurePosixPath(video), PurePosixPath(path.parent.name), PurePosixPath()])
+        for parent in parents:
+            names = self._listed(self.root / parent)
+            known = names.get(path.name.casefold()) or names.get(f"{path.stem.casefold()}.")
+            if known is not None:
+                return str(parent / known)
+        return None
+
+    def _listed(self, folder: Path) -> dict[str, str]:
+        if folder not in self._names:
+            files = [file.name for file in list_images(folder)[0]] if folder.is_dir() else []
+            self._names[folder] = {f"{Path(file).stem.casefold()}.": file for file in files}
+            self._names[folder] |= {file.casefold(): file for file in files}
+        return self._names[folder]
+
+
+def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, numbered: str = "") -> list[str]:
+    """Copy a video's frames into a folder, where there are files of them; the T names that they have there.
+
+    Args:
+        videos: all, which take the notes.
+        video: whose frames they are.
+        folder: must exist.
+        numbered: begins their names, before six digits; empty: they keep their own.
+
+    Raises:
+        OutputError: one cannot be copied.
+    """
+    stems = [f"{numbered}{frame:06d}" for frame in range(len(video))] if numbered else frame_stems(video)
+    names = [f"{stem}{PurePosixPath(name).suffix}" for stem, name in zip(stems, video.file_names, strict=True)]
+    copied = 0
+    for name, new in zip(video.file_names, names, strict=True):
+        source = None if videos.images is None else videos.images / name
+        if source is None or not source.is_file():
+            continue
+        copied += 1
+        if (folder / new).exists() and (folder / new).samefile(source):
+            continue
+        try:
+            with temporary_path(folder / new) as temporary:
+                shutil.copyfile(source, temporary)
+        except OSError as error:
+            raise OutputError(f"cannot copy {source} to {folder}: {error.strerror}") from None
+    if copied < len(names):
+        videos.notes.left_out["frames, whose files are not known (give the frames' folder)"] += len(names) - copied
+    return names

@@ -1,0 +1,200 @@
+"""Index PNGs, whose pixel values are object numbers: DAVIS, YouTube-VOS and folders like them, read and written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_png import voc_palette
+from mmdet_vis.data.formats.frame_files import copy_frames
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images, list_pngs
+from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
+from mmdet_vis.data.formats.number_pngs import encode_png, png_palette, read_colours, read_numbers
+from mmdet_vis.data.sources import natural_key
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.progress import with_bar
+
+VOID = 255
+"""Pixels of an index PNG that belong neither to an object nor to the background.
+
+In the binary masks of DAVIS 2016, which hold no other number, it is the object.
+"""
+DEEP_VOID = 65535
+META = "meta.json"
+"""Of YouTube-VOS, beside or in the folder of masks: ``{"videos": {video: {"objects": {number: {"category": …}}}}}``."""
+
+
+def read_davis(
+    root: Path,
+    set_name: str = "val",
+    year: int | None = None,
+    resolution: str = RESOLUTION,
+    annotations: str = ANNOTATIONS,
+    progress: bool = False,
+) -> AnnotatedVideos:
+    """Read a set of a DAVIS folder; frame files are relative to ``JPEGImages/<resolution>``.
+
+    The ``year`` is by default 2019 for the test sets and 2017 for others.
+
+    Raises:
+        DatasetError: the set, a video's annotations or one of its frames is missing or cannot be read.
+    """
+    root = find_davis_root(root)
+    names = davis_set(root, set_name, year)
+    images: Path | None = root / IMAGES / resolution
+    return read_index(root / annotations / resolution, images, names, progress=progress)
+
+
+def read_index(
+    root: Path,
+    images: Path | None = None,
+    names: Sequence[str] | None = None,
+    category: str = "object",
+    progress: bool = False,
+) -> AnnotatedVideos:
+    """Read folders ``root/<video>/<frame>.png``, or one such folder.
+
+    Frames without a PNG are such that nobody annotated. Categories are those of a ``meta.json`` of YouTube-VOS; without
+    it there is one.
+
+    Args:
+        root: holds a folder of index PNGs for each video.
+        images: holds a folder of frames for each video, called as the PNGs but for the ending. If it is None or does
+            not exist, they are looked for beside ``root``, else taken to be called ``<video>/<frame>.jpg``.
+        names: the videos in their order; all folders by default.
+        category: name of the one category of all objects.
+        progress: show a progress bar.
+
+    Raises:
+        DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
+    """
+    found = AnnotatedVideos(f"index PNGs of {root}")
+    folders, found.images = png_videos(root, images, names)
+    labels = read_labels(root)
+    if not labels:
+        found.category(category)
+    for name, folder in with_bar(folders, "videos", shown=progress):
+        add_index_video(found, name, folder, found.images, labels.get(name), category)
+    return found
+
+
+def png_videos(
+    root: Path, images: Path | None, names: Sequence[str] | None = None
+) -> tuple[list[tuple[str, Path]], Path | None]:
+    """Names and folders of the videos below ``root`` (itself, if it holds PNGs), and the folder of their frames."""
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder: give the one with a folder of index PNGs per video")
+    if names is None and list_pngs(root):
+        return [(root.resolve().name, root)], find_images(root, images, [root.resolve().name])
+    if names is None:
+        names = sorted((path.name for path in root.iterdir() if path.is_dir()), key=natural_key)
+    return [(name, root / name) for name in names], find_images(root, images, names)
+
+
+def add_index_video(
+    found: AnnotatedVideos,
+    name: str,
+    folder: Path,
+    images: Path | None,
+    labels: dict[str, str] | None = None,
+    category: str = "object",
+) -> None:
+    """Add one video, with an object for each number in its PNGs but 0; about 255 see :data:`VOID`.
+
+    Raises:
+        DatasetError: see :func:`read_index`.
+    """
+    pngs = list_pngs(folder) if folder.is_dir() else []
+    if not pngs:
+        raise DatasetError(f"{folder} holds no index PNGs: unpack the annotations of all listed videos")
+    palettes = {png_palette(png) for png in pngs}
+    by_colour = len(palettes) > 1 and None not in palettes
+    if by_colour:
+        found.notes.guessed["videos whose PNGs have different palettes (their colours count, not their numbers)"] += 1
+
+    def drop_void(objects: Masks) -> None:
+        for void in (VOID, DEEP_VOID):
+            if set(objects) != {void} and not by_colour and objects.pop(void, None) is not None:
+                found.notes.facts[f"videos with pixels of {void}, which are of no object (void)"] += 1
+
+    add_png_video(found, name, pngs, images, read_colours if by_colour else read_numbers, drop_void, labels, category)
+
+
+def add_png_video(
+    found: AnnotatedVideos,
+    name: str,
+    pngs: Sequence[Path],
+    images: Path | None,
+    read: Callable[[Path], Any],
+    drop: Callable[[Masks], None],
+    labels: dict[str, str] | None,
+    category: str,
+) -> None:
+    """Add a video of PNGs, an object for each value of :func:`collect_masks` that ``drop`` leaves."""
+    frames = FrameFiles(found, [png.stem for png in pngs], name, images, pngs[0].parent)
+    objects, size = collect_masks(pngs, read)
+    drop(objects)
+    video = frames.add_video(found, name, size)
+    for number, masks in objects.items():
+        found.add_track(video, (labels or {}).get(str(number), category), frames.spread(masks))
+
+
+def write_davis(videos: AnnotatedVideos, target: Path) -> None:
+    """Write ``Annotations_unsupervised/480p/<video>/<frame>.png`` and the list ``ImageSets/2017/val.txt``.
+
+    Known frames are copied to ``JPEGImages/480p``. Names of videos have no spaces and slashes in DAVIS.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    named = [replace(video, name="_".join(video.name.replace("/", " ").split())) for video in videos.videos]
+    write_index(replace(videos, videos=named), target / ANNOTATIONS / RESOLUTION)
+    for video in named:
+        copy_frames(videos, video, ensure_writable_dir(target / IMAGES / RESOLUTION / video.name))
+    folder = ensure_writable_dir(target / "ImageSets" / "2017")
+    atomic_write(folder / "val.txt", "".join(f"{video.name}\n" for video in named))
+    if len(videos.categories) > 1:
+        videos.notes.facts["categories, which DAVIS does not know (they are in meta.json)"] += len(videos.categories)
+
+
+def write_index(videos: AnnotatedVideos, target: Path) -> None:
+    """Write ``target/<video>/<frame>.png``, palette PNGs (16-bit ones for more than 254 objects), and ``meta.json``.
+
+    Frames that nobody annotated have no PNG. Of overlapping masks, the first object has the pixels.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    palette = voc_palette().tobytes()
+    meta: dict[str, Any] = {}
+    for video in videos.videos:
+        deep = len(video.tracks) >= VOID
+        maps = owner_maps(videos, video)
+        kind = np.uint16 if deep else np.uint8
+        write_pngs(target, video, ((f, encode_png(m.astype(kind), None if deep else palette)) for f, m in maps))
+        objects = {str(n): {"category": track.category} for n, track in enumerate(video.tracks, 1)}
+        meta[video.name] = {"objects": objects}
+    atomic_write(ensure_writable_dir(target) / META, json.dumps({"videos": meta}))
+
+
+def read_labels(root: Path) -> dict[str, dict[str, str]]:
+    """Categories by the numbers of the objects, by video."""
+    file = next((path for path in (root / META, root.parent / META) if path.is_file()), None)
+    if file is None:
+        return {}
+    labels: dict[str, dict[str, str]] = {}
+    try:
+        for name, entry in load_annotations(file)["videos"].items():
+            labels[name] = {str(number): str(item["category"]) for number, item in entry["objects"].items()}
+    except (KeyError, TypeError, AttributeError):
+        raise DatasetError(f"{file} is not the meta.json of YouTube-VOS: correct it, or move it away") from None
+    return labels

@@ -1,0 +1,215 @@
+"""Frames annotated with labelme, one JSON file each, read and written."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+from collections import defaultdict
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.frame_files import copy_frames, image_size
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.mask_folders import video_folders
+from mmdet_vis.data.formats.mask_writing import annotated_frames
+from mmdet_vis.data.formats.number_pngs import encode_png
+from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
+from mmdet_vis.data.sources import is_name, natural_key
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.progress import with_bar
+from mmdet_vis.structures import RLE
+
+_Track = tuple[str, int | str | None]  # label and group id
+
+
+def is_labelme(content: Any) -> bool:
+    """Whether the content of a JSON file looks like one of labelme."""
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+
+
+def read_labelme(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
+    """Read ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
+
+    The polygons and masks of a video with one label and one ``group_id`` are one object; without a group id, a label
+    stands for one object. Images without a JSON file are frames that nobody annotated. Other shapes (rectangles,
+    circles, points, lines) outline no object: they are left out and counted.
+
+    Args:
+        root: folder of the videos; frames are relative to it, unless there is ``images``.
+        images: folder with a folder of frames per video, where they are not beside the JSON files.
+        progress: show a progress bar.
+
+    Raises:
+        DatasetError: a file cannot be used; the message names it.
+    """
+    found = AnnotatedVideos(f"labelme files of {root}", images or root)
+    folders = video_folders(root, lambda path: any(path.glob("*.json")), "a folder of labelme JSON files")
+    for folder, prefix in with_bar(folders, "videos", shown=progress):
+        _add_video(found, folder, prefix, folder if images is None else images / prefix)
+    return found
+
+
+def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda path: natural_key(path.name))
+    frames = [image.name for image in list_images(images)[0]] if images.is_dir() else []
+    contents = {file: _read(file, images / frames[0] if frames else None) for file in files}
+    if not frames:  # The images are elsewhere: the JSON files still name them.
+        frames = sorted((_image_name(content) for content in contents.values()), key=natural_key)
+        found.notes.facts["frames that are not beside their JSON files (give the frames' folder)"] += len(frames)
+    first = contents[files[0]]
+    size = (first["imageHeight"], first["imageWidth"])
+    tracks: defaultdict[_Track, list[RLE | None]] = defaultdict(lambda: [None] * len(frames))
+    seen: dict[int, Path] = {}
+    for file, content in contents.items():
+        number = _frame_of(found, file, content, frames, images)
+        if number in seen:
+            raise DatasetError(f"{file} and {seen[number].name} both belong to {frames[number]}: keep one of them")
+        seen[number] = file
+        if (content["imageHeight"], content["imageWidth"]) != size:
+            raise DatasetError(f"{file} and {files[0].name} have images of different sizes: a video must have one size")
+        for track, mask in _masks(found, content, file, *size).items():
+            tracks[track][number] = mask
+    video = found.add_video(prefix.rstrip("/") or folder.resolve().name, [prefix + name for name in frames], *size)
+    found.mark_annotated(video, [number in seen for number in range(len(frames))])
+    for (label, _), masks in tracks.items():
+        found.add_track(video, label, masks)
+
+
+def _frame_of(found: AnnotatedVideos, file: Path, content: dict[str, Any], frames: list[str], images: Path) -> int:
+    """Which frame a JSON file is of: the one that it names, in any case, or else the one that is called as it is."""
+    name = _image_name(content)
+    if name in frames:
+        return frames.index(name)
+    folded = [frame.casefold() for frame in frames]
+    stems = [PurePosixPath(frame).stem for frame in folded]
+    for names, wanted in ((folded, name.casefold()), (stems, file.stem.casefold())):
+        matches = [number for number, frame in enumerate(names) if frame == wanted]
+        if len(matches) == 1:
+            found.notes.guessed["frames that their JSON file calls by another name"] += 1
+            return matches[0]
+    raise DatasetError(f"{file} belongs to {name}, which is not in {images}: put the image there")
+
+
+def _read(file: Path, image: Path | None) -> dict[str, Any]:
+    if not file.is_file():  # a pipe would never end
+        raise DatasetError(f"{file} is not a file: move it away")
+    content = load_annotations(file)
+    if image is not None and content.get("imageHeight") is None and content.get("imageWidth") is None:
+        content["imageHeight"], content["imageWidth"] = image_size(image)
+    sizes = [content.get(key) for key in ("imageHeight", "imageWidth")]
+    if (
+        not all(type(side) is int and side > 0 for side in sizes)
+        or not is_name(content.get("imagePath"))
+        or not isinstance(content.get("shapes"), list)
+    ):
+        raise DatasetError(
+            f"{file} is not a labelme file with imagePath, imageHeight, imageWidth and shapes: save it with "
+            "labelme, or move it away"
+        )
+    check_frame_size(content["imageHeight"], content["imageWidth"], f"the image of {file}")
+    return content
+
+
+def _image_name(content: dict[str, Any]) -> str:
+    """Name of the annotated image without its folder, which may be written for Windows."""
+    return PureWindowsPath(content["imagePath"]).name
+
+
+def _masks(
+    found: AnnotatedVideos, content: dict[str, Any], file: Path, height: int, width: int
+) -> dict[_Track, RLE | None]:
+    """The union of each track's polygons and masks in one frame."""
+    parts: defaultdict[_Track, list[RLE]] = defaultdict(list)
+    for number, shape in enumerate(content["shapes"]):
+        where = f"{file}: shape {number}"
+        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+            raise DatasetError(f"{where} has no label: correct it in labelme")
+        kind = shape.get("shape_type") or "polygon"
+        if kind not in ("polygon", "mask"):
+            found.notes.left_out[f"{kind!s:.20} shapes"] += 1
+            continue
+        group = shape.get("group_id")
+        if group is not None and type(group) not in (int, str):
+            raise DatasetError(f"{where} has group_id {group!r:.40}, not a whole number: correct it in labelme")
+        track = (found.category(shape["label"]), group)
+        if group is None and track in parts:
+            raise DatasetError(
+                f"{where} is the second {shape['label']!r} in this frame without a group_id: give each object of the "
+                "video its own group_id, the same in all frames and for all its parts"
+            )
+        try:
+            if kind == "mask":
+                parts[track].append(_pixel_mask(shape, height, width))
+            else:
+                parts[track].append(polygon_mask(shape.get("points", ()), height, width))
+        except DatasetError as error:
+            raise DatasetError(f"{where}: {error}: correct it in labelme") from None
+    return {track: merge_masks(masks) for track, masks in parts.items()}
+
+
+def _pixel_mask(shape: dict[str, Any], height: int, width: int) -> RLE:
+    """The mask of a shape "mask": a PNG of its box, whose corners are the points."""
+    try:
+        left, top = (round(float(value)) for value in shape["points"][0])
+        data = base64.b64decode(shape["mask"], validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.width * image.height > MAX_IMAGE_PIXELS:
+                raise ValueError(f"it is {image.width}x{image.height}")
+            pixels: NDArray[np.uint8] = np.array(image.convert("L"))
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, binascii.Error, OSError, SyntaxError,
+            Image.DecompressionBombError) as error:  # fmt: skip
+        raise DatasetError(f"its mask is not a PNG in base64 with the corner of its box ({error!s:.80})") from None
+    if max(abs(left), abs(top)) > MAX_IMAGE_PIXELS:
+        raise DatasetError("its mask lies far outside the frame")
+    return box_mask(pixels, left, top, height, width)
+
+
+def write_labelme(videos: AnnotatedVideos, target: Path) -> None:
+    """Write ``target/<video>/<frame>.json`` with a shape "mask" (labelme 5.3 and newer) per object; copy the frames.
+
+    ``group_id`` is the object's number in its video. Frames that nobody annotated have no JSON file.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    for video in videos.videos:
+        folder = ensure_writable_dir(target / video.name)
+        names = copy_frames(videos, video, folder)
+        for frame in annotated_frames(video):
+            shapes = [
+                _shape(track.category, number, rle, track.score)
+                for number, track in enumerate(video.tracks, 1)
+                if (rle := track.masks[frame]) is not None
+            ]
+            content: dict[str, Any] = {"version": "5.5.0", "flags": {}, "shapes": shapes}
+            content |= {
+                "imagePath": names[frame],
+                "imageData": None,
+                "imageHeight": video.height,
+                "imageWidth": video.width,
+            }
+            atomic_write(folder / f"{PurePosixPath(names[frame]).stem}.json", json.dumps(content, indent=1))
+
+
+def _shape(label: str, group: int, rle: RLE, score: float | None) -> dict[str, Any]:
+    left, top, pixels = mask_box(rle)
+    rows, columns = pixels.shape
+    return {
+        "label": label,
+        "points": [[left, top], [left + columns - 1, top + rows - 1]],
+        "group_id": group,
+        "description": "" if score is None else f"score {score:.3f}",
+        "shape_type": "mask",
+        "flags": {},
+        "mask": base64.b64encode(encode_png(pixels * 255)).decode(),
+    }

@@ -1,0 +1,164 @@
+"""Folders with one PNG of masks per frame: which frames they belong to, and masks by what a pixel holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.sources import natural_key
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import RLE, encode_masks
+
+MAX_OBJECTS = 2000
+"""Of a video: more colours or numbers than that are no objects but a photograph, or a picture saved with losses."""
+FRAME_FOLDERS = ("JPEGImages", "frames", "images", "image_02", "img1", "training/image_02")
+"""Beside a folder of masks: where a folder of frames per video is looked for."""
+
+Masks = dict[Hashable, list[RLE | None]]
+
+
+def video_folders(root: Path, is_video: Callable[[Path], bool], what: str) -> list[tuple[Path, str]]:
+    """Folders of videos below ``root`` in natural order, or ``root`` itself where it is one.
+
+    Args:
+        root: the folder that the user gave.
+        is_video: whether a folder holds a video's annotations.
+        what: what such a folder holds, for the message.
+
+    Returns:
+        (folder, start of its frames' names relative to ``root``) pairs; the start is empty or ends with ``/``.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder: give the one with {what} per video")
+    if is_video(root):
+        return [(root, "")]
+    folders = [path for path in root.iterdir() if path.is_dir() and is_video(path)]
+    if not folders:
+        raise DatasetError(f"{root} holds no videos: give the folder with {what} per video")
+    return [(path, f"{path.name}/") for path in sorted(folders, key=lambda path: natural_key(path.name))]
+
+
+def list_pngs(folder: Path) -> list[Path]:
+    """The PNGs of a folder in natural order, hidden ones left out."""
+    files = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
+    return sorted(files, key=lambda path: natural_key(path.name))
+
+
+def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:
+    """The folder with a folder of frames per video: ``images``, or one beside ``root`` that has them."""
+    if images is not None:
+        return images if images.is_dir() else None
+    for name in FRAME_FOLDERS:
+        for parent in (root.parent, root):
+            folder = parent / name
+            if folder == root or not folder.is_dir():
+                continue
+            if any((folder / video).is_dir() for video in videos) or (len(videos) == 1 and list_images(folder)[0]):
+                return folder
+    return None
+
+
+class FrameFiles:
+    """Frame files of a video whose masks are named after them.
+
+    Args:
+        found: takes notes.
+        stems: of the files with masks, in their order.
+        video: folder of the video relative to ``images``.
+        images: folder with a folder of frames per video, or with the frames of the one video; None: frames are taken
+            to be called as the masks, with ``.jpg``.
+        source: of the masks, for messages.
+
+    Attributes:
+        names: T frame files relative to ``images``.
+        places: which frame each file with masks belongs to.
+
+    Raises:
+        DatasetError: there are no frames for the masks.
+    """
+
+    def __init__(
+        self, found: AnnotatedVideos, stems: Sequence[str], video: str, images: Path | None, source: Path
+    ) -> None:
+        if images is None:
+            self.names = [f"{video}/{stem}.jpg" for stem in stems]
+            self.places = list(range(len(stems)))
+            found.notes.guessed["frames, taken to be called as their masks, with .jpg (give the frames' folder)"] += (
+                len(stems)
+            )
+            return
+        folder, prefix = images / video, f"{video}/"
+        if not folder.is_dir() and list_images(images)[0]:
+            folder, prefix = images, ""
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} does not exist: unpack the images of all listed videos")
+        files = list_images(folder)[0]
+        by_stem = {file.stem: frame for frame, file in enumerate(files)}
+        folded = {stem.casefold(): frame for stem, frame in by_stem.items()}
+        self.names = [prefix + file.name for file in files]
+        self.places = []
+        for stem in stems:
+            place = by_stem.get(stem, folded.get(stem.casefold()))
+            if place is None:
+                raise DatasetError(f"{folder} has no image for {source / stem}.png: unpack the images again")
+            self.places.append(place)
+
+    def add_video(self, found: AnnotatedVideos, name: str, size: tuple[int, int]) -> AnnotatedVideo:
+        """Add the video of these frames; those without masks are such that nobody annotated."""
+        video = found.add_video(name, self.names, *size)
+        known = set(self.places)
+        found.mark_annotated(video, [frame in known for frame in range(len(self.names))])
+        return video
+
+    def spread(self, masks: Sequence[RLE | None]) -> list[RLE | None]:
+        """Masks of the files with masks as those of the T frames."""
+        spread: list[RLE | None] = [None] * len(self.names)
+        for place, mask in zip(self.places, masks, strict=True):
+            spread[place] = mask
+        return spread
+
+
+def collect_masks(
+    files: Sequence[Path], read: Callable[[Path], NDArray[np.generic]], background: int = 0
+) -> tuple[Masks, tuple[int, int]]:
+    """Masks by the number that their pixels hold.
+
+    Args:
+        files: N pictures of one video, at least one.
+        read: a picture's numbers, ``[H, W]``.
+        background: the number that is no object.
+
+    Returns:
+        N masks of each number, in the order of the numbers, None where it does not occur; and (height, width).
+
+    Raises:
+        DatasetError: pictures have different sizes or hold too many numbers.
+    """
+    objects: dict[int, list[RLE | None]] = {}
+    size = (0, 0)
+    for frame, file in enumerate(files):
+        pixels = read(file)
+        if frame and pixels.shape != size:
+            raise DatasetError(
+                f"{file} is {pixels.shape[1]}x{pixels.shape[0]} but {files[0].name} is {size[1]}x{size[0]}: "
+                "all frames of a video must have one size"
+            )
+        size = (int(pixels.shape[0]), int(pixels.shape[1]))
+        numbers = [int(number) for number in np.unique(pixels) if number != background]
+        if len(objects.keys() | set(numbers)) > MAX_OBJECTS:
+            raise DatasetError(
+                f"{file} makes more than {MAX_OBJECTS} different pixel values in its video: these are no masks, or "
+                "they were scaled or saved with losses; export them as PNG without smoothing"
+            )
+        for number in numbers:
+            rle = encode_masks((pixels == number)[None])[0]
+            objects.setdefault(number, [None] * len(files))[frame] = rle
+    return {number: objects[number] for number in sorted(objects)}, size

@@ -1,0 +1,100 @@
+"""A folder of binary masks for each object, read and written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images, list_pngs
+from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
+from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
+from mmdet_vis.data.sources import natural_key
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.progress import with_bar
+from mmdet_vis.structures import RLE, decode_masks, encode_masks
+from mmdet_vis.structures.masks import empty_rle
+
+_NUMBERED = re.compile(r"(?P<category>.*?)[ _-]*[0-9]*")
+
+
+def has_object_folders(video: Path) -> bool:
+    """Whether a folder holds folders of PNGs."""
+    return video.is_dir() and any(path.is_dir() and list_pngs(path) for path in video.iterdir())
+
+
+def read_object_folders(
+    root: Path, images: Path | None = None, category: str = "object", progress: bool = False
+) -> AnnotatedVideos:
+    """Read ``root/<video>/<object>/<frame>.png``, or the folders of one video; what is not black is the object.
+
+    ``ball_2`` is an object of the category ball; of a folder whose name is a number, it is ``category``. Frames that no
+    object of the video has a PNG for are such that nobody annotated.
+
+    Args:
+        root: holds a folder for each video.
+        images: holds a folder of frames for each video; see :func:`~mmdet_vis.data.formats.index_pngs.read_index`.
+        category: of objects whose folders are called by a number.
+        progress: show a progress bar.
+
+    Raises:
+        DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
+    """
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder: give the one with a folder of masks per object")
+    folders = sorted((path for path in root.iterdir() if has_object_folders(path)), key=lambda p: natural_key(p.name))
+    if not folders and has_object_folders(root):
+        folders = [root.resolve()]
+    if not folders:
+        raise DatasetError(
+            f"{root} holds no folders of masks per object: give the one with <video>/<object>/<frame>.png"
+        )
+    found = AnnotatedVideos(f"folders of objects of {root}")
+    found.images = find_images(root, images, [folder.name for folder in folders])
+    for folder in with_bar(folders, "videos", shown=progress):
+        _add_video(found, folder, category)
+    return found
+
+
+def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
+    objects = {path.name: list_pngs(path) for path in sorted(folder.iterdir(), key=lambda p: natural_key(p.name))
+               if path.is_dir()}  # fmt: skip
+    stems = sorted({png.stem for pngs in objects.values() for png in pngs}, key=natural_key)
+    frames = FrameFiles(found, stems, folder.name, found.images, folder)
+    place = {stem: number for number, stem in enumerate(stems)}
+    size: tuple[int, int] | None = None
+    tracks: dict[str, list[RLE | None]] = {}
+    for name, pngs in objects.items():
+        masks: list[RLE | None] = [None] * len(stems)
+        for png in pngs:
+            pixels: NDArray[np.bool_] = read_colours(png) != 0
+            size = size or (pixels.shape[0], pixels.shape[1])
+            if pixels.shape != size:
+                raise DatasetError(f"{png} has another size than other masks of its video: all must have one size")
+            masks[place[png.stem]] = encode_masks(pixels[None].astype(np.uint8))[0]
+        tracks[name] = masks
+    assert size is not None
+    video = frames.add_video(found, folder.name, size)
+    for name, masks in tracks.items():
+        match = _NUMBERED.fullmatch(name)
+        found.add_track(video, (match and match["category"]) or category, frames.spread(masks))
+
+
+def write_object_folders(videos: AnnotatedVideos, target: Path) -> None:
+    """Write ``target/<video>/<category>_<number>/<frame>.png``, white on black, for each annotated frame.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    for video in videos.videos:
+        stems = frame_stems(video)
+        empty = empty_rle(video.height, video.width)
+        for number, track in enumerate(video.tracks, 1):
+            folder = ensure_writable_dir(target / video.name / f"{file_name(track.category)}_{number:03d}")
+            for frame in annotated_frames(video):
+                pixels = decode_masks([track.masks[frame] or empty])[0] * 255
+                atomic_write(folder / f"{stems[frame]}.png", encode_png(pixels))

@@ -1,0 +1,179 @@
+"""Results of a run as annotated videos, so that they open where annotations do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.errors import ResultsError
+from mmdet_vis.data.formats.json_files import load_annotations, load_results
+from mmdet_vis.data.formats.result_file import FORMAT, read_result
+from mmdet_vis.data.formats.ytvis import frame_files, index_videos
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.progress import with_bar
+from mmdet_vis.structures import RLE, VideoResult
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
+from mmdet_vis.structures.sequence import frame_stems
+
+RESULTS = "results.json"
+
+
+def is_results(content: Any) -> bool:
+    """Whether the content of a JSON file looks like YouTube-VIS results."""
+    return isinstance(content, list) and (
+        not content or (isinstance(content[0], dict) and {"video_id", "segmentations"} <= content[0].keys())
+    )
+
+
+def read_results(
+    path: Path,
+    images: Path | None = None,
+    progress: bool = False,
+    annotations: Path | None = None,
+    score_thr: float = 0.0,
+) -> AnnotatedVideos:
+    """Read ``results.json`` (or a zip of it, or the folder of a run).
+
+    A sequence that stands under several categories counts under its best one.
+
+    Args:
+        path: the file or folder.
+        images: folder of the frames; without ``annotations``, of a folder per video in the order of the ids, or of the
+            one video.
+        progress: show a progress bar.
+        annotations: YouTube-VIS file of the videos; without it, frames and categories are called by their numbers.
+        score_thr: sequences with a lower score are left out.
+
+    Raises:
+        ResultsError: the file cannot be read, or an entry is wrong.
+        DatasetError: the annotations cannot be read.
+    """
+    path = path / RESULTS if path.is_dir() else path
+    found = AnnotatedVideos(f"results {path}", images)
+    entries = load_results(path)
+    videos, names = _dataset(found, annotations)
+    best: dict[tuple[Any, ...], int] = {}
+    kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
+    for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
+        where = f"{path}: entry {position}"
+        video_id, category_id, score, masks = _entry(entry, where)
+        if score < score_thr:
+            found.notes.left_out[f"entries with a score below {score_thr:g}"] += 1
+            continue
+        rles = _masks(masks, where)
+        if video_id not in videos:
+            if annotations is not None:
+                raise ResultsError(f"{where} is of video {video_id}, which {annotations} does not have: give its own")
+            videos[video_id] = _video(found, video_id, rles)
+        video = videos[video_id]
+        sizes = {tuple(rle["size"]) for rle in rles if rle is not None} - {(video.height, video.width)}
+        if len(rles) != len(video) or sizes:
+            raise ResultsError(f"{where} has not a mask of {video.width}x{video.height} for each frame of its video")
+        category = found.category(names.get(category_id, f"category_{category_id}"), category_id)
+        key = (video_id, *(None if rle is None else rle["counts"] for rle in rles))
+        known = best.setdefault(key, len(kept))
+        if known < len(kept):
+            found.notes.left_out["entries of sequences that have a better category"] += 1
+            if kept[known][3] >= score:
+                continue
+            kept[known] = (video, category, rles, score)
+            continue
+        kept.append((video, category, rles, score))
+    for video, category, rles, score in sorted(kept, key=lambda item: -item[3]):
+        found.add_track(video, category, rles, score=score)
+    return found
+
+
+def is_saved_result(content: Any) -> bool:
+    """Whether the content of a JSON file looks like one of ``VideoResult.save()``."""
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def read_saved_result(path: Path, images: Path | None = None, score_thr: float = 0.0) -> AnnotatedVideos:
+    """Read the result of one video that :func:`~mmdet_vis.data.formats.result_file.write_result` wrote.
+
+    Args:
+        path: the file.
+        images: the folder of the video's frames, or the one with that folder.
+        score_thr: sequences with a lower score are left out.
+
+    Raises:
+        ResultsError: the file cannot be read.
+    """
+    result = read_result(path, VideoResult)
+    found = AnnotatedVideos(f"result {path}", images)
+    prefix = "" if images is not None and list_images(images)[0] else f"{result.name}/"
+    names = [f"{prefix}{stem}.jpg" for stem in frame_stems(result)]
+    for name, number in zip(result.categories, result.category_ids, strict=True):
+        found.category(name, number)
+    video = found.add_video(result.name, names, result.height, result.width)
+    for sequence in result.sequences:
+        if sequence.score < score_thr:
+            found.notes.left_out[f"sequences with a score below {score_thr:g}"] += 1
+        else:
+            found.add_track(video, result.category_of(sequence), sequence.masks, score=sequence.score)
+    return found
+
+
+def _dataset(found: AnnotatedVideos, path: Path | None) -> tuple[dict[int, AnnotatedVideo], dict[int, str]]:
+    """Videos and names of categories of an annotation file; nothing without one."""
+    if path is None:
+        found.notes.guessed["names of categories and frames, taken from their numbers (give the annotation file)"] += 1
+        return {}, {}
+    content = load_annotations(path, found.notes.guessed)
+    index = index_videos(content, str(path))
+    videos = {}
+    for entry, video in zip(content["videos"], index.videos.values(), strict=True):
+        files = frame_files(entry, f"{path}: video {video.id}")
+        videos[video.id] = found.add_video(video.name, files, video.height, video.width, video.id)
+    for number, name in index.categories.items():
+        found.category(name, number)
+    return videos, index.categories
+
+
+def _video(found: AnnotatedVideos, video_id: int, rles: list[RLE | None]) -> AnnotatedVideo:
+    """A video of which only its results are known; its frames are those of a folder, where their number fits."""
+    height, width = next((rle["size"] for rle in rles if rle is not None), [1, 1])
+    if found.images is not None and found.images.is_dir():
+        folders = sorted(path for path in found.images.iterdir() if path.is_dir())
+        files = list_images(found.images)[0]
+        if len(files) == len(rles) and not folders:
+            return found.add_video(found.images.resolve().name, [file.name for file in files], height, width, video_id)
+        if 0 < video_id <= len(folders):
+            folder = folders[video_id - 1]
+            files = list_images(folder)[0]
+            if len(files) == len(rles):
+                return found.add_video(
+                    folder.name, [f"{folder.name}/{file.name}" for file in files], height, width, video_id
+                )
+    names = [f"video_{video_id}/{frame:05d}.jpg" for frame in range(len(rles))]
+    return found.add_video(f"video_{video_id}", names, height, width, video_id)
+
+
+def _entry(entry: Any, where: str) -> tuple[int, int, float, list[Any]]:
+    if not isinstance(entry, dict):
+        raise ResultsError(f"{where} is not an object {{...}}: give a results file")
+    video_id, category_id, score, masks = (
+        entry.get(key) for key in ("video_id", "category_id", "score", "segmentations")
+    )
+    if type(video_id) is not int or type(category_id) is not int or not isinstance(masks, list) or not masks:
+        raise ResultsError(f"{where} has no video_id, category_id or segmentations: give a results file")
+    if not isinstance(score, (int, float)) or not -1e9 < score < 1e9:
+        raise ResultsError(f"{where} has score {score!r:.40}, not a number: give a results file")
+    return video_id, category_id, float(score), masks
+
+
+def _masks(segmentations: list[Any], where: str) -> list[RLE | None]:
+    sizes = [mask["size"] for mask in segmentations if isinstance(mask, dict) and isinstance(mask.get("size"), list)]
+    size = sizes[0] if sizes else [1, 1]
+    if len(size) != 2 or not all(type(side) is int and 0 < side < 2**20 for side in size):
+        raise ResultsError(f"{where} has a mask of size {size!s:.40}: give a results file")
+    try:
+        rles = [to_rle(mask, *size) for mask in segmentations]
+        present = [rle for rle in rles if rle is not None]
+        check_characters([rle["counts"] for rle in present])
+        check_runs(present)
+    except InvalidMaskError as error:
+        raise ResultsError(f"{where} has a mask that {error.reason}: give a results file") from None
+    return rles

@@ -1,0 +1,102 @@
+"""CVAT's exports as annotated videos, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmdet_vis.data.datasets import YTVISDataset
+from mmdet_vis.data.formats.cvat import read_cvat
+from mmdet_vis.data.formats.ytvis_json import write_ytvis, ytvis_content
+from mmdet_vis.errors import DatasetError
+from tests.annotation_cases import SQUARE, H, W, masks_of, same, square_mask, write_image
+
+HEAD = """<?xml version="1.0" encoding="utf-8"?>
+{doctype}<annotations><version>1.1</version><meta><task><name>t</name><size>3</size><mode>interpolation</mode>
+<start_frame>10</start_frame><stop_frame>14</stop_frame><frame_filter>step=2</frame_filter>
+<labels><label><name>cat</name><attributes><attribute><name>age</name></attribute></attributes></label>
+<label><name>dog</name></label></labels>
+<original_size><width>20</width><height>12</height></original_size></task></meta>
+"""
+
+
+def write_cvat(folder: Path, body: str, doctype: str = "", images: int = 3) -> None:
+    for frame in range(images):
+        write_image(folder / "images" / f"frame_{frame:06d}.png")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "annotations.xml").write_text(HEAD.format(doctype=doctype) + body + "</annotations>")
+
+
+def polygon(frame: int, outside: int = 0, points: Any = SQUARE) -> str:
+    text = ";".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    return f'<polygon frame="{frame}" keyframe="1" outside="{outside}" occluded="0" points="{text}" z_order="0"/>'
+
+
+def test_cvat_tracks_of_polygons_and_masks(tmp_path: Path) -> None:
+    box = np.array([[1, 1, 0, 1], [0, 1, 1, 0]], np.uint8)
+    expected = np.zeros((H, W), np.uint8)
+    expected[5:7, 16:20] = box
+    mask = '<mask frame="{}" outside="{}" rle="0, 2, 1, 1, 1, 2, 1" left="16" top="5" width="4" height="2"/>'
+    body = f'<track id="0" label="dog">{polygon(10)}{polygon(12)}{polygon(14, outside=1)}</track>'
+    body += f'<track id="1" label="cat" group_id="4">{mask.format(10, 0)}{mask.format(12, 1)}</track>'
+    body += f'<track id="2" label="cat" group_id="4">{mask.format(14, 0)}</track>'
+    body += '<track id="3" label="cat"><box frame="10" outside="0" xtl="1" ytl="1" xbr="5" ybr="5"/></track>'
+    write_cvat(tmp_path / "clip", body)
+    builder = read_cvat(tmp_path)
+    content = ytvis_content(builder)
+    assert content["videos"][0]["file_names"] == [f"clip/images/frame_{frame:06d}.png" for frame in range(3)]
+    assert content["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    dog, cat = content["annotations"]
+    assert (dog["category_id"], cat["category_id"]) == (2, 1)
+    assert same(masks_of(dog), [square_mask(), square_mask(), None])
+    assert same(masks_of(cat), [expected, None, expected])
+    assert builder.notes.lines() == ["left out: 1 box tracks"]
+    write_ytvis(builder, tmp_path / "out.json")
+    assert len(YTVISDataset(tmp_path / "out.json", tmp_path).open(0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (f'<track id="0" label="dog">{polygon(11)}</track>', "in frame '11', but the task has 3 frames from 10"),
+        (f'<track id="0" label="dog">{polygon(16)}</track>', "in frame '16'"),
+        ('<track id="5" label="dog"><polygon frame="10" points="1,2;x,y"/></track>', "track 5, frame 0: a polygon"),
+        (
+            '<track label="dog"><mask frame="10" rle="3, 4" left="0" top="0" width="4" height="2"/></track>',
+            "its runs do not fill its box",
+        ),
+        (
+            '<track label="dog"><mask frame="10" rle="0, 8" left="18" top="0" width="4" height="2"/></track>',
+            "its box is not inside the frame",
+        ),
+        ("<track/>", "track 0 has no label"),
+        ("<track>", "is not valid XML"),
+        ('<image id="0"/>', "not in the format 'CVAT for video 1.1'"),
+    ],
+)
+def test_cvat_names_what_is_wrong(tmp_path: Path, body: str, message: str) -> None:
+    write_cvat(tmp_path, body)
+    with pytest.raises(DatasetError, match=message) as error:
+        read_cvat(tmp_path)
+    assert str(tmp_path / "annotations.xml") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_cvat_with_entities_is_refused(tmp_path: Path) -> None:
+    write_cvat(tmp_path, "<x>&b;</x>", '<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>\n')
+    with pytest.raises(DatasetError, match="declares XML entities"):
+        read_cvat(tmp_path)
+
+
+def test_cvat_needs_all_images(tmp_path: Path) -> None:
+    write_cvat(tmp_path, "", images=2)
+    found = read_cvat(tmp_path)
+    assert len(found.videos[0]) == 2
+    assert found.notes.lines() == ["guessed: 1 frames without an image, taken as deleted in CVAT"]
+    for number, file in enumerate(sorted((tmp_path / "images").iterdir())):
+        file.rename(file.with_name(f"{'ab'[number]}.png"))
+    with pytest.raises(DatasetError, match=r"has 3 frames, there are 2 images, whose names do not tell"):
+        read_cvat(tmp_path)

@@ -1,0 +1,86 @@
+"""Folders of index PNGs as annotated videos, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmdet_vis.data.formats.index_pngs import read_davis, read_index
+from mmdet_vis.data.formats.ytvis import index_annotations
+from mmdet_vis.data.formats.ytvis_json import ytvis_content
+from mmdet_vis.errors import DatasetError
+from tests.annotation_cases import H, W, masks_of, same, square_mask, write_image
+
+
+def write_index(path: Path, pixels: NDArray[np.uint8]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    image.putpalette([value for index in range(256) for value in (index, 0, 0)])
+    image.save(path)
+
+
+def index_folder(folder: Path) -> None:
+    """One video of 3 frames: object 5 in all, object 1 in the second, void in the last."""
+    for frame in range(3):
+        pixels = square_mask() * 5
+        if frame == 1:
+            pixels[0, 0] = 1
+        if frame == 2:
+            pixels[11] = 255
+        write_index(folder / "masks" / "clip" / f"{frame:05d}.png", pixels)
+        write_image(folder / "frames" / "clip" / f"{frame:05d}.jpg")
+
+
+def test_index_pngs(tmp_path: Path) -> None:
+    index_folder(tmp_path)
+    content = ytvis_content(read_index(tmp_path / "masks", tmp_path / "frames", category="thing"))
+    (video,) = content["videos"]
+    assert video["file_names"] == ["clip/00000.jpg", "clip/00001.jpg", "clip/00002.jpg"]
+    assert content["categories"] == [{"id": 1, "name": "thing"}]
+    dot = np.zeros((H, W), np.uint8)
+    dot[0, 0] = 1
+    small, large = content["annotations"]
+    assert same(masks_of(small), [None, dot, None])
+    assert small["bboxes"] == [None, [0, 0, 1, 1], None]
+    assert same(masks_of(large), [square_mask()] * 3)
+
+
+def test_binary_masks_of_davis_2016_are_one_object(tmp_path: Path) -> None:
+    write_index(tmp_path / "masks/clip/00000.png", square_mask() * 255)
+    (annotation,) = ytvis_content(read_index(tmp_path / "masks", None))["annotations"]
+    assert same(masks_of(annotation), [square_mask()])
+
+
+def test_pngs_and_frames_must_belong_together(tmp_path: Path) -> None:
+    index_folder(tmp_path)
+    write_image(tmp_path / "frames/clip/00003.jpg")
+    sparse = read_index(tmp_path / "masks", tmp_path / "frames")
+    assert sparse.videos[0].annotated == [True, True, True, False]
+    assert ytvis_content(sparse)["videos"][0]["annotated_frames"] == [0, 1, 2]
+    (tmp_path / "frames/clip/00003.jpg").unlink()
+    (tmp_path / "frames/clip/00001.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"no image for .*00001\.png"):
+        read_index(tmp_path / "masks", tmp_path / "frames")
+    write_image(tmp_path / "frames/clip/00001.jpg")
+    write_index(tmp_path / "masks/clip/00001.png", np.zeros((5, 5), np.uint8))
+    with pytest.raises(DatasetError, match=r"00001\.png is 5x5"):
+        read_index(tmp_path / "masks", None)
+
+
+def test_davis_of_the_reference_data_keeps_every_pixel(shared: Path) -> None:
+    root = shared / "reference/davis_jf/case_a/DAVIS"
+    content = ytvis_content(read_davis(root))
+    listed = (root / "ImageSets/2017/val.txt").read_text().split()
+    assert [video["file_names"][0].split("/")[0] for video in content["videos"]] == listed
+    index_annotations(content)  # the evaluation accepts it
+    for video in content["videos"]:
+        objects = [a for a in content["annotations"] if a["video_id"] == video["id"]]
+        for frame, file in enumerate(video["file_names"]):
+            pixels = np.array(Image.open((root / "Annotations_unsupervised/480p" / file).with_suffix(".png")))
+            masks = [masks_of(entry)[frame] for entry in objects]
+            union = np.sum([mask for mask in masks if mask is not None] or [np.zeros_like(pixels)], axis=0)
+            assert np.array_equal(union, (pixels > 0) & (pixels < 255))
