@@ -107,7 +107,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:
-            print(f"{_PREFIXES.get(record.levelno, '')}{record.getMessage()}", file=sys.stderr)
+            print(f"{_PREFIXES.get(record.levelno, '')}{self.format(record)}", file=sys.stderr)
 
 
 @contextmanager

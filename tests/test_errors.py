@@ -187,6 +187,20 @@ def test_commands_show_every_message_and_a_library_warns_only():
         assert done.stdout == ""
 
 
+def test_faults_are_logged_with_their_traceback(capsys):
+    def work():
+        try:
+            raise KeyError("inside")
+        except KeyError:
+            logging.getLogger("mmdet_vis.page").exception("the program failed")
+
+    with pytest.raises(SystemExit):
+        run_command(work)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["error: the program failed", "Traceback (most recent call last):"]
+    assert lines[-1] == "KeyError: 'inside'"
+
+
 def test_logging_is_after_a_command_as_it_was_before(caplog, capsys):
     logger = logging.getLogger("mmdet_vis")
     before = logger.level, logger.propagate, list(logger.handlers)

@@ -62,7 +62,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help="category-aware reduction, with a CateAwareReduce config",
     )
     engine = parser.add_argument_group("engine")
-    engine.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default auto)")
+    engine.add_argument(
+        "--device", default="auto", help="auto (a CUDA GPU if there is one, else the CPU), cpu, cuda, cuda:N or mps"
+    )
     engine.add_argument(
         "--precision",
         default="float32",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import threading
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from mmdet_vis.propose_reduce import ProposeReduceSettings
 from mmdet_vis.webui.job import JobOptions, JobResult, JobStoppedError, Progress, run_job
 from mmdet_vis.webui.limits import Limits, check_video
 from mmdet_vis.webui.workspace import Workspace
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Runner:
@@ -109,7 +110,7 @@ class Runner:
             if is_out_of_memory(error):
                 line = "the memory is not enough for this video: use fewer frames or a smaller video"
                 raise UserError(line) from error
-            traceback.print_exc(file=sys.stderr)
+            _LOGGER.exception("the program failed")
             raise UserError(f"the program failed ({type(error).__name__}): its terminal says where") from error
 
     def _line(self, text: str, path: Path) -> str:
