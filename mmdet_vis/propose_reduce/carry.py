@@ -18,6 +18,7 @@ from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_agg
 from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
+from mmdet_vis.structures.boxes import mask_boxes
 
 
 class Carrier(Protocol):
@@ -57,9 +58,10 @@ class Carrier(Protocol):
         ...
 
     def deliver(
-        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
-    ) -> None:
-        """Hand the masks of some sequences in frame ``time`` to the collector."""
+        self, collector: SequenceCollector, time: int, sequences: list[int], memories: Sequence[Any], soft: Tensor,
+        features: FrameFeatures,
+    ) -> None:  # fmt: skip
+        """Hand the masks of all objects of these memories in frame ``time`` to the collector."""
         ...
 
 
@@ -125,8 +127,9 @@ class ObjectKeyCarrier:
         return soft
 
     def deliver(
-        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
-    ) -> None:
+        self, collector: SequenceCollector, time: int, sequences: list[int], memories: Sequence[MemoryBank],
+        soft: Tensor, features: FrameFeatures,
+    ) -> None:  # fmt: skip
         """See :class:`Carrier`."""
         collector.add_frame(time, sequences, soft, features)
 
@@ -141,12 +144,21 @@ class ObjectKeyCarrier:
 
 @dataclass
 class SharedEntry:
-    """A key frame's entry: its keys ``[P, D]``, values ``[P, K, C]`` and masks ``[K, h, w]`` at 1/4."""
+    """A key frame's entry.
+
+    Attributes:
+        time: index of the frame.
+        keys: ``[P, D]``.
+        values: ``[P, K, C]``.
+        masks: ``[K, h, w]`` float32 at 1/4 of the padded image.
+        detected: ``[K, H, W]`` uint8, as they were detected; None once they were delivered.
+    """
 
     time: int
     keys: Tensor
     values: Tensor
     masks: Tensor
+    detected: Tensor | None
 
 
 class SharedKeyCarrier:
@@ -169,15 +181,24 @@ class SharedKeyCarrier:
         terms: LightTerms = features.terms
         small = self.head.shrink(masks, (terms.skip2.shape[-2], terms.skip2.shape[-1]))
         values = self._memorize(small, [len(small)], terms)
-        return SharedEntry(time, terms.key[0].flatten(1).t().contiguous(), values, small)
+        return SharedEntry(time, terms.key[0].flatten(1).t().contiguous(), values, small, masks.to(torch.uint8))
 
     def memory(self, entry: SharedEntry, policy: MemoryPolicy) -> SharedKeyBank:
         """See :class:`Carrier`."""
-        return SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy)
+        bank = SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy)
+        bank.detected, entry.detected = entry.detected, None
+        return bank
 
     def segment(self, memories: Sequence[SharedKeyBank], features: FrameFeatures, time: int) -> Tensor:
-        """See :class:`Carrier`."""
-        terms: LightTerms = features.terms
+        """See :class:`Carrier`; in their key frame objects keep the masks that were detected."""
+        passing = [bank for bank in memories if bank.times[0] != time]
+        if passing:
+            self._draw(passing, features.terms, time)
+        self.visible = torch.cat([bank.visible for bank in memories])
+        return torch.cat([bank.masks for bank in memories])
+
+    def _draw(self, memories: Sequence[SharedKeyBank], terms: LightTerms, time: int) -> None:
+        """Masks and visibility of all objects in a frame that is not their key frame."""
         sizes = [len(bank.masks) for bank in memories]
         attention: dict[int, Attention] = {}
         read = []
@@ -191,13 +212,11 @@ class SharedKeyCarrier:
         chunk = self._chunk(terms)
         parts = zip(torch.cat(read).split(chunk), before.split(chunk), rivals.split(chunk), strict=True)
         found = [self.head.decode(r, terms, b, o) for r, b, o in parts]
-        self.visible = torch.cat([f.visible for f in found]).sigmoid()
+        visible = torch.cat([f.visible for f in found]).sigmoid()
         probability = torch.cat([f.logits for f in found]).sigmoid_()
-        soft = torch.cat([soft_aggregate(p) for p in probability.split(sizes)])
-        soft = soft * (self.visible >= self.SEEN)[:, None, None]
-        for bank, masks in zip(memories, soft.split(sizes), strict=True):
-            bank.masks = masks
-        return soft
+        for bank, masks, seen in zip(memories, probability.split(sizes), visible.split(sizes), strict=True):
+            bank.masks = soft_aggregate(masks) * (seen >= self.SEEN)[:, None, None]
+            bank.visible = seen
 
     def remember(
         self, memories: Sequence[SharedKeyBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
@@ -225,18 +244,29 @@ class SharedKeyCarrier:
         return F.interpolate(soft[:, None], scale_factor=4, mode="bilinear", align_corners=False)[:, 0]
 
     def deliver(
-        self, collector: SequenceCollector, time: int, sequences: list[int], soft: Tensor, features: FrameFeatures
-    ) -> None:
-        """See :class:`Carrier`; on the CPU masks are enlarged in the order of run-length codes at once."""
-        if soft.is_cuda:
-            collector.add_frame(time, sequences, self.full_size(soft), features)
-            return
-        packed = enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR)
-        boxes, visible = packed_boxes(packed)
-        collector.add_masks(
-            time, sequences, torch.from_numpy(packed), torch.from_numpy(boxes), torch.from_numpy(visible), features
-        )
+        self, collector: SequenceCollector, time: int, sequences: list[int], memories: Sequence[SharedKeyBank],
+        soft: Tensor, features: FrameFeatures,
+    ) -> None:  # fmt: skip
+        """See :class:`Carrier`; on the CPU masks are enlarged in the order of run-length codes at once.
+
+        In their key frame objects have the masks that were detected, at full size.
+        """
         collector.check(soft)
+        if soft.is_cuda:
+            packed = (self.full_size(soft) >= FOREGROUND_THR).transpose(1, 2).to(torch.uint8).contiguous()
+        else:
+            packed = torch.from_numpy(enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR))
+        for bank, part in zip(memories, packed.split([len(b.masks) for b in memories]), strict=True):
+            if bank.detected is not None:
+                _, height, width = bank.detected.shape
+                part.zero_()
+                part[:, :width, :height] = bank.detected.transpose(1, 2)
+                bank.detected = None
+        if soft.is_cuda:
+            boxes, visible = mask_boxes(packed.bool().transpose(1, 2))
+        else:
+            boxes, visible = (torch.from_numpy(x) for x in packed_boxes(packed.numpy()))
+        collector.add_masks(time, sequences, packed, boxes, visible, features)
 
     def _memorize(self, masks: Tensor, sizes: Sequence[int], terms: LightTerms) -> Tensor:
         """Entries ``[P, N, C]``."""

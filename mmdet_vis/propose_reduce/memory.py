@@ -68,11 +68,15 @@ class SharedKeyBank:
 
     Attributes:
         masks: of the frame just passed.
+        visible: ``[K]`` probability that each object is there at all, of the same frame.
+        detected: ``[K, H, W]`` uint8 at the size of the image, until the key frame's masks were delivered.
         times: frames that are remembered, by slot.
     """
 
     def __init__(self, time: int, keys: Tensor, values: Tensor, masks: Tensor, policy: MemoryPolicy) -> None:
         self.policy, self.masks = policy, masks
+        self.visible = masks.new_ones(len(masks))
+        self.detected: Tensor | None = None
         self.times, self.keys = [time], [keys]
         self.positions = len(keys)
         self._values = values.new_empty((policy.capacity * self.positions, *values.shape[1:]))

@@ -105,8 +105,9 @@ class Propagator:
             return features.levels[0].new_zeros((0, height, width), dtype=torch.float32)
         for group in groups:
             self._prepare(group, features, direction)
-        soft = self.carrier.segment([g.memory for g in groups], features, t)
-        self.carrier.deliver(self.collector, t, [i for g in groups for i in g.indices], soft, features)
+        memories = [g.memory for g in groups]
+        soft = self.carrier.segment(memories, features, t)
+        self.carrier.deliver(self.collector, t, [i for g in groups for i in g.indices], memories, soft, features)
         if not last:
             self._remember(t, groups, soft, features)
         return soft

@@ -11,6 +11,7 @@ import torch
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.propose_reduce.carry import SharedKeyCarrier, enlarged, packed_boxes
+from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
 from mmdet_vis.structures import decode_masks
@@ -107,6 +108,24 @@ def test_what_is_not_there_has_no_mask(light, monkeypatch):
     assert one.segment([memory], frames[1], 1).any()
     monkeypatch.setattr(one, "SEEN", 1.1)
     assert not one.segment([memory], frames[1], 1).any()
+
+
+@torch.no_grad()
+def test_the_key_frame_keeps_the_detected_masks(light):
+    """At full size: masks that were drawn again would lose small objects."""
+    one, frames = carrier(light)
+    objects = torch.zeros(2, 60, 90)
+    objects[0, 3:5, 7:9] = 1  # smaller than what a quarter of the size can hold
+    objects[1, 20:50, 30:70] = 1
+    memory = one.memory(one.enter(objects, frames[0], 0), EveryNth(4))
+    soft = one.segment([memory], frames[0], 0)
+    with SequenceCollector(light.network, 1, light.network.bbox_head.num_classes) as collector:
+        one.deliver(collector, 0, collector.add_sequences(2, objects.device), [memory], soft, frames[0])
+        sequences, _ = collector.finish()
+    found = decode_masks([masks[0] for masks in sequences])
+    assert (found[:, :60, :90] == objects.numpy()).all()
+    assert found.sum() == objects.sum()
+    assert one.visible.tolist() == [1.0, 1.0]
 
 
 def test_bank_of_shared_keys():
