@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.commands.arguments import PRECISIONS, positive, seconds
+from mmdet_vis.commands.arguments import CONFIG_HELP, PRECISIONS, WEIGHTS_HELP, positive, seconds, weights
 from mmdet_vis.errors import UserError
 
 
@@ -35,16 +35,18 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     model.add_argument(
         "--config",
         type=Path,
-        metavar="FILE",
+        metavar="CONFIG",
         default=argparse.SUPPRESS,
-        help="config file, which is run as code; needs --checkpoint (default: the config that the weights carry)",
+        help=f"{CONFIG_HELP} (it is run as code); needs --weights (default: the config that the weights carry)",
     )
     model.add_argument(
+        "--weights",
         "--checkpoint",
-        type=Path,
-        metavar="FILE",
+        dest="checkpoint",
+        type=weights,
+        metavar="WEIGHTS",
         default=argparse.SUPPRESS,
-        help="weights, .pth or .safetensors (default: the model that comes with the program)",
+        help=f"{WEIGHTS_HELP} (default: the model that comes with the program)",
     )
     model.add_argument(
         "--safe-config",
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args = parser.parse_args(arguments)
     own: dict[str, Any] = {"config": getattr(args, "config", None), "weights": getattr(args, "checkpoint", None)}
     if own["config"] is not None and own["weights"] is None:
-        parser.error("--config needs --checkpoint: give both, or neither for the default model")
+        parser.error("--config needs --weights: give both, or neither for the default model")
     if not _has_gradio():
         raise UserError("the web page needs gradio: pip install 'gradio>=6.31,<7'")
     port = check_address(args.host, args.port)
@@ -98,6 +100,10 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.webui.server import serve
 
     given = {name: value for name, value in own.items() if value is not None}
+    if "weights" in given:  # now, as the server itself has nothing to do with other machines
+        from mmdet_vis.weights.find import find_weights
+
+        given["weights"] = find_weights(given["weights"])
     models = ModelStore({**given, "device": args.device, "safe_config": args.safe_config}, args.precision)
     serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples)
     return 0

@@ -60,7 +60,7 @@ def test_missing_gradio(run):
         (["--max-size", "0"], "'0'"),
         (["--max-seconds", "nan"], "'nan'"),
         (["--precision", "int4"], "int4"),
-        (["--config", "a.py"], "--config needs --checkpoint"),
+        (["--config", "a.py"], "--config needs --weights"),
     ],
 )
 def test_mistakes(run, options, word):
