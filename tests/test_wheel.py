@@ -137,9 +137,10 @@ def test_a_video_is_segmented(installed: Installed) -> None:
 def test_configs_are_listed_and_built_by_name(installed: Installed) -> None:
     assert re.search(rf"^{R50} .*40\.8 AP", installed.run("configs"), re.MULTILINE)
     code = (
-        "import torch; torch.set_default_device('meta')\n"
+        "import torch\n"
         "from mmdet_vis.config.load import build_model, load_config\n"
-        f"print(type(build_model(load_config({R50!r}))).__name__)"
+        f"config = load_config({R50!r})\n"
+        "with torch.device('meta'): print(type(build_model(config)).__name__)"
     )
     assert installed.execute(installed.python, "-c", code).strip() == "SeqMaskRCNN"
 

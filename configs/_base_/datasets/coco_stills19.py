@@ -4,7 +4,12 @@ categories = [
     "person", "bicycle", "car", "motorcycle", "bus", "train", "truck", "boat", "bird", "cat", "dog", "horse", "sheep",
     "cow", "elephant", "bear", "zebra", "giraffe", "other object",
 ]  # fmt: skip
-category_map = {**{name: [name] for name in categories[:-1]}, "other object": ["*"]}
+category_map = {
+    "person": ["person"], "bicycle": ["bicycle"], "car": ["car"], "motorcycle": ["motorcycle"], "bus": ["bus"],
+    "train": ["train"], "truck": ["truck"], "boat": ["boat"], "bird": ["bird"], "cat": ["cat"], "dog": ["dog"],
+    "horse": ["horse"], "sheep": ["sheep"], "cow": ["cow"], "elephant": ["elephant"], "bear": ["bear"],
+    "zebra": ["zebra"], "giraffe": ["giraffe"], "other object": ["*"],
+}  # fmt: skip
 data_preprocessor = dict(
     # The stills are at most 480 pixels long; video of 16:9 becomes 480x270.
     img_scale=(480, 360),
