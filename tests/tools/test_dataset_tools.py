@@ -210,3 +210,41 @@ def test_contact_sheet_needs_a_frame(tmp_path: Path) -> None:
         video["file_names"] = ["gone0.png", "gone1.png"]
     with pytest.raises(DatasetError, match="no frame can be read"):
         draw_contact_sheet(check(tmp_path, content), tmp_path / "sheet.png")
+
+
+def test_what_is_no_fault_is_noted(tmp_path: Path) -> None:
+    content, _ = dataset(tmp_path)
+    video = content["videos"][0]
+    video["file_names"] = [name.replace("/", "\\") for name in video["file_names"]]
+    video["annotated_frames"] = [0]
+    polygon = [10, 5, 40, 5, 40, 20, 10, 20]
+    del content["annotations"][0]["bboxes"], content["annotations"][0]["areas"]
+    content["annotations"][0]["segmentations"] = [polygon, None]
+    report = check(tmp_path, content)
+    assert report.problems == []
+    text = printed(report)
+    for note in ("1 masks that are one flat polygon", "1 videos with frame names of Windows", "1 frames that nobody"):
+        assert f"note: {note}" in text
+    video["annotated_frames"] = [2]
+    assert check(tmp_path, content).problems[0].kind == "bad entries"
+
+
+def test_a_file_of_another_format_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    with pytest.raises(DatasetError, match=r"it is a COCO file of 1 images without track numbers; convert it with"):
+        check(tmp_path, {"images": [{}], "annotations": [], "categories": []})
+    with pytest.raises(DatasetError, match="it is a frame of labelme"):
+        check(tmp_path, {"shapes": [], "imagePath": "0.jpg"})
+
+
+def test_exif_is_named_where_it_turns_a_frame(tmp_path: Path) -> None:
+    content, _ = dataset(tmp_path)
+    video = content["videos"][0]
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    for name in video["file_names"]:
+        file = tmp_path / "frames" / name
+        Image.new("RGB", (video["width"], video["height"])).save(file.with_suffix(".jpg"), exif=exif)
+    video["file_names"] = [str(Path(name).with_suffix(".jpg")) for name in video["file_names"]]
+    problems = check(tmp_path, content).problems
+    assert "its Exif orientation (8) turns the picture, which was annotated as it is stored" in problems[0].text

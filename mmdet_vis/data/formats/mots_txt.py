@@ -75,10 +75,10 @@ def read_mots_txt(source: Path, images: Path | None = None, progress: bool = Fal
         raise DatasetError(f"{source} holds no text files of MOTS (frame id class height width rle)")
     base = files[0][1].parent
     classes = MotsClasses(found, base, base.parent, source if source.is_dir() else base)
-    found.images = find_images(base, images, [name for name, _ in files])
     in_gt = base.name == "gt"
-    if in_gt and found.images is None:
-        found.images = base.parent.parent
+    if in_gt and images is None:
+        images = base.parent.parent
+    found.images = find_images(base, images, [name for name, _ in files])
     lengths = _lengths(base, base.parent)
     for name, file in with_bar(files, "videos", shown=progress):
         content = _read(file)

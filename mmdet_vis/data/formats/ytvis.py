@@ -115,6 +115,8 @@ def index_annotations(annotations: Mapping[str, Any], name: str = "annotations")
         except InvalidMaskError as error:
             raise DatasetError(f"{items[error.index][0]} {error.reason}: correct the file") from None
         for (label, annotation, _), masks in zip(items, sequences, strict=True):
+            if index.videos[video_id].annotated is not None and not masks.average_area:
+                continue  # Whatever it is, nobody looked where it is visible.
             key = (video_id, annotation["category_id"])
             index.objects.setdefault(key, []).append(_ground_truth(annotation, masks, label))
     return index

@@ -72,7 +72,8 @@ def _match_video(
     video = dataset.videos[video_id]
     by_category: defaultdict[int, list[Prediction]] = defaultdict(list)
     for prediction in read_predictions(counted_entries(entries), video, name):
-        by_category[prediction.category_id].append(prediction)
+        if video.annotated is None or prediction.masks.average_area:  # Else nobody can say whether it is right.
+            by_category[prediction.category_id].append(prediction)
     annotated = {category_id for category_id in dataset.categories if (video_id, category_id) in dataset.objects}
     return {
         category_id: _match_category(

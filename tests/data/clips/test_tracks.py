@@ -80,3 +80,12 @@ def test_every_allowed_frame_is_equally_likely() -> None:
     counts = np.bincount(drawn, minlength=5)
     assert counts[2] == 0
     assert abs(counts[[0, 1, 3, 4]] - 1000).max() < 120  # over four standard deviations
+
+
+def test_clips_have_no_frames_that_nobody_annotated() -> None:
+    annotated = np.arange(12) % 3 == 0
+    visible = annotated[None]
+    for seed in range(30):
+        frames = choose_frames(visible, np.array([1]), 9, 3, None, np.random.default_rng(seed), annotated)
+        assert len(frames) == 3
+        assert all(annotated[frame] for frame in frames)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -230,3 +232,22 @@ def test_masks_of_stored_pictures_are_turned_by_exif(tmp_path: Path) -> None:
     assert (written["videos"][0]["height"], written["videos"][0]["width"]) == (W, H)
     assert written["annotations"][0]["bboxes"] == [[H - 9, 2, 6, 6]]
     assert np.sum(written["annotations"][0]["areas"]) == 36
+
+
+def test_the_command(tmp_path: Path, repository: Path) -> None:
+    path = source(tmp_path, sparse=True)
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, *map(str, arguments)]
+        return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+
+    done = run("-m", "mmdet_vis", "convert", path, tmp_path / "out", "--to", "labelme", "--strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == f"{path}: a YouTube-VIS annotation file (guessed)"
+    door = run("tools/convert_labelme.py", tmp_path / "out", tmp_path / "back.json", "--annotated-only")
+    assert "note: 1 frames left out, since nobody annotated them" in door.stdout
+    frame = tmp_path / "out/b/00000.json"
+    frame.write_text(frame.read_text().replace('"shape_type": "mask"', '"shape_type": "circle"'))
+    failed = run("-m", "mmdet_vis", "convert", tmp_path / "out", tmp_path / "no.json", "--strict")
+    assert failed.returncode == 2
+    assert failed.stderr == f"error: {tmp_path / 'no.json'} is not written (strict): left out: 1 circle shapes\n"

@@ -109,3 +109,51 @@ def test_coco_subset_of_the_reference_data(shared: Path) -> None:
     found = np.array([annotation["areas"][0] for annotation in content["annotations"]])
     large = stated > 1000
     assert np.median(np.abs(found[large] / stated[large] - 1)) < 0.02
+
+
+def tracked(folder: Path, **image: Any) -> Path:
+    """Frames of the videos a and b; a has an object by the attributes of CVAT, and a mask without a track."""
+    polygon = [float(value) for point in SQUARE for value in point]
+    names = ["a/1.png", "b/1.png", "a/10.png", "a/2.png"]
+    images = [{"id": n, "file_name": name, "height": H, "width": W, **image} for n, name in enumerate(names)]
+    cvat = {"attributes": {"occluded": False, "track_id": 0}}
+    runs = {"size": [H, W], "counts": [5, 4, H * W - 9]}
+    annotations = [
+        {"id": 1, "image_id": 0, "category_id": 3, "segmentation": polygon, **cvat},
+        {"id": 2, "image_id": 2, "category_id": 3, "segmentation": runs, "iscrowd": 1, **cvat},
+        {"id": 3, "image_id": 2, "category_id": 3, "segmentation": [polygon], **cvat},
+        {"id": 4, "image_id": 1, "category_id": 90, "segmentation": [polygon], "track_id": 7},
+        {"id": 5, "image_id": 0, "category_id": 90, "segmentation": [polygon]},
+        {"id": 6, "image_id": 3, "category_id": 90, "bbox": [1, 1, 2, 2], "track_id": 8},
+    ]
+    return coco(folder, images=images, annotations=annotations)
+
+
+def test_objects_with_a_track_id_make_videos(tmp_path: Path) -> None:
+    found = read_coco(tracked(tmp_path))
+    first, second = found.videos
+    assert first.file_names == ["a/1.png", "a/2.png", "a/10.png"]
+    assert second.file_names == ["b/1.png"]
+    assert [[mask is not None for mask in track.masks] for track in first.tracks] == [
+        [True, False, True], [True, False, False],
+    ]  # fmt: skip
+    assert not any(track.crowd for track in first.tracks)
+    assert found.notes.left_out == {"boxes without a mask": 1, "objects without a pixel": 1}
+    assert sum(found.notes.guessed.values()) == 5  # 2 folders, a flat polygon, a crowd, an untracked mask
+
+
+def test_images_may_say_their_video_and_frame(tmp_path: Path) -> None:
+    path = tracked(tmp_path, video_id=4)
+    content = json.loads(path.read_text())
+    for image, frame in zip(content["images"], (3, 2, 1, 0), strict=True):
+        image["frame_id"] = frame
+    content["videos"] = [{"id": 9}, {"id": 4}]
+    path.write_text(json.dumps(content))
+    found = read_coco(path)
+    (video,) = found.videos
+    assert video.file_names == ["a/2.png", "a/10.png", "b/1.png", "a/1.png"]
+    assert found.notes.left_out["videos without an image"] == 1
+    content["images"][0]["height"] = H + 1
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match="of the same video"):
+        read_coco(path)

@@ -12,6 +12,7 @@ from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.data.formats.cvat import read_cvat
 from mmdet_vis.data.formats.ytvis_json import write_ytvis, ytvis_content
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import decode_masks
 from tests.annotation_cases import SQUARE, H, W, masks_of, same, square_mask, write_image
 
 HEAD = """<?xml version="1.0" encoding="utf-8"?>
@@ -100,3 +101,67 @@ def test_cvat_needs_all_images(tmp_path: Path) -> None:
         file.rename(file.with_name(f"{'ab'[number]}.png"))
     with pytest.raises(DatasetError, match=r"has 3 frames, there are 2 images, whose names do not tell"):
         read_cvat(tmp_path)
+
+
+def meta(**changes: str) -> str:
+    """The head of an export of a task of images; CVAT leaves out <original_size>."""
+    parts = {"id": "7", "name": "t", "size": "3", "start_frame": "0", "frame_filter": ""} | changes
+    return "".join(f"<{key}>{value}</{key}>" for key, value in parts.items())
+
+
+def write_export(folder: Path, head: str, body: str, images: list[str]) -> None:
+    for name in images:
+        write_image(folder / "images" / name)
+    (folder / "annotations.xml").write_text(f"<annotations><meta>{head}</meta>{body}</annotations>")
+
+
+def test_cvat_tasks_of_images_in_sub_folders_have_no_size(tmp_path: Path) -> None:
+    names = ["a/one.png", "a/two.png", "b/one.png"]
+    write_export(tmp_path, f"<task>{meta()}</task>", f'<track id="0" label="cat">{polygon(1)}</track>', names)
+    found = read_cvat(tmp_path)
+    (video,) = found.videos
+    assert (video.height, video.width) == (H, W)
+    assert video.file_names == [f"images/{name}" for name in names]
+    assert [mask is not None for mask in video.tracks[0].masks] == [False, True, False]
+    assert found.notes.lines() == []
+
+
+def test_cvat_frames_that_were_deleted(tmp_path: Path) -> None:
+    body = f'<track id="0" label="cat">{polygon(10)}{polygon(14)}{polygon(18)}</track>'
+    head = f"<task>{meta(size='5', start_frame='10', frame_filter='step=2')}</task>"
+    write_export(tmp_path, head, body, [f"frame_{n:06d}.PNG" for n in (10, 14, 16)])
+    found = read_cvat(tmp_path)
+    assert found.videos[0].file_names == [f"images/frame_{n:06d}.PNG" for n in (10, 14, 16)]
+    first, *others = found.notes.lines()
+    assert first == "left out: 1 masks in frames without an image"
+    # The frames 12 and 16 lie between keyframes; 12 has no image.
+    assert others == [
+        "guessed: 2 frames without an image, taken as deleted in CVAT, 1 masks between keyframes (polygons move in a "
+        "straight line, masks stay)"
+    ]
+    assert [mask is not None for mask in found.videos[0].tracks[0].masks] == [True, True, True]
+
+
+def test_cvat_keyframes_alone_are_interpolated(tmp_path: Path) -> None:
+    moved = [[x + 4, y] for x, y in SQUARE]
+    body = f'<track id="0" label="cat">{polygon(0)}{polygon(2, points=moved)}{polygon(4, 1)}</track>'
+    write_export(tmp_path, f"<task>{meta(size='6')}</task>", body, [f"frame_{n:06d}.png" for n in range(6)])
+    (track,) = read_cvat(tmp_path).videos[0].tracks
+    lefts = [None if mask is None else int(np.argmax(decode_masks([mask])[0].any(axis=0))) for mask in track.masks]
+    assert lefts == [2, 4, 6, 6, None, None]
+
+
+def test_cvat_projects_have_a_video_for_each_task(tmp_path: Path) -> None:
+    tasks = f"<task>{meta(id='3', name='one', size='2', subset='Train')}</task>"
+    tasks += f"<task>{meta(id='5', name='two', size='2', subset='Train')}</task>"
+    body = f'<track id="0" label="cat" task_id="3">{polygon(0)}{polygon(1, 1)}</track>'
+    body += f'<track id="1" label="cat" task_id="5">{polygon(1)}</track>'
+    names = [f"Train/frame_{frame:06d}{number}.PNG" for frame in range(2) for number in ("", "_1")]
+    write_export(tmp_path, f"<project><tasks>{tasks}</tasks></project>", body, names)
+    one, two = read_cvat(tmp_path).videos
+    assert (one.name, two.name) == ("one", "two")
+    assert one.file_names == ["images/Train/frame_000000.PNG", "images/Train/frame_000001.PNG"]
+    assert two.file_names == ["images/Train/frame_000000_1.PNG", "images/Train/frame_000001_1.PNG"]
+    assert [mask is not None for track in (*one.tracks, *two.tracks) for mask in track.masks] == [
+        True, False, False, True,
+    ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.data.formats.labelme import read_labelme
+from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.ytvis_json import write_ytvis, ytvis_content
 from mmdet_vis.errors import DatasetError
 from tests.annotation_cases import SQUARE, H, W, masks_of, same, square_mask, write_image
@@ -105,3 +107,32 @@ def test_nothing_is_written_without_videos_or_labels(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="holds no videos"):
         read_labelme(tmp_path / "empty")
+
+
+def ai_mask(label: str, left: int, top: int) -> dict[str, Any]:
+    data = base64.b64encode(encode_png(np.full((6, 6), 255, np.uint8))).decode()
+    points = [[left, top], [left + 5, top + 5]]
+    return shape(label, 1, points, "mask") | {"mask": data}
+
+
+def test_labelme_masks_are_placed_at_the_corner_of_their_box(tmp_path: Path) -> None:
+    write_labelme(tmp_path / "clip/0.json", [ai_mask("cat", 2, 3)])
+    write_labelme(tmp_path / "clip/1.json", [ai_mask("cat", W - 2, H - 3)])
+    first, second = masks_of(ytvis_content(read_labelme(tmp_path))["annotations"][0])
+    assert same([first], [square_mask()])
+    assert second is not None
+    assert second.sum() == second[H - 3 :, W - 2 :].sum() == 6  # what lies outside is cut off
+    write_labelme(tmp_path / "clip/0.json", [ai_mask("cat", 2, 3) | {"mask": "no PNG"}])
+    with pytest.raises(DatasetError, match=r"0\.json: shape 0: its mask is not a PNG in base64"):
+        read_labelme(tmp_path)
+
+
+def test_labelme_frames_without_a_file_were_annotated_by_nobody(tmp_path: Path) -> None:
+    for frame in range(3):
+        write_image(tmp_path / f"clip/F{frame}.PNG")
+    write_labelme(tmp_path / "clip/f1.json", [shape("cat", None)], image="f1.png")
+    write_labelme(tmp_path / "clip/f2.json", [])
+    found = read_labelme(tmp_path)
+    assert found.videos[0].annotated == [False, True, True]
+    assert ytvis_content(found)["videos"][0]["annotated_frames"] == [1, 2]
+    assert found.notes.guessed == {"frames that their JSON file calls by another name": 2}

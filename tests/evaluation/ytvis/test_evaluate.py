@@ -209,3 +209,17 @@ def test_per_category_metrics_average_to_the_summary() -> None:
     table = metrics.table(per_category=True)
     assert "kind 2" in table
     assert f"{100 * metrics.summary()['AP75']:.2f}" in table
+
+
+def test_frames_that_nobody_annotated_count_for_nothing() -> None:
+    annotations = example()
+    video = annotations["videos"][0]
+    results = perfect_predictions(annotations)
+    whole = evaluate(results, annotations).summary()
+    for entry in annotations["annotations"]:
+        if entry["video_id"] == video["id"]:
+            entry["segmentations"] = [entry["segmentations"][0], *[None] * (video["length"] - 1)]
+            entry.pop("areas", None)
+    assert evaluate(results, annotations).summary()["AP75"] < whole["AP75"]
+    video["annotated_frames"] = [0]
+    assert evaluate(results, annotations).summary()["AP75"] == whole["AP75"]
