@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import pickle
 import re
@@ -18,6 +19,9 @@ from torch import Tensor, nn
 from mmdet_vis.errors import CheckpointError, OutputError
 from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.weights.compare import compare, describe_mismatch
+from mmdet_vis.weights.inert import is_inert, load_beside_objects
+
+_LOGGER = logging.getLogger(__name__)
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -95,6 +99,9 @@ def _byte(data: bytes, index: int) -> int:
 WRAPPERS = ("state_dict", "model", "model_state")
 """Keys under which training programs wrap a state dict."""
 
+PREFIXES = ("module.", "model.", "ema.", "ema_model.", "_orig_mod.")
+"""What DistributedDataParallel, Lightning, averages of weights and torch.compile put before every name."""
+
 FORMATS = (".safetensors", ".pth", ".pt")
 READ_ERRORS = (
     pickle.UnpicklingError,
@@ -120,7 +127,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     Args:
         path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
-            plain or under ``state_dict`` / ``model``. A ``module.`` before every key is removed.
+            plain or under ``state_dict`` / ``model``. :data:`PREFIXES` before every key are removed. Objects beside the
+            weights are left out, without running anything of theirs; one line in the log names them.
 
     Returns:
         names and tensors, on the CPU.
@@ -135,22 +143,43 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     else:
-        content = read_torch(path)
+        content = read_torch(path, beside_objects=True)
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
+    if is_inert(content):
+        raise _refused(path, f" ({type(content).__module__}.{type(content).__qualname__})")
     if not isinstance(content, Mapping):
         raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, not a dict of weights")
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     if not state:
         raise CheckpointError(f"checkpoint {path} holds no weights (keys: {', '.join(map(str, list(content)[:5]))})")
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
-    return state
+    return _without_prefixes(path, state)
 
 
-def read_torch(path: Path) -> object:
+def _without_prefixes(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove what wrappers put before every name, and with it their counters, which have no dot (``n_averaged``)."""
+    inner = {key: value for key, value in state.items() if "." in key}
+    found = True
+    while inner and found:
+        found = False
+        for prefix in PREFIXES:
+            if all(key.startswith(prefix) for key in inner):
+                inner = {key.removeprefix(prefix): value for key, value in inner.items()}
+                found = True
+    if not inner or inner.keys() <= state.keys():
+        return state
+    counters = [key for key in state if "." not in key]
+    if counters:
+        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, ", ".join(counters))
+    return inner
+
+
+def read_torch(path: Path, beside_objects: bool = False) -> object:
     """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
+
+    Args:
+        beside_objects: objects of other kinds are stood in for (:mod:`mmdet_vis.weights.inert`), and named in the log.
 
     Raises:
         CheckpointError: it is damaged, or holds more than that.
@@ -158,7 +187,18 @@ def read_torch(path: Path) -> object:
     try:
         with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
             warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
-            return torch.load(file, map_location="cpu", weights_only=True)
+            if not beside_objects:
+                return torch.load(file, map_location="cpu", weights_only=True)
+            content, names = load_beside_objects(file)
+        if names and not is_inert(content):
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            _LOGGER.warning(
+                "checkpoint %s: left out %d kinds of Python objects beside the weights, without running anything (%s)",
+                path,
+                len(names),
+                shown,
+            )
+        return content
     except MemoryError as error:
         raise CheckpointError(
             f"checkpoint {path} asks for more memory than there is: it is damaged, or too large for this machine"
@@ -168,10 +208,7 @@ def read_torch(path: Path) -> object:
         refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
         if refused is not None:
             found = f" ({refused.group(1).rstrip('.')})" if refused.group(1) else ""
-            raise CheckpointError(
-                f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
-                "when loaded; ask its author for a file with tensors only, or a safetensors file"
-            ) from error
+            raise _refused(path, found) from error
         if "TorchScript" in text:
             raise CheckpointError(
                 f"checkpoint {path} is a TorchScript program, not weights: use the weights"
@@ -182,6 +219,13 @@ def read_torch(path: Path) -> object:
                 "save it again with the default"
             ) from error
         raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
+
+
+def _refused(path: Path, found: str) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
+        "when loaded; ask its author for a file with tensors only, or a safetensors file"
+    )
 
 
 def load_checkpoint(model: nn.Module, path: str | Path) -> None:

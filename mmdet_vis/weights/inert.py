@@ -1,0 +1,130 @@
+"""Objects that training programs leave beside the weights, as stand-ins that do nothing.
+
+A checkpoint may hold the program's arguments, a message hub or NumPy numbers. ``weights_only`` refuses their names.
+Here each such name gets an empty class of its own, made on the spot and known to PyTorch's restricted reader for the
+time of reading: nothing is imported, and what the file asks of the name (call it, fill it) is asked of the empty class.
+Of the standard library only names that honest files hold are stood in for: a file that asks for ``os.system`` is an
+attack, and stays refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import sys
+import threading
+from _compat_pickle import IMPORT_MAPPING
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import torch
+
+MOST_NAMES = 200
+"""More kinds of objects beside the weights are refused."""
+
+_ASKED = re.compile(r"GLOBAL ([\w.<>]+) was not an allowed global")
+_FILLED = re.compile(r"Can only (SETITEMS?|append)\b.*but got <class '([^']+)'>", re.DOTALL)
+# Of the standard library: what pickled data and methods refer to.
+_HARMLESS = re.compile(
+    r"argparse\.Namespace|types\.SimpleNamespace|collections\.\w+|datetime\.\w+|pathlib\.\w+|decimal\.Decimal"
+    r"|fractions\.Fraction|uuid\.UUID|enum\.\w+|copyreg\._reconstructor|_codecs\.encode|functools\.partial"
+    r"|re\._compile|logging\.\w+|typing\.\w+"
+    r"|builtins\.(getattr|dict|list|tuple|int|float|str|bool|bytes|object|frozenset|slice|range|complex)"
+)
+# With the names that its modules had in Python 2, which pickles of protocol 2 use.
+_STANDARD = sys.stdlib_module_names | {name.partition(".")[0] for name in IMPORT_MAPPING}
+_LOCK = threading.Lock()
+
+
+class _Inert:
+    """Takes whatever it is given and keeps nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _InertMapping:
+    """A kind of dict: its entries may be the weights."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return OrderedDict()
+
+
+class _InertList:
+    """A kind of list."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        return []
+
+
+def load_beside_objects(file: IO[bytes]) -> tuple[object, list[str]]:
+    """Read a file of ``torch.save`` with ``weights_only``, objects that are no weights as empty stand-ins.
+
+    Args:
+        file: at its beginning.
+
+    Returns:
+        what it holds, and the names that were stood in for, sorted.
+
+    Raises:
+        Whatever :func:`torch.load` does; ``UnpicklingError`` also for names that are not stood in for.
+    """
+    kinds: dict[str, type] = {}
+    while True:
+        file.seek(0)
+        try:
+            with _known(kinds):
+                return torch.load(file, map_location="cpu", weights_only=True), sorted(kinds)
+        except pickle.UnpicklingError as error:
+            if not _learn(str(error), kinds):
+                raise
+
+
+def is_inert(value: object) -> bool:
+    """Whether a value is a stand-in."""
+    return isinstance(value, _Inert) or (isinstance(value, type) and issubclass(value, _Inert))
+
+
+def _learn(message: str, kinds: dict[str, type]) -> bool:
+    """Note the name that reading failed for; False if it is not to be stood in for."""
+    if (asked := _ASKED.search(message)) is not None:
+        name = asked[1] if "." in asked[1] else f"builtins.{asked[1]}"
+        if name in kinds or len(kinds) >= MOST_NAMES or not _is_harmless(name):
+            return False
+        kinds[name] = _Inert
+        return True
+    filled = _FILLED.search(message)
+    if filled is None or kinds.get(filled[2]) is not _Inert:
+        return False
+    kinds[filled[2]] = _InertList if filled[1] == "append" else _InertMapping
+    return True
+
+
+def _is_harmless(name: str) -> bool:
+    package = name.partition(".")[0]
+    return bool(_HARMLESS.fullmatch(name)) or package not in _STANDARD
+
+
+@contextmanager
+def _known(kinds: dict[str, type]) -> Iterator[None]:
+    """Let PyTorch's reader find a stand-in under each name; what others have allowed stays as it was."""
+    stands: list[Any] = []
+    for name, kind in kinds.items():
+        module, _, last = name.rpartition(".")
+        stands.append(type(last, (kind,), {"__module__": module, "__qualname__": last}))
+    with _LOCK:
+        before = torch.serialization.get_safe_globals()
+        torch.serialization.add_safe_globals(stands)
+        try:
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(before)
