@@ -6,14 +6,14 @@ string form, as JSON files hold it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-_BOX_CHUNK = 250
+_CHUNK = 250
 """RLEs at a time: pycocotools 2.0.11 overflows on lists of 256 and more under numpy 2."""
 
 
@@ -39,18 +39,22 @@ def encode_masks(masks: NDArray[np.uint8]) -> list[RLE]:
         return []
     # pycocotools wants [H, W, N] in Fortran order, which is [N, W, H] in C order: one transposed copy.
     fortran = np.asfortranarray(masks.astype(np.uint8, copy=False).transpose(1, 2, 0))
-    rles = coco_mask.encode(fortran)
-    return [RLE(size=[int(s) for s in r["size"]], counts=r["counts"].decode("ascii")) for r in rles]
+    return [as_text(rle) for rle in coco_mask.encode(fortran)]
 
 
-def decode_masks(rles: list[RLE]) -> NDArray[np.uint8]:
+def as_text(rle: Mapping[str, Any]) -> RLE:
+    """An RLE of pycocotools, whose counts are bytes, as JSON files hold it."""
+    return RLE(size=[int(side) for side in rle["size"]], counts=rle["counts"].decode("ascii"))
+
+
+def decode_masks(rles: list[RLE], size: tuple[int, int] = (0, 0)) -> NDArray[np.uint8]:
     """Decode RLEs of one size.
 
     Returns:
-        ``[N, H, W]`` uint8 with values 0 and 1 (``[0, 0, 0]`` for an empty list).
+        ``[N, H, W]`` uint8 with values 0 and 1 (``[0, *size]`` for an empty list).
     """
     if not rles:
-        return np.zeros((0, 0, 0), np.uint8)
+        return np.zeros((0, *size), np.uint8)
     return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
 
 
@@ -61,16 +65,16 @@ def empty_rle(height: int, width: int) -> RLE:
 
 def areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
     """Areas of RLEs in pixels: ``[N]`` int64."""
-    # One at a time: pycocotools 2.0.11 overflows on lists of 256 and more under numpy 2.
-    return np.array([int(coco_mask.area(rle)) for rle in rles], np.int64)
+    chunks = [np.asarray(coco_mask.area(list(rles[i : i + _CHUNK]))) for i in range(0, len(rles), _CHUNK)]
+    return np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
 
 
 def rle_boxes(rles: Sequence[RLE]) -> NDArray[np.float64]:
     """Tight boxes of RLEs: ``[N, 4]`` float64 (x0, y0, x1, y1) in pixels, end exclusive; NaN where a mask is empty."""
     boxes = np.full((len(rles), 4), np.nan)
     shown = np.flatnonzero(areas(rles))
-    for begin in range(0, len(shown), _BOX_CHUNK):
-        chunk = shown[begin : begin + _BOX_CHUNK]
+    for begin in range(0, len(shown), _CHUNK):
+        chunk = shown[begin : begin + _CHUNK]
         boxes[chunk] = coco_mask.toBbox([rles[t] for t in chunk])
     boxes[:, 2:] += boxes[:, :2]
     return boxes

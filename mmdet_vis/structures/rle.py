@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.structures import RLE
+from mmdet_vis.structures.masks import RLE, areas, as_text
 
 # A compressed run is a base-32 number, least significant digit first, one character per digit starting at "0"; all
 # but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
@@ -29,7 +29,8 @@ _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in th
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
 MAX_OUTSIDE = 10
 """Sides of the frame that a point of a polygon may lie away from its corner."""
-_AREA_CHUNK = 255  # pycocotools 2.0.11 with numpy 2 raises OverflowError for longer lists.
+
+mask_areas = areas
 
 
 class InvalidMaskError(ValueError):
@@ -98,7 +99,7 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
         raise InvalidMaskError(0, "has counts that are neither a string nor a list of whole numbers from 0")
     if sum(counts) != height * width:
         raise InvalidMaskError(0, f"has runs of {str(sum(counts))[:20]} pixels, the frame has {height * width}")
-    return _as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
+    return as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))
 
 
 def is_flat_polygon(segmentation: Any) -> bool:
@@ -114,11 +115,20 @@ def _from_polygons(polygons: list[Any], height: int, width: int) -> RLE:
         most = MAX_OUTSIDE * max(height, width)
         if not all(isinstance(value, (int, float)) and abs(value) <= most for value in polygon):
             raise InvalidMaskError(0, "has a polygon with points that are not finite, or far outside the frame")
-    return _as_text(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
+    return as_text(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
 
 
-def _as_text(rle: dict[str, Any]) -> RLE:
-    return RLE(size=[int(side) for side in rle["size"]], counts=rle["counts"].decode("ascii"))
+def checked_rle(segmentation: Any, height: int, width: int) -> RLE | None:
+    """:func:`to_rle`, its runs checked, too: what comes out is safe to decode.
+
+    Raises:
+        InvalidMaskError: it is not a mask of this size.
+    """
+    rle = to_rle(segmentation, height, width)
+    if rle is not None:
+        check_characters([rle["counts"]])
+        check_runs([rle])
+    return rle
 
 
 def check_characters(counts: Sequence[str]) -> None:
@@ -161,12 +171,6 @@ def check_runs(rles: Sequence[RLE]) -> None:
             if smallest[index] < 0:
                 raise InvalidMaskError(begin + index, "has a run of negative length")
             raise InvalidMaskError(begin + index, f"has runs of {totals[index]} pixels, the frame has {pixels}")
-
-
-def mask_areas(rles: Sequence[RLE]) -> NDArray[np.int64]:
-    """Areas of checked RLEs in pixels: ``[N]`` int64."""
-    chunks = [np.asarray(coco_mask.area(list(rles[i : i + _AREA_CHUNK]))) for i in range(0, len(rles), _AREA_CHUNK)]
-    return np.concatenate(chunks).astype(np.int64) if chunks else np.zeros(0, np.int64)
 
 
 def shift_right(rles: Sequence[RLE], frames: Sequence[int]) -> list[RLE]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdet_vis.structures import RLE, decode_masks, encode_masks
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, mask_areas, shift_right, to_rle
+from mmdet_vis.structures import RLE, areas, decode_masks, encode_masks
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, shift_right, to_rle
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -39,7 +39,7 @@ def test_real_masks_pass(masks: list[tuple[int, float]], height: int) -> None:
     rles = encode_masks(drawn.astype(np.uint8))
     check_characters([r["counts"] for r in rles])
     check_runs(rles)
-    np.testing.assert_array_equal(mask_areas(rles), drawn.sum(axis=(1, 2)))
+    np.testing.assert_array_equal(areas(rles), drawn.sum(axis=(1, 2)))
 
 
 @given(st.lists(st.lists(st.integers(-50, 5000), min_size=1, max_size=9), min_size=1, max_size=12))
@@ -108,8 +108,8 @@ def test_shifting_puts_empty_frames_before_a_mask(masks: list[tuple[int, float, 
 
 
 def test_more_areas_than_pycocotools_takes_at_once() -> None:
-    assert mask_areas([rle([n % 50, 10, 90 - n % 50]) for n in range(700)]).tolist() == [10] * 700
-    assert mask_areas([]).tolist() == []
+    assert areas([rle([n % 50, 10, 90 - n % 50]) for n in range(700)]).tolist() == [10] * 700
+    assert areas([]).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, checked_rle
 
 _TOLERANCE = 1.0  # pixels by which a box may leave the frame: tools round, and some count both borders
 
@@ -30,16 +30,11 @@ def check_masks(segmentations: list[Any], height: int, width: int) -> tuple[list
     masks: list[RLE | None] = []
     faults: list[Fault] = []
     for frame, segmentation in enumerate(segmentations):
-        rle = None
         try:
-            rle = to_rle(segmentation, height, width)
-            if rle is not None:
-                check_characters([rle["counts"]])
-                check_runs([rle])
+            masks.append(checked_rle(segmentation, height, width))
         except InvalidMaskError as error:
-            rle = None
+            masks.append(None)
             faults.append((frame, error.reason))
-        masks.append(rle)
     return masks, faults
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.clips.raw import RawClip, RawFrame, drop_remains, has_common_object, mask_boxes
+from mmdet_vis.data.clips.raw import RawClip, RawFrame, drop_remains, has_common_object, tight_boxes
 from mmdet_vis.data.clips.view_warp import affine, pixel_grid, smooth_field
 
 # Share of its frame that an object to paste takes at least, and share of its pixels that hang together.
@@ -194,10 +194,10 @@ def _compose(
         below[:] = np.rint(below * (1 - opacity) + pixels * opacity).astype(np.uint8)
         covered = (region & hard).any(axis=(1, 2))
         region *= 1 - hard
-        boxes[covered] = mask_boxes(frame.masks[covered])
+        boxes[covered] = tight_boxes(frame.masks[covered])
         frame.boxes = boxes
         mask[0, y1:y2, x1:x2] = hard
-    frame.boxes = np.concatenate([frame.boxes, mask_boxes(mask)])
+    frame.boxes = np.concatenate([frame.boxes, tight_boxes(mask)])
     frame.masks = np.concatenate([frame.masks, mask])
     frame.labels = np.append(frame.labels, np.int64(cutout.label))
     frame.ids = np.append(frame.ids, np.int64(number))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.errors import SourceError, UserError
+from mmdet_vis.structures import decode_masks
+from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.clip import FrameTargets, TrainingClip
+from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
 
 class BrokenSampleError(UserError):
@@ -80,14 +84,32 @@ def _targets(frame: RawFrame) -> FrameTargets:
     return FrameTargets(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
 
-def mask_boxes(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
+def tight_boxes(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Tight inclusive boxes of masks ``[N, h, w]``: ``[N, 4]`` float32, zeros where a mask is empty."""
-    boxes = np.zeros((len(masks), 4), np.float32)
-    for box, mask in zip(boxes, masks, strict=True):
-        x, y, width, height = cv2.boundingRect(mask)
-        if width:
-            box[:] = x, y, x + width - 1, y + height - 1
-    return boxes
+    return mask_boxes(torch.from_numpy(masks != 0), margin=0)[0].numpy()
+
+
+def decode_segmentations(objects: Iterable[tuple[str, Any]], size: tuple[int, int], file: Path) -> NDArray[np.uint8]:
+    """Masks ``[N, h, w]`` uint8, 0 or 1, of the segmentations of an annotation file.
+
+    Args:
+        objects: what messages call each, and its segmentation.
+        size: (height, width) of the image.
+        file: the image.
+
+    Raises:
+        BrokenSampleError: one is missing, or is no mask of this size.
+    """
+    rles = []
+    for name, segmentation in objects:
+        try:
+            rle = checked_rle(segmentation, *size)
+        except InvalidMaskError as error:
+            raise BrokenSampleError(str(file), f"{name} has a mask that {error.reason}") from None
+        if rle is None:
+            raise BrokenSampleError(str(file), f"{name} has a box but no mask")
+        rles.append(rle)
+    return decode_masks(rles, size)
 
 
 def read_image(file: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -143,7 +165,7 @@ def drop_remains(clip: RawClip, min_pixels: int) -> None:
     seen = np.concatenate([frame.ids[area >= min_pixels] for frame, area in zip(clip.frames, areas, strict=True)])
     for frame, area in zip(clip.frames, areas, strict=True):
         remains = (area > 0) & (area < min_pixels)
-        frame.ignored = np.concatenate([frame.ignored, mask_boxes(frame.masks[remains])])
+        frame.ignored = np.concatenate([frame.ignored, tight_boxes(frame.masks[remains])])
         gone = area < min_pixels
         if gone.any():
             frame.masks = frame.masks * ~gone[:, None, None]

@@ -20,7 +20,7 @@ from mmdet_vis.data.clips.raw import (
     RawFrame,
     drop_remains,
     has_common_object,
-    mask_boxes,
+    tight_boxes,
 )
 from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
@@ -163,7 +163,7 @@ def _view(
     for mask, out in zip(masks, warped, strict=True):
         cv2.remap(mask, nearest, None, cv2.INTER_NEAREST, dst=out, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     labels = np.array([item.label for item in objects], np.int64)
-    boxes, taught = mask_boxes(warped), labels > 0
+    boxes, taught = tight_boxes(warped), labels > 0
     return RawFrame(
         image=np.asarray(pixels, np.uint8),
         boxes=boxes[taught],

@@ -11,13 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
-from mmdet_vis.data.clips.raw import BrokenSampleError
-from mmdet_vis.data.clips.tracks import checked_rle
+from mmdet_vis.data.clips.raw import decode_segmentations
 from mmdet_vis.data.sources import is_inside
 from mmdet_vis.errors import ConfigError, DatasetError
-from mmdet_vis.structures.rle import InvalidMaskError
 
 MOST_REPEATS = 4
 """A class of which there is one image is not learnt by showing that image a hundred times."""
@@ -129,18 +126,7 @@ def decode_objects(still: Still, objects: Sequence[StillObject]) -> NDArray[np.u
     Raises:
         BrokenSampleError: one of them is broken.
     """
-    rles = []
-    for item in objects:
-        try:
-            rle = checked_rle(item.segmentation, still.size)
-        except InvalidMaskError as error:
-            raise BrokenSampleError(str(still.file), f"has an object with a mask that {error.reason}") from None
-        if rle is None:
-            raise BrokenSampleError(str(still.file), "has an object with a box but no mask")
-        rles.append(rle)
-    if not rles:
-        return np.zeros((0, *still.size), np.uint8)
-    return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
+    return decode_segmentations((("an object", item.segmentation) for item in objects), still.size, still.file)
 
 
 def map_categories(

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.data.clips.raw import BrokenSampleError
+from mmdet_vis.data.clips.raw import decode_segmentations
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
+from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
 
 def reference_frames(visible: NDArray[np.bool_], labels: NDArray[np.int64], current: int) -> NDArray[np.int64]:
@@ -149,25 +148,12 @@ def read_track(entry: dict[str, Any], number: int, label: int, size: tuple[int, 
 def _measure(segmentation: Any, size: tuple[int, int]) -> tuple[list[float] | None, float]:
     """Box ``[x, y, w, h]`` and area of a mask; a broken one counts as not visible."""
     try:
-        rle = checked_rle(segmentation, size)
+        rle = checked_rle(segmentation, *size)
     except InvalidMaskError:
         return None, 0.0
     if rle is None:
         return None, 0.0
     return coco_mask.toBbox(rle).tolist(), float(coco_mask.area(rle))
-
-
-def checked_rle(segmentation: Any, size: tuple[int, int]) -> RLE | None:
-    """A segmentation of a file as an RLE that is safe to decode; None for none.
-
-    Raises:
-        InvalidMaskError: it is not a mask of this size.
-    """
-    rle = to_rle(segmentation, *size)
-    if rle is not None:
-        check_characters([rle["counts"]])
-        check_runs([rle])
-    return rle
 
 
 def decode_tracks(tracks: list[Track], frame: int, size: tuple[int, int], file: Path) -> NDArray[np.uint8]:
@@ -176,12 +162,4 @@ def decode_tracks(tracks: list[Track], frame: int, size: tuple[int, int], file: 
     Raises:
         BrokenSampleError: one of them is broken; ``file`` is the frame's image.
     """
-    rles = []
-    for track in tracks:
-        try:
-            rles.append(checked_rle(json.loads(track.segmentations[frame]), size))
-        except InvalidMaskError as error:
-            raise BrokenSampleError(str(file), f"object {track.id} has a mask that {error.reason}") from None
-    if not rles:
-        return np.zeros((0, *size), np.uint8)
-    return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
+    return decode_segmentations(((f"object {t.id}", json.loads(t.segmentations[frame])) for t in tracks), size, file)
