@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model, segment_video
-from mmdet_vis.commands.arguments import PRECISIONS, OptionAction, positive
+from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.commands.arguments import OptionAction, positive
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation.davis.best_match import ClipScore, read_masks, score_clip

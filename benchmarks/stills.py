@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model, segment_video
-from mmdet_vis.commands.arguments import PRECISIONS, OptionAction, probability
+from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.commands.arguments import OptionAction, probability
 from mmdet_vis.config.load import load_config
 from mmdet_vis.data.datasets import VideoDataset, YTVISDataset
 from mmdet_vis.data.formats.ytvis_results import sequence_annotations

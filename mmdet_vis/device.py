@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 
+from mmdet_vis.choices import PRECISIONS
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 
-PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = "mmdet_vis"
 LAYERS = (
-    "errors version",
+    "errors version choices",
     "structures",
     "files ops progress registry",
     "visualization models",

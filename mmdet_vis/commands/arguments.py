@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmdet_vis.choices import FORMATS
+
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-FORMATS = ("json", "overlay", "video", "png")
-PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 
 
 CONFIG_HELP = "config file, or the name of one that comes with the program: `mmdet-vis configs` lists them"

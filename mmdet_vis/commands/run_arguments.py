@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import PRECISIONS, formats, positive, probability, seconds
+from mmdet_vis.choices import PRECISIONS, PROFILES
+from mmdet_vis.commands.arguments import formats, positive, probability, seconds
 
 STREAM_SOURCE = (
     "a camera's number (0), an address (rtsp://..., http://...), - for a video on standard input (matroska, mpegts, "
@@ -74,7 +75,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--profile",
         default="exact",
-        choices=("exact", "fast"),
+        choices=PROFILES,
         help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
     )
     engine.add_argument(

@@ -110,13 +110,13 @@ def run(args: argparse.Namespace) -> int:
 def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment the videos of a folder."""
     from mmdet_vis.api import load_model
+    from mmdet_vis.choices import DEFAULT_FORMATS
     from mmdet_vis.config.settings import build_settings
     from mmdet_vis.data.sources import find_inputs
     from mmdet_vis.device import parse_bytes
     from mmdet_vis.files.lock import RunLock
     from mmdet_vis.run.inputs import EXIT_SOME_FAILED, check_places, describe, find_places, inputs_identity, run_inputs
     from mmdet_vis.run.inputs_store import InputsStore
-    from mmdet_vis.run.options import DEFAULT_FORMATS
 
     # What can be wrong with the arguments should show before the model is loaded.
     options.formats = options.formats or DEFAULT_FORMATS
@@ -141,12 +141,13 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     import sys
 
     from mmdet_vis.api import load_model
+    from mmdet_vis.choices import STREAM_FORMATS
     from mmdet_vis.config.settings import build_settings
     from mmdet_vis.device import parse_bytes
     from mmdet_vis.files.atomic import remove_unfinished
     from mmdet_vis.files.lock import RunLock
     from mmdet_vis.streaming import StreamReader
-    from mmdet_vis.streaming.run import FORMATS, describe_stream, run_stream, stream_places
+    from mmdet_vis.streaming.run import describe_stream, run_stream, stream_places
     from mmdet_vis.streaming.segment import check_window
     from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
 
@@ -157,7 +158,9 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     with StopSignals() as stop, RunLock(args.save_dir):
         source = StreamReader(args.stream, args.timeout, args.window - args.overlap, stop)
         remove_unfinished([args.save_dir])
-        places = stream_places(source.name, args.stream, args.save_dir, options.formats or FORMATS, args.overwrite)
+        places = stream_places(
+            source.name, args.stream, args.save_dir, options.formats or STREAM_FORMATS, args.overwrite
+        )
         with source:
             model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
             summary = run_stream(model, source, places, args.window, args.overlap, options, stop)

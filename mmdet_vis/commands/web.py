@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.commands.arguments import CONFIG_HELP, PRECISIONS, WEIGHTS_HELP, positive, seconds, weights
+from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.commands.arguments import CONFIG_HELP, WEIGHTS_HELP, positive, seconds, weights
 from mmdet_vis.errors import UserError
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
+from mmdet_vis.choices import PROFILES
 from mmdet_vis.config.check import check_propose_reduce
 from mmdet_vis.config.load import build
 from mmdet_vis.errors import ConfigError, option
@@ -15,7 +16,6 @@ from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduce
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS, file_of
 
-PROFILES = ("exact", "fast")
 SKIP_COVERED_IOU = 0.7
 """Overlap at which the fast profile takes a detection for an object that it already has."""
 

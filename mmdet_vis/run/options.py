@@ -6,13 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.structures import VideoResult
-
-FORMATS = ("json", "overlay", "video", "png")
-
-
-DEFAULT_FORMATS = ("json", "overlay", "video")
 
 
 @dataclass
@@ -24,7 +20,7 @@ class RunOptions:
         score_thr: lowest score of an entry of ``results.json``.
         show_thr: lowest score of a sequence that is drawn.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
-        formats: of :data:`FORMATS`.
+        formats: of :data:`~mmdet_vis.choices.FORMATS`.
     """
 
     key_num: int | None = None

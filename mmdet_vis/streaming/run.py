@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.progress import TextColumn, TimeElapsedColumn
 
 from mmdet_vis.api import VISModel
+from mmdet_vis.choices import STREAM_FORMATS
 from mmdet_vis.errors import ConfigError, OutputError, SourceError
 from mmdet_vis.files.atomic import check_outputs
 from mmdet_vis.progress import bars
@@ -26,7 +27,6 @@ from mmdet_vis.visualization.tags import tag_text
 
 _LOGGER = logging.getLogger(__name__)
 
-FORMATS = ("json", "video")
 _SUFFIXES = {"json": ".jsonl", "video": ".mp4"}
 
 
@@ -60,8 +60,8 @@ def stream_places(name: str, source: str, save_dir: Path, formats: Sequence[str]
             recording of a live stream cannot be made again.
     """
     for kind in formats:
-        if kind not in FORMATS:
-            raise ConfigError(f"--format {kind} is not for --stream, which writes {' and '.join(FORMATS)}")
+        if kind not in STREAM_FORMATS:
+            raise ConfigError(f"--format {kind} is not for --stream, which writes {' and '.join(STREAM_FORMATS)}")
     places = {kind: save_dir / f"{name}{_SUFFIXES[kind]}" for kind in formats}
     check_outputs(places.values(), [Path(source)])
     for place in places.values():

@@ -11,6 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mmdet_vis.choices import PROFILES
 from mmdet_vis.errors import UserError
 from mmdet_vis.visualization.overlay import SHOW_SCORE_THR
 from mmdet_vis.webui.job import JobOptions, JobResult
@@ -88,7 +89,7 @@ def _options(limits: Limits, key_num: int | None, precisions: Sequence[str], pre
             keys = gr.Slider(1, max(20, key_num or 1), value=key_num or 1, step=1, label="Key frames", visible=own)
             score = gr.Slider(0, 1, value=SHOW_SCORE_THR, step=0.01, label="Score threshold", elem_id="score")
         with gr.Row():
-            profile = gr.Radio(["exact", "fast"], value="exact", label="Profile", visible=own)
+            profile = gr.Radio(list(PROFILES), value="exact", label="Profile", visible=own)
             number = gr.Dropdown(list(precisions), value=precision, label="Precision")
         with gr.Row():
             frames = gr.Number(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.choices import CPU_PRECISIONS, PRECISIONS
 from mmdet_vis.config.settings import build_settings
 from mmdet_vis.errors import UserError, is_out_of_memory
 from mmdet_vis.propose_reduce import ProposeReduceSettings
@@ -120,10 +121,6 @@ class Runner:
         return " ".join(text.split())
 
 
-GPU_PRECISIONS = ("auto", "float32", "tf32", "bfloat16", "float16")
-CPU_PRECISIONS = ("auto", "float32", "bfloat16")
-
-
 class ModelStore:
     """Loads the model once, and again when another precision is asked for; one is in memory at a time.
 
@@ -153,7 +150,7 @@ class ModelStore:
     @property
     def precisions(self) -> tuple[str, ...]:
         """What the device can do."""
-        return GPU_PRECISIONS if self._model.device.type == "cuda" else CPU_PRECISIONS
+        return PRECISIONS if self._model.device.type == "cuda" else CPU_PRECISIONS
 
     @property
     def key_num(self) -> int | None:

@@ -146,6 +146,6 @@ def test_precision_of_a_job(models, runner, clip):
     assert "float32" in runner.run("a", clip, OPTIONS, "float32", ignore).summary
     assert "bfloat16" in runner.run("a", clip, OPTIONS, "bfloat16", ignore).summary
     assert "float32" in runner.run("a", clip, OPTIONS, "float32", ignore).summary
-    assert models.precisions == ("auto", "float32", "bfloat16")
+    assert models.precisions == ("float32", "bfloat16", "auto")
     assert models.key_num == 3
     assert models.describe() == "3 categories: cat, dog, bird. Runs on cpu."
