@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.structures.masks import RLE, areas, as_text
+from mmdet_vis.structures.masks import RLE, as_text
 
 # A compressed run is a base-32 number, least significant digit first, one character per digit starting at "0"; all
 # but the last digit carry the continuation flag 32, and bit 16 of the last one is the sign.
@@ -29,8 +29,6 @@ _RUNS_CHUNK = 512  # strings at a time: the arrays of their runs then stay in th
 _BAD_CHARACTERS = "has characters that no compressed RLE contains"
 MAX_OUTSIDE = 10
 """Sides of the frame that a point of a polygon may lie away from its corner."""
-
-mask_areas = areas
 
 
 class InvalidMaskError(ValueError):
@@ -126,9 +124,18 @@ def checked_rle(segmentation: Any, height: int, width: int) -> RLE | None:
     """
     rle = to_rle(segmentation, height, width)
     if rle is not None:
-        check_characters([rle["counts"]])
-        check_runs([rle])
+        check_rles([rle])
     return rle
+
+
+def check_rles(rles: Sequence[RLE]) -> None:
+    """Check that compressed RLEs of one size are safe to decode: :func:`check_characters` and :func:`check_runs`.
+
+    Raises:
+        InvalidMaskError: for the first one of which either fails.
+    """
+    check_characters([rle["counts"] for rle in rles])
+    check_runs(rles)
 
 
 def check_characters(counts: Sequence[str]) -> None:

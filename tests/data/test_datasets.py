@@ -160,7 +160,7 @@ def test_a_link_to_the_frames_and_null_annotations_do(tmp_path: Path) -> None:
         (lambda c: c["videos"][0].update(length=4), "video 0 has length 4 but 3 file_names"),
         (lambda c: c["videos"][0].update(id=8), "two videos have id 8"),
         (lambda c: c["videos"][0].update(height=0), "video 0 has height 0"),
-        (lambda c: c["categories"][0].pop("id"), "category 0 has no whole number 'id'"),
+        (lambda c: c["categories"][0].pop("id"), "category 0 has id None, not a whole number"),
     ],
 )
 def test_a_broken_file_is_named_with_the_entry(tmp_path: Path, edit: Any, message: str) -> None:

@@ -15,7 +15,7 @@ from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, 
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.json_files import fields, load_annotations
 from mmdet_vis.data.formats.orientation import TURNED, orientation
 from mmdet_vis.data.formats.ytvis import frame_files
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
@@ -163,14 +163,11 @@ def _check(
 
 def _integers(entry: Any, keys: Sequence[str], label: str, report: DatasetReport) -> list[int] | None:
     """Whole numbers of an entry; None, and a problem, if one is missing."""
-    if not isinstance(entry, dict):
-        report.add("bad entries", f"{label} is not an object {{...}}")
+    try:
+        return fields(entry, dict.fromkeys(keys, int), label)
+    except DatasetError as error:
+        report.add("bad entries", str(error))
         return None
-    wrong = [key for key in keys if type(entry.get(key)) is not int]
-    if wrong:
-        report.add("bad entries", f"{label} has {wrong[0]} {entry.get(wrong[0])!r:.40}, not a whole number")
-        return None
-    return [entry[key] for key in keys]
 
 
 def _check_category(entry: Any, label: str, report: DatasetReport) -> None:

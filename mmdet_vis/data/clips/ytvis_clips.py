@@ -19,7 +19,7 @@ from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
 from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.ytvis import Annotations, Video, frame_files, index_videos, is_id
+from mmdet_vis.data.formats.ytvis import Annotations, Video, check_ids, frame_files, index_videos
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
 
@@ -154,16 +154,9 @@ def _by_video(
         raise DatasetError(f"{file} has no list 'annotations': train on a file that has objects")
     entries: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for position, entry in enumerate(annotations):
-        if (
-            not isinstance(entry, dict)
-            or not is_id(entry.get("video_id"), index.videos)
-            or not is_id(entry.get("category_id"), index.categories)
-        ):
-            raise DatasetError(
-                f"{file}: annotation {position} is of no video or category of the file: correct the file"
-            )
+        video_id = check_ids(entry, index, f"{file}: annotation {position}")
         if entry["category_id"] in labels:
-            entries[entry["video_id"]].append((position, entry))
+            entries[video_id].append((position, entry))
     return entries
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.shapes import check_frame_size
-from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import mask_areas
+from mmdet_vis.structures import RLE, areas
 
 
 @dataclass
@@ -145,9 +144,8 @@ class AnnotatedVideos:
         score: float | None = None,
     ) -> None:
         """Add an object; one that no mask shows is left out and counted. Empty masks become None."""
-        present = [frame for frame, rle in enumerate(masks) if rle is not None]
-        areas = mask_areas([masks[frame] for frame in present])  # type: ignore[misc]
-        visible = {frame for frame, area in zip(present, areas, strict=True) if area}
+        present = {frame: rle for frame, rle in enumerate(masks) if rle is not None}
+        visible = {frame for frame, area in zip(present, areas(list(present.values())), strict=True) if area}
         if not visible:
             self.notes.left_out["objects without a pixel"] += 1
             return

@@ -11,13 +11,13 @@ from typing import Any
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos, Notes
 from mmdet_vis.data.formats.coco_videos import Image, group_videos
 from mmdet_vis.data.formats.frame_files import image_size
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.json_files import fields, load_annotations
 from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
 from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, is_flat_polygon, to_rle
+from mmdet_vis.structures.rle import InvalidMaskError, checked_rle, is_flat_polygon
 
 TRACK_KEYS = ("track_id", "instance_id")
 """Of an annotation or its ``attributes`` (CVAT): what is the same in all frames of an object."""
@@ -109,7 +109,7 @@ def _add_annotation(
     tracked: bool,
     label: str,
 ) -> None:
-    _fields(annotation, {"category_id": int}, label)
+    fields(annotation, {"category_id": int}, label)
     image_id = annotation.get("image_id")
     if not isinstance(image_id, Hashable) or image_id not in places or annotation["category_id"] not in categories:
         raise DatasetError(f"{label} has an image_id or category_id that does not exist: correct the file")
@@ -152,7 +152,7 @@ def _is_brushed(annotation: dict[str, Any]) -> bool:
 def _read_categories(found: AnnotatedVideos, categories: list[Any], path: Path) -> dict[Any, str]:
     known: dict[Any, str] = {}
     for position, entry in enumerate(categories):
-        category_id, name = _fields(entry, {"id": int, "name": str}, f"{path}: category {position}")
+        category_id, name = fields(entry, {"id": int, "name": str}, f"{path}: category {position}")
         if category_id in known or name in known.values():
             raise DatasetError(f"{path}: category {position} has the id or name of another: correct the file")
         known[category_id] = name
@@ -164,7 +164,7 @@ def _images(entries: list[Any], folder: Path | None, path: Path) -> Iterator[Ima
     known: set[Hashable] = set()
     for position, entry in enumerate(entries):
         label = f"{path}: image {position}"
-        _fields(entry, {"file_name": str}, label)
+        fields(entry, {"file_name": str}, label)
         number = entry.get("id")
         if type(number) not in (int, str) or number in known:
             raise DatasetError(f"{label} has id {number!r:.40}, none or one that another image has: correct the file")
@@ -179,17 +179,6 @@ def _images(entries: list[Any], folder: Path | None, path: Path) -> Iterator[Ima
             raise DatasetError(f"{label} has no height and width: correct the file, or give the folder of the images")
         check_frame_size(height, width, label)
         yield Image(number, file, height, width, entry)
-
-
-def _fields(entry: Any, types: dict[str, type], label: str) -> list[Any]:
-    """Values of an entry's keys, checked for their types."""
-    if not isinstance(entry, dict):
-        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
-    for key, kind in types.items():
-        if type(entry.get(key)) is not kind:
-            what = "whole number" if kind is int else "text"
-            raise DatasetError(f"{label} has {key} {entry.get(key)!r:.40}, not a {what}: correct the file")
-    return [entry[key] for key in types]
 
 
 def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:
@@ -207,10 +196,6 @@ def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:
 
 def _mask(segmentation: Any, height: int, width: int, label: str) -> RLE | None:
     try:
-        rle = to_rle(segmentation, height, width)
-        if rle is not None:
-            check_characters([rle["counts"]])
-            check_runs([rle])
+        return checked_rle(segmentation, height, width)
     except InvalidMaskError as error:
         raise DatasetError(f"{label} has a segmentation that {error.reason}: correct the file") from None
-    return rle

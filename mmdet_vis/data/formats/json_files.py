@@ -7,7 +7,7 @@ import json
 import logging
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,26 @@ def read_results_json(path: str | Path) -> Any:
     except ZIP_ERRORS as error:
         raise ResultsError(f"cannot read {RESULTS_MEMBER} in {path} ({error}): write the zip again") from error
     return _parse(data, f"{RESULTS_MEMBER} in {path}", ResultsError)
+
+
+def fields(entry: Any, types: Mapping[str, type], label: str) -> list[Any]:
+    """Values of an entry of a list in an annotation file, of exactly these types (True is no whole number).
+
+    Args:
+        entry: what the list holds.
+        types: by key.
+        label: what messages call the entry.
+
+    Raises:
+        DatasetError: it is no object, or a key is missing or has a value of another type.
+    """
+    if not isinstance(entry, dict):
+        raise DatasetError(f"{label} is not an object {{...}}: correct the file")
+    for key, kind in types.items():
+        if type(entry.get(key)) is not kind:
+            what = "whole number" if kind is int else "text"
+            raise DatasetError(f"{label} has {key} {entry.get(key)!r:.40}, not a {what}: correct the file")
+    return [entry[key] for key in types]
 
 
 def _read(path: str | Path, error_type: type[UserError], max_bytes: int | None = None) -> bytes:

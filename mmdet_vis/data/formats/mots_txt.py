@@ -17,7 +17,7 @@ from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs
+from mmdet_vis.structures.rle import InvalidMaskError, check_rles
 
 FOLDER = "instances_txt"
 MAX_FRAMES = 10**6
@@ -121,8 +121,7 @@ def _read(file: Path) -> _File:
         content.masks.setdefault((track, label), defaultdict(list))[frame].append(rle)
         content.first, content.last = min(content.first, frame), max(content.last, frame)
     try:
-        check_characters([rle["counts"] for rle in rles])
-        check_runs(rles)
+        check_rles(rles)
     except InvalidMaskError as error:
         raise DatasetError(f"{file}: mask {error.index + 1} {error.reason}: correct the file") from None
     return content

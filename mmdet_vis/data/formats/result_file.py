@@ -16,7 +16,7 @@ from mmdet_vis.data.sources import is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.files.atomic import atomic_stream
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, empty_rle
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs
+from mmdet_vis.structures.rle import InvalidMaskError, check_rles
 
 _Result = TypeVar("_Result", bound=VideoResult)
 
@@ -175,8 +175,7 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
     )
     masks = [RLE(size=list(size), counts=empty["counts"] if text is None else text) for text in counts]
     try:
-        check_characters([rle["counts"] for rle in masks])
-        check_runs(masks)
+        check_rles(masks)
     except InvalidMaskError as error:
         reader.fail(f"the mask of frame {error.index} {error.reason}")
     return InstanceSequence(

@@ -13,7 +13,7 @@ from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, VideoResult
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rle
+from mmdet_vis.structures.rle import InvalidMaskError, check_rles, to_rle
 from mmdet_vis.structures.sequence import frame_stems
 
 RESULTS = "results.json"
@@ -172,8 +172,7 @@ def _masks(segmentations: list[Any], where: str) -> list[RLE | None]:
     try:
         rles = [to_rle(mask, *size) for mask in segmentations]
         present = [rle for rle in rles if rle is not None]
-        check_characters([rle["counts"] for rle in present])
-        check_runs(present)
+        check_rles(present)
     except InvalidMaskError as error:
         raise ResultsError(f"{where} has a mask that {error.reason}: give a results file") from None
     return rles

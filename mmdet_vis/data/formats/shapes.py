@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, encode_masks
+from mmdet_vis.structures.masks import as_text
 from mmdet_vis.structures.rle import MAX_OUTSIDE
 
 
@@ -28,8 +29,7 @@ def merge_masks(masks: Sequence[RLE]) -> RLE | None:
     """The union of masks of one size; None if there are none."""
     if len(masks) < 2:
         return masks[0] if masks else None
-    merged = coco_mask.merge(list(masks))
-    return RLE(size=[int(side) for side in merged["size"]], counts=merged["counts"].decode("ascii"))
+    return as_text(coco_mask.merge(list(masks)))
 
 
 def polygon_points(points: object, height: int, width: int) -> NDArray[np.float64]:
@@ -57,8 +57,7 @@ def polygon_mask(points: object, height: int, width: int) -> RLE:
         DatasetError: see :func:`polygon_points`.
     """
     array = polygon_points(points, height, width)
-    rle = coco_mask.frPyObjects([array.ravel().tolist()], height, width)[0]
-    return RLE(size=[height, width], counts=rle["counts"].decode("ascii"))
+    return as_text(coco_mask.frPyObjects([array.ravel().tolist()], height, width)[0])
 
 
 def box_mask(pixels: NDArray[np.uint8], left: int, top: int, height: int, width: int) -> RLE:

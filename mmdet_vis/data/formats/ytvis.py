@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.formats.json_files import fields
 from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, mask_areas, to_rles
+from mmdet_vis.structures import RLE, areas
+from mmdet_vis.structures.rle import InvalidMaskError, check_characters, check_runs, to_rles
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def index_annotations(annotations: Mapping[str, Any], name: str = "annotations")
     by_video: defaultdict[int, list[tuple[str, dict[str, Any], list[RLE | None]]]] = defaultdict(list)
     for position, annotation in enumerate(objects):
         label = f"{name}: annotation {position}"
-        by_video[_check_ids(annotation, index, label)].append(
+        by_video[check_ids(annotation, index, label)].append(
             (label, annotation, _read_masks(annotation, index.videos[annotation["video_id"]], label))
         )
     for video_id, items in by_video.items():
@@ -137,10 +138,9 @@ def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> A
         videos[video.id] = video
     categories = {}
     for position, entry in enumerate(annotations["categories"]):
-        if not isinstance(entry, dict) or not _is_int(entry.get("id")):
-            raise DatasetError(f"{name}: category {position} has no whole number 'id': correct the file")
-        if entry["id"] in categories:
-            raise DatasetError(f"{name}: two categories have id {entry['id']}: ids must be unique")
+        (number,) = fields(entry, {"id": int}, f"{name}: category {position}")
+        if number in categories:
+            raise DatasetError(f"{name}: two categories have id {number}: ids must be unique")
         categories[entry["id"]] = str(entry.get("name", entry["id"]))
     return Annotations(name, videos, categories)
 
@@ -217,8 +217,12 @@ def frame_files(entry: dict[str, Any], label: str) -> list[str]:
     return names
 
 
-def _check_ids(annotation: Any, index: Annotations, label: str) -> int:
-    """The video id of an annotation whose ids are known."""
+def check_ids(annotation: Any, index: Annotations, label: str) -> int:
+    """The video id of an entry of ``annotations``; ``label`` is what messages call it.
+
+    Raises:
+        DatasetError: it is no object, or no video or category has its ids.
+    """
     if not isinstance(annotation, dict):
         raise DatasetError(f"{label} is not an object {{...}}: correct the file")
     for key, known in (("video_id", index.videos), ("category_id", index.categories)):
@@ -251,14 +255,14 @@ def _ground_truth(annotation: dict[str, Any], masks: MaskSequence, label: str) -
     )
 
 
-def _average_area(areas: Any, masks: MaskSequence, label: str) -> float:
+def _average_area(stated: Any, masks: MaskSequence, label: str) -> float:
     """The official evaluator takes the areas of the file, which need not be those of the masks."""
-    if not isinstance(areas, list):
+    if not isinstance(stated, list):
         return masks.average_area
-    stated = [area for area in areas if area]
-    if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in stated):
+    shown = [area for area in stated if area]
+    if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in shown):
         raise DatasetError(f"{label} has areas that are not numbers of pixels: correct the file")
-    return float(np.mean(stated)) if stated else 0.0
+    return float(np.mean(shown)) if shown else 0.0
 
 
 def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[MaskSequence]:
@@ -270,17 +274,17 @@ def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[M
     flat = list(chain.from_iterable(sequences))
     places = [n for n, rle in enumerate(flat) if rle is not None]
     present = [rle for rle in flat if rle is not None]
-    areas = np.zeros(len(flat), np.int64)
+    sizes = np.zeros(len(flat), np.int64)
     try:
         check_characters([rle["counts"] for rle in present])
     except InvalidMaskError as error:
         n, frame = divmod(places[error.index], video.length)
         raise InvalidMaskError(n, f"has a mask for frame {frame} that {error.reason}") from None
-    areas[places] = mask_areas(present)
-    if areas.max(initial=0) > video.height * video.width:
-        n, frame = divmod(int(areas.argmax()), video.length)
+    sizes[places] = areas(present)
+    if sizes.max(initial=0) > video.height * video.width:
+        n, frame = divmod(int(sizes.argmax()), video.length)
         raise InvalidMaskError(n, f"has a mask for frame {frame} with more pixels than the frame")
-    rows = areas.reshape(len(sequences), video.length)
+    rows = sizes.reshape(len(sequences), video.length)
     averages = rows.sum(axis=1) / np.maximum(np.count_nonzero(rows, axis=1), 1)
     return [MaskSequence(*columns) for columns in zip(sequences, rows, averages.tolist(), strict=True)]
 

@@ -190,7 +190,7 @@ def test_categories_of_the_config_give_the_labels(root: Path) -> None:
     dataset = clips(root, categories=["bird", "Cat", "dog"])
     assert dataset[(3, 0)].current.labels.tolist() == [3, 2]
     with pytest.raises(DatasetError, match="it has dog"):
-        clips(root, categories=["cat", "bird"])
+        clips(root, categories=["cat", "bird"], other_categories="error")
 
 
 @pytest.mark.parametrize(

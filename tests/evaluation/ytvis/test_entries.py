@@ -108,7 +108,7 @@ def truncated_mask(annotations: dict[str, Any]) -> dict[str, Any]:
         (listed("videos", [{"id": 1, "height": 5, "width": 4}]), "video 0 has length None"),
         (listed("videos", example()["videos"][:1] * 2), "two videos have id 1"),
         (listed("categories", example()["categories"][:1] * 2), "two categories have id 1"),
-        (listed("categories", [{"name": "cat"}]), "category 0 has no whole number 'id'"),
+        (listed("categories", [{"name": "cat"}]), "category 0 has id None, not a whole number"),
         (listed("annotations", ["a"]), "annotation 0 is not an object"),
         (annotation_with("video_id", 9), "annotation 1 has video_id 9, which no video has"),
         (annotation_with("category_id", 9), "annotation 1 has category_id 9, which no category has"),

@@ -14,7 +14,6 @@ from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.check.check import check_davis, check_ytvis
 from mmdet_vis.data.clips import StillClips, YTVISClips
-from mmdet_vis.data.clips.tracks import checked_rle
 from mmdet_vis.data.converters.split import split_stills
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
 from mmdet_vis.data.formats import coco_json, cvat, index_pngs
@@ -23,7 +22,7 @@ from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations
 from mmdet_vis.structures import areas, decode_masks
-from mmdet_vis.structures.rle import InvalidMaskError, to_rles
+from mmdet_vis.structures.rle import InvalidMaskError, checked_rle, to_rles
 from tests.reliability.fuzzing.damage import damage_bytes, damage_json, dump_json
 from tests.reliability.fuzzing.reader import SPECIAL, Attempts, Reader, copy_tree, make_special
 from tests.reliability.fuzzing.templates import (
@@ -151,7 +150,7 @@ def read_rle(folder: Path) -> None:
     height, width = content["size"]
     masks = content["masks"]
     try:
-        checked = [checked_rle(mask, (height, width)) for mask in masks] if isinstance(masks, list) else []
+        checked = [checked_rle(mask, height, width) for mask in masks] if isinstance(masks, list) else []
         if isinstance(masks, list):
             to_rles(masks, height, width)
     except InvalidMaskError as error:
