@@ -12,12 +12,12 @@ from markdown_it.token import Token
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _SHELLS = ("", "sh", "bash", "console")
-_PROGRAMS = ("python", "python3", "sh", "torchrun", ".venv/bin/python")
+_PROGRAMS = ("mmdet-vis", "python", "python3", "sh", "torchrun", ".venv/bin/python")
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command of this project in a page: its script or module, relative to the repository, and its options."""
+    """A command of this project in a page: its script, its module or ``mmdet-vis NAME``, and its options."""
 
     page: str
     script: str
@@ -77,6 +77,9 @@ def _command(page: str, line: str) -> Command | None:
         words.pop(0)
     if not words or words[0] not in _PROGRAMS:
         return None
+    if words[0] == "mmdet-vis":
+        named = len(words) > 1 and re.fullmatch(r"[a-z-]+", words[1]) and not words[1].startswith("-")
+        return Command(page, f"mmdet-vis {words[1]}", _options(words[2:])) if named else None
     for index, word in enumerate(words[1:], 1):
         if word == "-m":
             module = words[index + 1] if index + 1 < len(words) else ""
