@@ -19,6 +19,14 @@ model = dict(
         rcnn=dict(num=48),
     ),
 )
+# Settings that go with the model, in every way in: a memory of four frames, what is covered is not carried again, and
+# parts inside a better object of their category are dropped.
+propose_reduce = dict(
+    memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=3),
+    skip_covered_iou=0.6,
+    always_skip_covered=True,
+    containment=dict(type="DropContained", inside_thr=0.9),
+)
 load_from = "pretrained/mobilenet_v2_coco_backbone.safetensors"
 train_cfg = dict(max_iters=1000)
 optim_wrapper = dict(
