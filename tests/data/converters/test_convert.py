@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmdet_vis.commands.convert import READABLE, WRITABLE
 from mmdet_vis.data.converters import FORMATS, ReadOptions, Selection, convert, read_annotations
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.identify import identify
@@ -232,6 +233,11 @@ def test_masks_of_stored_pictures_are_turned_by_exif(tmp_path: Path) -> None:
     assert (written["videos"][0]["height"], written["videos"][0]["width"]) == (W, H)
     assert written["annotations"][0]["bboxes"] == [[H - 9, 2, 6, 6]]
     assert np.sum(written["annotations"][0]["areas"]) == 36
+
+
+def test_the_command_offers_all_formats() -> None:
+    assert set(READABLE) == {name for name, entry in FORMATS.items() if entry.read}
+    assert set(WRITABLE) == set(WRITTEN)
 
 
 def test_the_command(tmp_path: Path, repository: Path) -> None:
