@@ -80,7 +80,7 @@ def test_errors_are_one_line_without_paths(runner, clip, capsys):
         (RuntimeError("CUDA out of memory"), "memory is not enough"),
     ],
 )
-def test_faults_of_the_program_end_the_job_only(runner, clip, monkeypatch, capsys, fault, words):
+def test_faults_of_the_program_end_the_job_only(runner, clip, monkeypatch, caplog, fault, words):
     def fail(*arguments):
         raise fault
 
@@ -88,7 +88,7 @@ def test_faults_of_the_program_end_the_job_only(runner, clip, monkeypatch, capsy
         patch.setattr(runner_module, "run_job", fail)
         with pytest.raises(UserError, match=words):
             runner.run("a", clip, OPTIONS, "float32", ignore)
-    assert ("boom" in capsys.readouterr().err) == ("boom" in str(fault))
+    assert ("boom" in caplog.text) == ("boom" in str(fault))
     assert runner.run("a", clip, OPTIONS, "float32", ignore).summary
 
 
