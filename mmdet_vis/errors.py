@@ -13,13 +13,12 @@ import errno
 import io
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import NoReturn
+
+from mmdet_vis.signals import end_on_signals, let_signals_kill
 
 EXIT_INTERRUPTED = 130
 """Of commands that Ctrl-C, SIGTERM or a closed terminal ended."""
@@ -140,16 +139,16 @@ def run_command(main: Callable[[], int | None]) -> None:
         # A name that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    _end_on_signals()
+    end_on_signals()
     try:
         status = main()
         if sys.stdout is not None:
             sys.stdout.flush()
-        _let_signals_kill()
+        let_signals_kill()
     except UserError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _let_signals_kill()
+        let_signals_kill()
         print("interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -181,26 +180,3 @@ def _fail(text: str, code: int) -> NoReturn:
 def _drop_output() -> None:
     """Send what is left for stdout, which cannot take it, nowhere: Python would complain when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _end_on_signals() -> None:
-    """Let SIGTERM (``kill``, a scheduler, a container that stops) and a closed terminal end the work as Ctrl-C does."""
-    # Processes that wait for each other in compiled code would not hear a Python handler.
-    alone = os.environ.get("WORLD_SIZE", "1") == "1"
-    if not alone or threading.current_thread() is not threading.main_thread():
-        return
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no terminals that hang up.
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _let_signals_kill() -> None:
-    """From here on nothing is left to save: a signal shows no traceback and does not wait for threads that hang."""
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)

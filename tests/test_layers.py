@@ -11,7 +11,8 @@ import pytest
 
 PACKAGE = "mmdet_vis"
 LAYERS = (
-    "errors version choices",
+    "signals version choices",
+    "errors",
     "structures",
     "files ops progress registry",
     "visualization models",

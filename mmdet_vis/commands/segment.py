@@ -144,12 +144,13 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.choices import STREAM_FORMATS
     from mmdet_vis.config.settings import build_settings
     from mmdet_vis.device import parse_bytes
+    from mmdet_vis.errors import EXIT_INTERRUPTED
     from mmdet_vis.files.atomic import remove_unfinished
     from mmdet_vis.files.lock import RunLock
+    from mmdet_vis.signals import StopSignals
     from mmdet_vis.streaming import StreamReader
     from mmdet_vis.streaming.run import describe_stream, run_stream, stream_places
     from mmdet_vis.streaming.segment import check_window
-    from mmdet_vis.streaming.signals import EXIT_INTERRUPTED, StopSignals
 
     check_window(args.window, args.overlap)
     config = read_config(args)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import platform
 import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+
+from filelock import lock_descriptor
 
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import ensure_writable_dir
@@ -18,6 +18,8 @@ from mmdet_vis.files.atomic import ensure_writable_dir
 NAME = ".lock"
 # What file systems answer that have no locks.
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+# Windows keeps others from reading the byte that is locked, the first one: the owner's name comes after it.
+_LOCKED = b"\n"
 # Those that this process holds.
 _held: weakref.WeakSet[RunLock] = weakref.WeakSet()
 
@@ -25,67 +27,67 @@ _held: weakref.WeakSet[RunLock] = weakref.WeakSet()
 class RunLock:
     """The right to write into a folder, for all processes of a run.
 
-    The first process takes it alone (:meth:`acquire`) and lets the others in (:meth:`share`), which then take it, too
-    (:meth:`join`): it is free again when the last of them has ended. The operating system does that, also after
-    SIGKILL. Processes that one of them forks, such as those that load data, do not have it: they may outlive it for
-    some seconds. The file tells others who has it; it stays behind if all processes are killed, and means nothing then.
+    The first process takes it (:meth:`acquire`); each of the others then takes a file of its own beside it
+    (:meth:`join`), and the folder is free again when the last of them has ended. The operating system does that, also
+    after SIGKILL. Processes that one of them forks, such as those that load data, do not have it: they may outlive it
+    for some seconds. The files tell others who has it; they stay behind if processes are killed, and mean nothing then.
 
     Args:
         folder: made by :meth:`acquire` if need be.
+        rank: number of this process in its run.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, rank: int = 0) -> None:
+        self.path = folder / (f"{NAME}-{rank}" if rank else NAME)
         self._descriptor: int | None = None
 
-    def acquire(self) -> None:
-        """Take the lock.
+    def acquire(self) -> str:
+        """Take the lock; returns the name of its owner for :meth:`join`.
 
         Raises:
             OutputError: another run has it, or the folder cannot be written.
         """
-        ensure_writable_dir(self.path.parent)
+        folder = ensure_writable_dir(self.path.parent)
+        owner = f"process {os.getpid()} on {platform.node()}"
         try:
-            self._acquire()
+            self._take(owner)
+            # The first process of another run may have ended before the others.
+            for path in sorted(folder.glob(f"{NAME}-*")) if self._descriptor is not None else ():
+                other = RunLock(folder)
+                other.path = path
+                other._take(owner)
+                other.release()
         except BaseException:  # also Ctrl-C and SIGTERM
             self.release()
             raise
+        return owner
 
-    def _acquire(self) -> None:
-        try:
-            while not self._lock(fcntl.LOCK_EX):  # The run before removed the file between open and lock.
-                pass
-            if self._descriptor is not None:
-                os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, f"process {os.getpid()} on {platform.node()}\n".encode(), 0)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise OutputError(f"cannot write {self.path}: it is a link; remove it") from error
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --save-dir") from error
+    def join(self, owner: str) -> None:
+        """Take the lock beside the first process.
 
-    def share(self) -> None:
-        """Let the other processes of this run in; other runs stay out.
+        Args:
+            owner: what :meth:`acquire` returned there.
 
         Raises:
-            OutputError: another run came in between, since this takes two steps.
+            OutputError: another run has come in between.
         """
-        if self._descriptor is not None:
-            self._flock(self._descriptor, fcntl.LOCK_SH)
-
-    def join(self) -> None:
-        """Take the lock beside the first process, which shared it.
-
-        Raises:
-            OutputError: another run has it.
-        """
-        self._lock(fcntl.LOCK_SH)
+        self._take(owner)
+        # In this order: another run says whose the folder is before it looks for files like this one.
+        with suppress(FileNotFoundError), open(self.path.with_name(NAME), "rb") as first:
+            first.seek(len(_LOCKED))
+            if (found := _decode(first.read(200))) not in ("", owner):
+                self.release()
+                raise self._in_use(found)
 
     def release(self) -> None:
-        """Give the lock back; the last process to do so removes the file."""
+        """Give the lock back, and remove its file."""
         if self._descriptor is None:
             return
         self._remove(self._descriptor)
         self.forget()
+        if os.name == "nt":  # There an open file cannot be removed.
+            with suppress(OSError):
+                self.path.unlink()
 
     def forget(self) -> None:
         """Close this process's copy; those of others keep the lock."""
@@ -98,17 +100,30 @@ class RunLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.release()
 
-    def _lock(self, kind: int) -> bool:
+    def _take(self, owner: str) -> None:
+        try:
+            while not self._lock():  # The run before removed the file between open and lock.
+                pass
+            if self._descriptor is not None:
+                os.ftruncate(self._descriptor, 0)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                os.write(self._descriptor, _LOCKED + f"{owner}\n".encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --save-dir") from error
+
+    def _lock(self) -> bool:
         """Lock the file; False if it is not the one of that name any more."""
         # A link is not followed: it would have the file that it names overwritten.
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        if self.path.is_symlink():
+            raise OutputError(f"cannot write {self.path}: it is a link; remove it")
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
         try:
-            self._flock(descriptor, kind)
+            if not lock_descriptor(descriptor, blocking=False):
+                os.lseek(descriptor, len(_LOCKED), os.SEEK_SET)
+                raise self._in_use(_decode(os.read(descriptor, 200)))
             if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
                 self._descriptor = descriptor
                 _held.add(self)
@@ -121,7 +136,8 @@ class RunLock:
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
-            print(f"warning: {self.path.parent} cannot be locked: start no second run there", file=sys.stderr)
+            if self.path.name == NAME:  # Once for all processes.
+                print(f"warning: {self.path.parent} cannot be locked: start no second run there", file=sys.stderr)
             self.path.unlink()
             return True
         finally:
@@ -132,19 +148,20 @@ class RunLock:
     def _remove(self, descriptor: int) -> None:
         """Remove the file unless another process has the lock, or the file of that name is another one by now."""
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+            if lock_descriptor(descriptor, blocking=False) and os.path.samestat(
+                os.fstat(descriptor), os.stat(self.path)
+            ):
                 self.path.unlink()
 
-    def _flock(self, descriptor: int, kind: int) -> None:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "a process that just began"
-            raise OutputError(
-                f"{self.path.parent} is in use by another run ({owner}): wait until it has ended, or use another "
-                "--save-dir"
-            ) from None
+    def _in_use(self, owner: str) -> OutputError:
+        return OutputError(
+            f"{self.path.parent} is in use by another run ({owner or 'a process that just began'}): wait until it has "
+            "ended, or use another --save-dir"
+        )
+
+
+def _decode(owner: bytes) -> str:
+    return owner.decode(errors="replace").strip()
 
 
 def _forget_all() -> None:
@@ -152,4 +169,5 @@ def _forget_all() -> None:
         lock.forget()
 
 
-os.register_at_fork(after_in_child=_forget_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.errors import SourceError, is_out_of_memory
 from mmdet_vis.files.atomic import ensure_writable_dir
-from mmdet_vis.files.lock import RunLock
 from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, run_identity
 from mmdet_vis.run.inputs import EXIT_SOME_FAILED
 from mmdet_vis.run.options import RunOptions
@@ -74,54 +72,50 @@ def run_dataset(run: DatasetRun) -> int:
         ResultsError, DatasetError: the results of all videos are there, but cannot be evaluated.
     """
     workers = Workers.from_environment()
-    lock = RunLock(run.save_dir)
-    try:
-        failed = _run_as(workers, run, lock)
-    finally:
-        lock.release()
+    failed = _run_as(workers, run)
     workers.disconnect()
     # The first process speaks for all: any other code would make torchrun report that process as broken, too.
     return EXIT_SOME_FAILED if failed and workers.rank == 0 else 0
 
 
-def _run_as(workers: Workers, run: DatasetRun, lock: RunLock) -> bool:
+def _run_as(workers: Workers, run: DatasetRun) -> bool:
     """What a process does of a run; returns whether there were videos that could not be read, in whichever process."""
     store = RunStore(run.save_dir)
     read = cache(lambda: _read(run))
 
     # What can be wrong with the arguments shows before a model is loaded, and once: the first process goes ahead.
-    def prepare() -> set[int]:
+    def check() -> dict[str, Any]:
         config, dataset, options = read()
         if run.evaluate:
             check_can_evaluate(dataset, options.formats)
         settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
         settings |= compute_settings(run.device, run.precision, run.compile)
         check_inputs(dataset, store.places())
-        identity = run_identity(config, run.checkpoint, dataset, settings)
-        lock.acquire()
+        return run_identity(config, run.checkpoint, dataset, settings)
+
+    def prepare() -> set[int]:
+        _, dataset, options = read()
         store.prepare(identity, run.resume, run.overwrite)
         # A video whose pictures were moved away is done again.
         store.forget(v.id for v in dataset.videos if not has_pictures(store.folder, v, options.formats))
         warn_of_absent_categories(dataset)
-        if workers.size > 1:
-            lock.share()
         return store.done()
 
-    done = workers.on_first(prepare)
-    if workers.rank > 0:
-        lock.join()
-    config, dataset, options = read()
-    todo = [index for index, video in enumerate(dataset.videos) if video.id not in done]
-    frames = {dataset.videos[index].id: len(dataset.videos[index]) for index in todo}
-    share = [todo[i] for i in balance(list(frames.values()), workers.size)[workers.rank]]
-    with DatasetProgress(frames, store.done, shown=workers.rank == 0) as progress:
-        report = ShardReport()
-        if share:
-            device = workers.device(run.device)
-            model = load_model(config, run.checkpoint, device, run.precision, compile=run.compile)
-            report = run_share(model, dataset, share, store, options, progress)
-        reports = workers.gather(report, progress.wait)
-    return workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
+    identity = workers.on_first(check)
+    with workers.lock(run.save_dir):
+        done = workers.on_first(prepare)
+        config, dataset, options = read()
+        todo = [index for index, video in enumerate(dataset.videos) if video.id not in done]
+        frames = {dataset.videos[index].id: len(dataset.videos[index]) for index in todo}
+        share = [todo[i] for i in balance(list(frames.values()), workers.size)[workers.rank]]
+        with DatasetProgress(frames, store.done, shown=workers.rank == 0) as progress:
+            report = ShardReport()
+            if share:
+                device = workers.device(run.device)
+                model = load_model(config, run.checkpoint, device, run.precision, compile=run.compile)
+                report = run_share(model, dataset, share, store, options, progress)
+            reports = workers.gather(report, progress.wait)
+        return workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
 
 
 def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:
@@ -230,5 +224,9 @@ def _run_video(
 
 def _peak_memory() -> int:
     """Largest resident size of this process so far, in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows counts otherwise.
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -7,15 +7,18 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
 from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.files.lock import RunLock
 
 _T = TypeVar("_T")
 
@@ -125,6 +128,22 @@ class Workers:
             time.sleep(SECONDS_TO_SPEAK)
             sys.exit(int(str(outcome[1])))
         return outcome[0]  # type: ignore[return-value]
+
+    @contextmanager
+    def lock(self, folder: Path) -> Iterator[None]:
+        """Keep other runs out of a folder, which is made if need be, until the last process has left the block.
+
+        Raises:
+            OutputError: another run writes there, or it cannot be written to.
+        """
+        lock = RunLock(folder, self.rank)
+        try:
+            owner = self.on_first(lock.acquire)
+            if self.rank > 0:
+                lock.join(owner)
+            yield
+        finally:
+            lock.release()
 
     def gather(self, value: _T, while_waiting: Callable[[float], None]) -> list[_T]:
         """Wait for all processes; process 0 gets every process's value by rank, the others an empty list.

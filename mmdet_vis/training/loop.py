@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 import torch
@@ -17,8 +14,9 @@ from torch.utils.data import DataLoader
 
 from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.registry import LOOPS
+from mmdet_vis.signals import StopSignals
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOPPING = "stopping after the step under way; Ctrl-C again stops at once"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -61,7 +59,8 @@ class ClipTrainLoop(BaseLoop):
         self.val_interval = val_interval
         self.val_begin = val_begin
         self.stop_training = False
-        self.signals: list[int] = []
+        # A second SIGTERM is not the user's: torchrun passes on what a scheduler may send to all processes.
+        self.told_to_stop = StopSignals(STOPPING, insist=(signal.SIGINT,))
         self._iter = 0
         self._epoch = 0  # set by the Runner when it resumes; the iteration says it all
 
@@ -88,7 +87,7 @@ class ClipTrainLoop(BaseLoop):
         runner.model.train()
         batches = iter(self.dataloader)
         try:
-            with stop_on_signals() as self.signals:
+            with self.told_to_stop:
                 self._validate_if_due()  # a run that was killed before or in its last validation
                 while self._iter < self.max_iters and not self.stop_training:
                     self.run_iter(_next(batches))
@@ -115,7 +114,7 @@ class ClipTrainLoop(BaseLoop):
 
     def interrupted(self) -> bool:
         """Whether any process was told to stop; all processes must ask at the same time."""
-        told = bool(self.signals)
+        told = self.told_to_stop()
         if not is_distributed():
             return told
         flag = torch.tensor([float(told)], device=next(self.runner.model.parameters()).device)
@@ -141,22 +140,3 @@ def _next(batches: Iterator[Any]) -> Any:
     except UserError as error:
         lines = str(error).strip().splitlines()
         raise type(error)(lines[-1].split("Error: ", 1)[-1]) from None
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of stopping in the middle of a step; a second SIGINT does stop."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        received.append(number)
-        print("stopping after the step under way; Ctrl-C again stops at once", file=sys.stderr)
-
-    old = {number: signal.signal(number, note) for number in SIGNALS}
-    try:
-        yield received
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)

@@ -18,8 +18,7 @@ from mmengine.runner import LogProcessor
 from torch import Tensor
 
 from mmdet_vis.errors import CheckpointError, ConfigError
-from mmdet_vis.files.atomic import ensure_writable_dir, remove_unfinished
-from mmdet_vis.files.lock import RunLock
+from mmdet_vis.files.atomic import remove_unfinished
 from mmdet_vis.run.identity import differences
 from mmdet_vis.run.workers import Workers
 from mmdet_vis.weights.checkpoint import read_torch
@@ -115,22 +114,9 @@ def locked_work_dir(folder: Path, workers: Workers) -> Iterator[None]:
     Raises:
         OutputError: it cannot, or another run writes there.
     """
-    lock = RunLock(folder)
-
-    def take() -> None:
-        ensure_writable_dir(folder)
-        lock.acquire()
-        remove_unfinished([folder])
-        if workers.size > 1:
-            lock.share()
-
-    try:
-        workers.on_first(take)
-        if workers.rank > 0:
-            lock.join()
+    with workers.lock(folder):
+        workers.on_first(lambda: remove_unfinished([folder]))
         yield
-    finally:
-        lock.release()
 
 
 def choose_state(folder: Path, resume: bool) -> Path | None:

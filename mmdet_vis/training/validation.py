@@ -77,7 +77,7 @@ class VideoValLoop(BaseLoop):
         entries: list[dict[str, Any]] = []
         for place_ in with_bar(share, "validating videos", shown=get_rank() == 0):
             index = self.indices[place_]
-            if self.runner.train_loop.signals:
+            if self.runner.train_loop.told_to_stop():
                 break
             try:
                 with dataset.open(index) as source:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
+from mmdet_vis.signals import StopSignals
 from mmdet_vis.webui.examples import make_example
 from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.runner import ModelStore, Runner
@@ -27,11 +27,7 @@ def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Se
     Raises:
         UserError: the server cannot start.
     """
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    workspace = Workspace()
-    try:
+    with StopSignals(insist=()) as stop, closing(Workspace()) as workspace:
         _set_environment(workspace.root)
         from mmdet_vis.webui.app import build_page, launch
 
@@ -45,12 +41,10 @@ def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Se
             print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)
             if host not in LOCAL:
                 print("warning: everyone who can reach this address can use the page", flush=True)
-            ended.wait()
+            stop.wait()
         finally:
             runner.close()
             page.close(verbose=False)
-    finally:
-        workspace.close()
 
 
 def _set_environment(root: Path) -> None:

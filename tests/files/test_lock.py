@@ -40,21 +40,40 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 
 def test_it_is_held_until_the_last_process_of_a_run_gives_it_back(tmp_path: Path) -> None:
-    first, other, stranger = RunLock(tmp_path), RunLock(tmp_path), RunLock(tmp_path)
-    first.acquire()
-    with pytest.raises(OutputError, match="in use"):
-        other.join()
-    first.share()
-    other.join()
+    first, second, third, stranger = RunLock(tmp_path), RunLock(tmp_path, 1), RunLock(tmp_path, 2), RunLock(tmp_path)
+    owner = first.acquire()
+    second.join(owner)
+    third.join(owner)
     with pytest.raises(OutputError, match="in use"):
         stranger.acquire()
-    first.release()
-    with pytest.raises(OutputError, match="in use"):
-        stranger.acquire()
-    other.release()
+    for leaves in (first, second):
+        leaves.release()
+        with pytest.raises(OutputError, match=rf"in use by another run \(process {os.getpid()} on "):
+            stranger.acquire()
+        assert sorted(path.name for path in tmp_path.iterdir())[-1] == ".lock-2", "the lock of others stays"
+    third.release()
     assert list(tmp_path.iterdir()) == []
     stranger.acquire()
     stranger.release()
+
+
+def test_another_run_that_comes_between_the_processes_of_one_keeps_it(tmp_path: Path) -> None:
+    first, second, stranger = RunLock(tmp_path), RunLock(tmp_path, 1), RunLock(tmp_path)
+    owner = first.acquire() + " that was killed"
+    first.release()
+    stranger.acquire()
+    with pytest.raises(OutputError, match=rf"in use by another run \(process {os.getpid()} on "):
+        second.join(owner)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    stranger.release()
+
+
+def test_files_of_processes_that_were_killed_mean_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".lock").write_text("\nprocess 1 on there\n")
+    (tmp_path / ".lock-1").write_text("\nprocess 2 on there\n")
+    with RunLock(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fork_does_not_keep_it(tmp_path: Path) -> None:
@@ -88,23 +107,25 @@ def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
         lock.acquire()
     holder.kill()
     holder.communicate()
-    assert lock.path.read_text().startswith(f"process {holder.pid} on "), "only the file stays behind"
+    assert lock.path.read_text().strip().startswith(f"process {holder.pid} on "), "only the file stays behind"
     with lock:
-        assert lock.path.read_text().startswith(f"process {os.getpid()} on ")
+        assert lock.path.read_text().strip().startswith(f"process {os.getpid()} on ")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_system_without_locks_is_used_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def flock(descriptor: int, kind: int) -> None:
+    def refuse(descriptor: int, kind: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("fcntl.flock", flock)
+    monkeypatch.setattr("fcntl.flock", refuse)
     lock = RunLock(tmp_path)
-    lock.acquire()
-    lock.share()
+    other = RunLock(tmp_path, 1)
+    other.join(lock.acquire())
     lock.release()
+    other.release()
+    assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == f"warning: {tmp_path} cannot be locked: start no second run there\n"
 
 

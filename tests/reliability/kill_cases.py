@@ -66,7 +66,7 @@ class Case(ABC):
     def final(self, save: Path) -> list[str]:
         """What is wrong after a run to the end."""
         problems = [f"left {name}" for name in unfinished(save)]
-        return problems + [f"{name} stays" for name in (".lock",) if (save / name).exists()]
+        return problems + [f"{path.name} stays" for path in save.glob(".lock*")]
 
     def reference_command(self, save: Path) -> list[str]:
         """The command of the uninterrupted run."""

@@ -1,12 +1,10 @@
-"""Files that grow: readable at every moment, with true times; and the signals that end a run."""
+"""Files that grow: readable at every moment, with true times."""
 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
-import signal
 from pathlib import Path
 
 import av
@@ -16,7 +14,6 @@ import pytest
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.streaming import FrameResult, StreamObject
 from mmdet_vis.streaming.run import stream_places
-from mmdet_vis.streaming.signals import StopSignals
 from mmdet_vis.streaming.writers import FragmentedVideoWriter, JsonLinesWriter
 from mmdet_vis.structures import encode_masks
 from tests.tiny import moving_frames
@@ -112,15 +109,3 @@ def test_places_are_checked_before_the_work(tmp_path):
         stream_places("clip", str(clip), tmp_path, ("video",), overwrite=True)
     with pytest.raises(ConfigError, match="--format overlay is not for --stream"):
         stream_places("clip", str(clip), tmp_path, ("overlay",), overwrite=False)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_first_signal_asks_and_a_second_one_insists(number):
-    before = signal.getsignal(number)
-    with StopSignals() as stop:
-        assert not stop()
-        os.kill(os.getpid(), number)
-        assert stop()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before

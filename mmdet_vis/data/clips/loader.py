@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing
-import resource
 import signal
 from collections.abc import Iterator
 from functools import cache
@@ -150,6 +149,10 @@ def _kill_workers() -> None:
 
 def _allow_files() -> None:
     """Let the process open as many files as it may: every tensor on its way from a worker is an open file."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -6,7 +6,6 @@ the system releases however a process ends, tells a run that is under way from o
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from filelock import lock_descriptor
 
 from mmdet_vis.data.synthvis.options import DatasetOptions
 from mmdet_vis.errors import OutputError
@@ -89,9 +90,9 @@ def building(out: Path, options: DatasetOptions) -> Iterator[Path]:
 def _try_lock(handle: IO[str], path: Path) -> bool:
     """Lock an open file; False if another process holds it (or held it and has removed it since)."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
-    except (BlockingIOError, FileNotFoundError):
+        mine = lock_descriptor(handle.fileno(), blocking=False)
+        return mine and os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
         return False
 
 
