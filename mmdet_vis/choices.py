@@ -1,4 +1,8 @@
-"""What a user may choose from, in one place for the commands, the page and the API; imports nothing."""
+"""What a user may choose from, in one place for the commands, the page and the API; imports nothing of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 """Number formats of :func:`mmdet_vis.api.load_model`."""
@@ -15,3 +19,12 @@ FORMATS = ("json", "overlay", "video", "png")
 DEFAULT_FORMATS = ("json", "overlay", "video")
 STREAM_FORMATS = ("json", "video")
 """What a stream can write."""
+
+PICTURES = {"overlay": "*.jpg", "video": "", "png": "*.png"}
+"""Those of :data:`FORMATS` that are pictures: names of the files in the folder of a video; the mp4 is a file itself."""
+
+
+def in_order(formats: Iterable[str]) -> tuple[str, ...]:
+    """The same formats, each once and always in the same order: how they are typed makes no other run."""
+    chosen = set(formats)
+    return (*(kind for kind in FORMATS if kind in chosen), *sorted(chosen.difference(FORMATS)))

@@ -74,7 +74,7 @@ def family(pid: int) -> list[int]:
 
 def files_of(folder: Path, *patterns: str) -> dict[str, bytes]:
     """Contents of the files of a folder by their path in it."""
-    files = [path for pattern in patterns for path in folder.glob(pattern)]
+    files = [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 

@@ -142,8 +142,8 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
     """Add the options of a run over the config's dataset."""
     dataset = parser.add_argument_group(
         title,
-        "Start with `torchrun --nproc_per_node N` to share the videos among N processes, each with its GPU. "
-        "Each video's result is in SAVE/videos/ID.json as soon as it is done.",
+        "Start with `torchrun --nproc_per_node N` to share the videos, also those that are named, among N processes, "
+        "each with its GPU. Each video's result is in SAVE/videos/ID.json as soon as it is done.",
     )
     earlier = dataset.add_mutually_exclusive_group()
     earlier.add_argument(

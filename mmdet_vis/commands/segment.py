@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         exit code.
     """
-    if args.input_dir is None and args.stream is None:
+    if args.stream is None:
         undo_launcher_threads()
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     import torch
@@ -89,7 +89,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    args.checkpoint = find_checkpoint(args)
     options = RunOptions(
         key_num=args.key_num,
         mem_step=args.mem_step,
@@ -102,38 +101,7 @@ def run(args: argparse.Namespace) -> int:
         use_img=args.use_img,
         formats=args.format or (),
     )
-    if args.stream is not None:
-        return on_stream(args, options)
-    return on_dataset(args, options) if args.input_dir is None else on_inputs(args, options)
-
-
-def on_inputs(args: argparse.Namespace, options: RunOptions) -> int:
-    """Segment the videos of a folder."""
-    from mmdet_vis.api import load_model
-    from mmdet_vis.choices import DEFAULT_FORMATS
-    from mmdet_vis.config.settings import build_settings
-    from mmdet_vis.data.sources import find_inputs
-    from mmdet_vis.device import parse_bytes
-    from mmdet_vis.files.lock import RunLock
-    from mmdet_vis.run.inputs import EXIT_SOME_FAILED, check_places, describe, find_places, inputs_identity, run_inputs
-    from mmdet_vis.run.inputs_store import InputsStore
-
-    # What can be wrong with the arguments should show before the model is loaded.
-    options.formats = options.formats or DEFAULT_FORMATS
-    paths = find_inputs(args.input_dir)
-    check_places(paths, args.save_dir, options.formats)
-    inputs = find_places(paths, args.save_dir, options.formats)
-    config = read_config(args)
-    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
-    parse_bytes(options.feature_memory)
-    identity = inputs_identity(config, args.checkpoint, options, args.device, args.precision, args.compile)
-    with RunLock(args.save_dir):
-        store = InputsStore(args.save_dir, inputs, "json" in options.formats)
-        model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
-        store.prepare(identity, args.resume)
-        summary = run_inputs(model, inputs, store, options)
-    print(describe(summary, args.save_dir, options.formats))
-    return EXIT_SOME_FAILED if summary.failures else 0
+    return on_videos(args, options) if args.stream is None else on_stream(args, options)
 
 
 def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
@@ -153,6 +121,7 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.streaming.segment import check_window
 
     check_window(args.window, args.overlap)
+    args.checkpoint = find_checkpoint(args)
     config = read_config(args)
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
@@ -174,22 +143,23 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     return 0
 
 
-def on_dataset(args: argparse.Namespace, options: RunOptions) -> int:
-    """Segment the videos of the config's dataset."""
-    from mmdet_vis.run.videos import DatasetRun, run_dataset
+def on_videos(args: argparse.Namespace, options: RunOptions) -> int:
+    """Segment the videos that are named, or those of the config's dataset."""
+    from mmdet_vis.run.videos import Run, run_dataset, run_files
+    from mmdet_vis.run.workers import Workers
 
-    run = DatasetRun(
-        config=args.config,
+    workers = Workers.from_environment()
+    args.checkpoint = workers.after_first(lambda: find_checkpoint(args))
+    run = Run(
+        config=workers.after_first(lambda: read_config(args)),
         checkpoint=args.checkpoint,
         save_dir=args.save_dir,
         options=options,
         device=args.device,
         precision=args.precision,
-        cfg_options=args.cfg_options,
-        safe_config=args.safe_config,
         compile=args.compile,
         resume=args.resume,
         overwrite=args.overwrite,
         evaluate=args.eval,
     )
-    return run_dataset(run)
+    return run_dataset(run, workers) if args.input_dir is None else run_files(run, args.input_dir, workers)

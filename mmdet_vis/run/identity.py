@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmdet_vis.choices import in_order
 from mmdet_vis.data.datasets.base import VideoDataset
 from mmdet_vis.device import resolve_device, resolve_precision
 from mmdet_vis.errors import CheckpointError
@@ -87,6 +88,14 @@ def is_identity(value: Any) -> bool:
     return isinstance(value, dict) and {"version", "checkpoint", "options", "dataset", "config"} <= value.keys()
 
 
+def formats_in_order(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity that an older version wrote, with its formats in order and not as they were typed."""
+    options = identity.get("options")
+    if not isinstance(options, dict) or not isinstance(options.get("formats"), list):
+        return identity
+    return {**identity, "options": {**options, "formats": list(in_order(map(str, options["formats"])))}}
+
+
 def differences(before: Any, now: Any) -> str:
     """The first settings that differ, as text for an error message; empty if none does."""
     found = list(_differences(before, now, ""))
@@ -103,7 +112,10 @@ def _differences(before: Any, now: Any, where: str) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "..."
     return text if len(text) <= 50 else f"{text[:46]}..."
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mmdet_vis.api import VISModel, segment_video
-from mmdet_vis.choices import DEFAULT_FORMATS
+from mmdet_vis.choices import DEFAULT_FORMATS, in_order
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.structures import VideoResult
 
@@ -20,7 +20,7 @@ class RunOptions:
         score_thr: lowest score of an entry of ``results.json``.
         show_thr: lowest score of a sequence that is drawn.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
-        formats: of :data:`~mmdet_vis.choices.FORMATS`.
+        formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order.
     """
 
     key_num: int | None = None
@@ -33,6 +33,9 @@ class RunOptions:
     show_thr: float = 0.2
     use_img: bool = False
     formats: Sequence[str] = DEFAULT_FORMATS
+
+    def __post_init__(self) -> None:
+        self.formats = in_order(self.formats)
 
     def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
         """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`."""

@@ -1,64 +1,83 @@
-"""Where a run over a dataset writes the pictures of its videos, and what must not lie there."""
+"""Results never go over what a run reads, or among it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from mmdet_vis.data.datasets import VideoDataset, VideoInfo
 from mmdet_vis.errors import OutputError
 
-ENDINGS = {"png": "*.png", "overlay": "*.jpg"}
 
+def check_places(inputs: Iterable[Path], places: Iterable[Path], folders: Iterable[Path] = ()) -> None:
+    """Refuse to write results over inputs, or to mix the two.
 
-def video_places(folder: Path, video: VideoInfo, formats: Sequence[str]) -> dict[str, Path]:
-    """Where the pictures of a video go, for each format that has any: folders, and a file for ``video``."""
-    places = {kind: folder / kind / video.name for kind in ENDINGS if kind in formats}
-    if "video" in formats:
-        places["video"] = folder / "video" / f"{video.name}.mp4"
-    return places
-
-
-def has_pictures(folder: Path, video: VideoInfo, formats: Sequence[str]) -> bool:
-    """Whether a video has a picture for each of its frames in each of the formats."""
-    places = video_places(folder, video, formats)
-    if "video" in places and not places.pop("video").is_file():
-        return False
-    return all(len(list(place.glob(ENDINGS[kind]))) == len(video) for kind, place in places.items())
-
-
-def check_inputs(dataset: VideoDataset, places: Iterable[Path]) -> None:
-    """Refuse to write results over the files of the dataset, or among them.
+    Each folder is looked at once, so a dataset of a million frames, or a run over ten thousand videos, takes seconds.
 
     Args:
-        dataset: its frames and annotation file are looked at.
-        places: files that the run writes, and folders whose contents it writes.
+        inputs: files, and folders of which all is input.
+        places: files that the run writes, and folders whose contents it writes; they need not exist.
+        folders: those among ``inputs``, in which no place may lie.
 
     Raises:
-        OutputError: names a file of the dataset and the place that it lies in.
+        OutputError: names an input and the place that it is, lies in or holds.
     """
-    real_places = {str(place.resolve()): place for place in places}
-    # The target of a link can only lie in a place that is there already.
-    look_at_links = any(map(os.path.exists, real_places))
-
-    @cache
-    def place_of_folder(folder: str) -> tuple[str, Path | None]:
-        real = os.path.realpath(folder)
-        inside = (real_places.get(str(parent)) for parent in (Path(real), *Path(real).parents))
-        return real, next((place for place in inside if place is not None), None)
-
-    def place_of(file: str) -> Path | None:
-        folder, name = os.path.split(file)
-        real, place = place_of_folder(folder)
-        return place or real_places.get(os.path.join(real, name))
-
-    files = [] if dataset.ann_file is None else [dataset.ann_file]
-    for path in (*files, *(frame for video in dataset.videos for frame in video.frames)):
-        file = str(path)
-        place = place_of(file)
-        if place is None and look_at_links and os.path.islink(file):
-            place = place_of(os.path.realpath(file))
+    taken = _Paths(places)
+    for path in inputs:
+        place = taken.holder_of(path)
         if place is not None:
-            raise OutputError(f"{path} of the dataset lies in {place}, which is for results: choose another --save-dir")
+            raise _refusal(place, path)
+    held = _Paths(folders)
+    for place in taken.paths.values():
+        folder = held.holder_of(place)
+        if folder is not None:
+            raise _refusal(place, folder)
+
+
+def _refusal(place: Path, path: Path) -> OutputError:
+    return OutputError(f"{place} would overwrite the input {path}: choose another --save-dir")
+
+
+class _Paths:
+    """Paths as they really are, links followed, to find the one that another path is or lies in.
+
+    Attributes:
+        paths: as they were given, by what they are.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        # One look at each folder, however many files it has.
+        self._real_folder = cache(os.path.realpath)
+        self._holder_of_folder = cache(self._find)
+        self.paths = {self._real(str(path)): path for path in paths}
+        # The target of a link can only lie in what is there already.
+        self._follow = any(map(os.path.lexists, self.paths))
+
+    def holder_of(self, path: Path) -> Path | None:
+        """The path of these that ``path`` is or lies in."""
+        if not self.paths:
+            return None
+        file = str(path)
+        found = self._look_up(file)
+        if found is None and self._follow and os.path.islink(file):
+            found = self._look_up(os.path.realpath(file))
+        return found
+
+    def _look_up(self, file: str) -> Path | None:
+        folder, name = self._split(file)
+        return self._holder_of_folder(folder) or self.paths.get(os.path.join(folder, name))
+
+    def _find(self, folder: str) -> Path | None:
+        parents = map(str, (Path(folder), *Path(folder).parents))
+        return next((self.paths[parent] for parent in parents if parent in self.paths), None)
+
+    def _real(self, file: str) -> str:
+        return os.path.realpath(file) if os.path.islink(file) else os.path.join(*self._split(file))
+
+    def _split(self, file: str) -> tuple[str, str]:
+        """The real folder and the name of a file, which itself may be a link."""
+        folder, name = os.path.split(file)
+        if name in ("", os.curdir, os.pardir):
+            folder, name = os.path.split(os.path.realpath(file))
+        return self._real_folder(folder), name

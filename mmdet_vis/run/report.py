@@ -1,35 +1,35 @@
-"""The end of a run over a dataset: results of all videos, the submission and a summary."""
+"""The end of a run: what it did, the results of all videos, the submission, and the metrics if they are asked for."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from types import TracebackType
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
 from mmdet_vis.data.datasets.ytvis import of_categories
-from mmdet_vis.data.formats import write_results
-from mmdet_vis.errors import ConfigError, DatasetError, UserError
+from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.evaluation import davis, ytvis
 from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences, annotations_of_frames
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.files.atomic import atomic_write
-from mmdet_vis.progress import bars
-from mmdet_vis.run.places import has_pictures
+from mmdet_vis.run.job import Job
 from mmdet_vis.run.store import RunStore
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A video that could not be read, and why."""
+    """A video that could not be done, why, and the line for people that says so."""
 
     video_id: int
     name: str
     error: str
+    line: str
 
 
 @dataclass
@@ -39,7 +39,8 @@ class ShardReport:
     Attributes:
         device: where; empty if there was nothing to do.
         videos, frames, seconds: what was done and how long it took, reading and writing included.
-        peak_memory: largest resident size of the process, in bytes.
+        sequences: how many of each category are drawn.
+        peak_memory: largest resident size of the process, in bytes; 0 where that cannot be told.
         peak_gpu_memory: most memory that was allocated on the GPU, in bytes; 0 on the CPU.
         failures: videos that were left out.
     """
@@ -48,82 +49,97 @@ class ShardReport:
     videos: int = 0
     frames: int = 0
     seconds: float = 0.0
+    sequences: Counter[str] = field(default_factory=Counter)
     peak_memory: int = 0
     peak_gpu_memory: int = 0
     failures: list[Failure] = field(default_factory=list)
 
+    def add(self, frames: int, sequences: Counter[str]) -> None:
+        """Count a video of so many frames, in which these are drawn."""
+        self.videos += 1
+        self.frames += frames
+        self.sequences.update(sequences)
 
-def finish(
-    store: RunStore, dataset: VideoDataset, reports: Sequence[ShardReport], formats: Sequence[str], evaluate: bool
-) -> bool:
-    """Write what a run ends with, and print the summary.
+    def finish(self, seconds: float, device: torch.device) -> None:
+        """Note how long all took and how much memory."""
+        self.seconds = seconds
+        self.peak_memory = _peak_memory()
+        if device.type == "cuda":
+            self.peak_gpu_memory = torch.cuda.max_memory_allocated(device)
+
+
+def _peak_memory() -> int:
+    """Largest resident size of this process so far, in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows counts otherwise.
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def finish_dataset(
+    store: RunStore,
+    dataset: VideoDataset,
+    jobs: Sequence[Job],
+    reports: Sequence[ShardReport],
+    formats: Sequence[str],
+) -> dict[str, Any]:
+    """Write what a run over a dataset ends with; returns its summary, see :func:`summarize`.
 
     ``results.json`` has the entries of all videos that are done, in the order of the dataset. ``submission.zip`` is
     what the benchmark's server takes. ``summary.json`` is apart from them, so that equal results are equal files.
 
-    Returns:
-        whether there were videos that could not be read.
-
     Raises:
         OutputError: a file cannot be written.
-        ResultsError, DatasetError: the evaluation was asked for and failed, though all videos could be read; the
-            rest is written and printed before.
     """
+    store.write_results()
     done = store.done()
-    ids = [video.id for video in dataset.videos if video.id in done]
-    if "json" in formats:
-        write_results(store.folder / "results.json", store.entries(ids))
-    _write_submission(store, dataset, done, formats)
-    summary = summarize(dataset, done, reports)
-    atomic_write(store.folder / "summary.json", json.dumps(summary, indent=2) + "\n")
+    _write_submission(store, dataset, [job for job in jobs if job.id in done], formats)
+    summary = summarize(dataset.name, jobs, done, reports)
+    kept = {key: value for key, value in summary.items() if key not in ("sequences", "failed")}
+    atomic_write(store.folder / "summary.json", json.dumps(kept, indent=2) + "\n")
     if summary["this_run"]["videos"]:
         (store.folder / "metrics.json").unlink(missing_ok=True)  # Of fewer results, from before this run.
-    failed: UserError | None = None
-    if evaluate:
-        try:
-            evaluate_run(store, dataset)
-        except UserError as error:  # The results are there; only DAVIS needs those of every video.
-            failed = error
-    print(describe(summary))
-    print(f"results ({', '.join(formats)}): {store.folder.resolve()}")
-    if failed is not None:
-        if not summary["failures"]:
-            raise failed
-        print(f"not evaluated: {failed}", file=sys.stderr)
-    return bool(summary["failures"])
+    return summary
 
 
-def _write_submission(store: RunStore, dataset: VideoDataset, done: set[int], formats: Sequence[str]) -> None:
+def _write_submission(store: RunStore, dataset: VideoDataset, done: Sequence[Job], formats: Sequence[str]) -> None:
     """Write what the benchmark's server takes, of the videos that are done; remove an older one if there is nothing."""
     path = store.folder / "submission.zip"
-    videos = [video for video in dataset.videos if video.id in done]
-    if dataset.submission == "davis":
-        videos = [video for video in videos if "png" in formats and has_pictures(store.folder, video, ("png",))]
-    if not videos or (dataset.submission == "ytvis" and "json" not in formats):
+    needed = submitted_format(dataset)
+    if needed == "png":
+        done = [job for job in done if "png" in job.places and job.has_pictures(job.frames, ("png",))]
+    if not done or needed not in formats:
         path.unlink(missing_ok=True)
-    elif dataset.submission == "davis":
-        write_davis_zip(path, store.folder / "png", [video.name for video in videos])
+    elif needed == "png":
+        write_davis_zip(path, store.folder / "png", [job.name for job in done])
     else:
         write_ytvis_zip(path, store.folder / "results.json")
 
 
-def summarize(dataset: VideoDataset, done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:
-    """Counts, speed, memory and failures of a run, as a JSON object; sizes in bytes, times in seconds.
+def summarize(name: str, jobs: Sequence[Job], done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:
+    """Counts, speed, memory and failures of a run; sizes in bytes, times in seconds.
 
     Args:
-        dataset: all videos.
+        name: of what the videos are of.
+        jobs: all videos.
         done: ids of those that have results, of this run or an earlier one that it resumed.
         reports: of each process of this run.
+
+    Returns:
+        a JSON object; but for its ``sequences``, how many of each category are drawn, and ``failed``, the lines of
+        videos that could not be done.
     """
-    finished = [video for video in dataset.videos if video.id in done]
+    finished = [job for job in jobs if job.id in done]
     videos, frames = sum(report.videos for report in reports), sum(report.frames for report in reports)
     seconds = max(report.seconds for report in reports)
     failures = sorted((f for report in reports for f in report.failures), key=lambda f: f.video_id)
     return {
-        "dataset": dataset.name,
-        "videos": len(dataset),
+        "dataset": name,
+        "videos": len(jobs),
         "videos_done": len(finished),
-        "frames_done": sum(len(video) for video in finished),
+        "frames_done": sum(job.frames or 0 for job in finished),
         "this_run": {
             "videos": videos,
             "frames": frames,
@@ -133,17 +149,17 @@ def summarize(dataset: VideoDataset, done: set[int], reports: Sequence[ShardRepo
             "peak_memory": max(report.peak_memory for report in reports),
             "peak_gpu_memory": max(report.peak_gpu_memory for report in reports),
         },
-        "failures": [asdict(failure) for failure in failures],
+        "failures": [{"video_id": f.video_id, "name": f.name, "error": f.error} for f in failures],
+        "sequences": sum((report.sequences for report in reports), Counter()),
+        "failed": [failure.line for failure in failures],
     }
 
 
-def describe(summary: dict[str, Any]) -> str:
+def describe(summary: Mapping[str, Any]) -> str:
     """The summary for people."""
     run = summary["this_run"]
-    lines = [
-        f"{summary['dataset']}: {summary['videos_done']} of {summary['videos']} videos done, "
-        f"{summary['frames_done']} frames"
-    ]
+    frames = f", {summary['frames_done']} frames" if summary["frames_done"] else ""
+    lines = [f"{summary['dataset']}: {summary['videos_done']} of {summary['videos']} videos done{frames}"]
     if run["frames"]:
         number = len(run["devices"])
         memory = f"{run['peak_memory'] / 2**30:.2f} GB"
@@ -155,13 +171,20 @@ def describe(summary: dict[str, Any]) -> str:
             f"{f' with {number} processes' if number > 1 else ''}; peak memory {memory}"
             f"{' in a process' if number > 1 else ''}"
         )
+        found = ", ".join(f"{n} {c}" for c, n in summary["sequences"].most_common()) or "no object"
+        lines.append(f"found: {found}")
     else:
-        lines.append("this run: no video was left to do" if not summary["failures"] else "this run: no video was done")
-    for failure in summary["failures"]:
-        lines.append(f"failed: video {failure['video_id']} ({failure['name']}): {failure['error']}")
-    if summary["failures"]:
+        lines.append("this run: no video was left to do" if not summary["failed"] else "this run: no video was done")
+    # A line each, whatever a file's name holds.
+    lines += [f"failed: {' '.join(line.splitlines())}" for line in summary["failed"]]
+    if summary["failed"]:
         lines.append("the results lack these videos; --resume tries them again")
     return "\n".join(lines)
+
+
+def submitted_format(dataset: VideoDataset) -> str:
+    """What the benchmark's server takes, and the evaluation reads: J&F is of index PNGs, AP of the sequences."""
+    return "png" if dataset.submission == "davis" else "json"
 
 
 def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
@@ -178,8 +201,7 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
             f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
             "to the benchmark's server"
         )
-    # J&F is of the index PNGs, AP of the sequences.
-    needed = "png" if dataset.submission == "davis" else "json"
+    needed = submitted_format(dataset)
     if needed not in formats:
         raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
 
@@ -217,65 +239,3 @@ def _davis_truth(dataset: VideoDataset) -> list[DavisSequence]:
         return annotated_sequences(dataset.root, dataset.set_name, dataset.year, dataset.resolution)
     # An annotation file may hold the objects, but no void pixels.
     return [annotations_of_frames(video.name, video.frames) for video in dataset.videos]
-
-
-REFRESH_SECONDS = 2.0
-
-
-class DatasetProgress:
-    """Bars over the videos that a run has to do, of all its processes; only the first process shows them.
-
-    Args:
-        frames: frames of each video to do, by id.
-        done: gives the ids of the finished videos; those of other processes are known by their files only.
-        shown: whether this process is the one that shows the bars.
-    """
-
-    def __init__(self, frames: Mapping[int, int], done: Callable[[], set[int]], shown: bool) -> None:
-        self.bar = bars(shown=shown)
-        self._frames = frames
-        self._done = done
-        self._shown = shown
-        self._failed: set[int] = set()
-        self._looked = 0.0
-        self._videos = self.bar.add_task("videos", total=len(frames))
-        self._swept = self.bar.add_task("frames", total=sum(frames.values()))
-        self._finished_frames = 0.0
-
-    def __enter__(self) -> DatasetProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
-
-    def part(self, video_id: int, done: int, total: int) -> None:
-        """``done`` of the ``total`` steps of a video of this process are done."""
-        if self._shown:
-            self.refresh()
-            share = self._frames[video_id] * done / max(total, 1)
-            self.bar.update(self._swept, completed=int(self._finished_frames + share))
-
-    def video_finished(self, video_id: int, failed: bool, line: str) -> None:
-        """A video of this process is done, or cannot be done; ``line`` says so."""
-        if failed:
-            self._failed.add(video_id)
-        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self.refresh(now=True)
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, and show what other processes do meanwhile."""
-        time.sleep(seconds)
-        self.refresh()
-
-    def refresh(self, now: bool = False) -> None:
-        """Count the finished videos again, at most every few seconds unless ``now``."""
-        if not self._shown or (not now and time.monotonic() - self._looked < REFRESH_SECONDS):
-            return
-        self._looked = time.monotonic()
-        finished = (self._done() | self._failed) & self._frames.keys()
-        self._finished_frames = sum(self._frames[video_id] for video_id in finished)
-        self.bar.update(self._videos, completed=len(finished))
-        self.bar.update(self._swept, completed=self._finished_frames)

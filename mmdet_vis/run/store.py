@@ -1,169 +1,334 @@
-"""The folder of a run over a dataset: one file per finished video, from which a killed run goes on."""
+"""What a run has finished, a file for each video, so that a killed run goes on where it stopped."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.formats import write_results
+from mmdet_vis.data.formats import sequence_annotations, write_results
+from mmdet_vis.data.formats.ytvis_results import dataset_entries
+from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir, remove_unfinished
-from mmdet_vis.run.identity import differences, is_identity
+from mmdet_vis.run.identity import differences, formats_in_order, is_identity
+from mmdet_vis.run.job import Job
+from mmdet_vis.structures import VideoResult
 
-# What a run writes beside run.json, relative to its folder; --overwrite removes these and nothing else.
-WRITTEN = (
-    "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4",
-    "results.json", "submission.zip", "metrics.json", "summary.json",
-)  # fmt: skip
-FOLDERS = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
-PLACES = ("videos", "png", "overlay", "video", "results.json", "submission.zip", "metrics.json", "summary.json")
-_COMPLETE = b"]\n"
+DAMAGED = (OSError, ValueError, RecursionError)
+"""What reading JSON raises; the last one for lists in lists in lists."""
 
 
-class RunStore:
-    """Results of the videos of a run, each in ``videos/<id>.json``, which appears when the video is done.
+class RunStore(ABC):
+    """The records of a run: a file for each video, which appears when its pictures are written, and ``run.json``, which
+    says what the results depend on.
 
-    Such a file is a results file for one video. ``run.json`` says what the results depend on.
+    Args:
+        folder: where the results of the run go; used by one run at a time.
+        jobs: all videos of the run, in the order of ``results.json``.
+        json: whether there is a ``results.json``.
+        files: the record of each video by its id, all in one folder.
+        identity_file: ``run.json``.
+
+    Attributes:
+        grows: ``results.json`` is there before the run has ended.
     """
 
-    def __init__(self, folder: Path) -> None:
+    grows = False
+    # What a run writes beside run.json, relative to its folder: when another begins these go and nothing else.
+    _written: tuple[str, ...]
+    _folders: tuple[str, ...] = ()
+    _end = b"]\n"
+    _anew = "start anew with --overwrite"
+    _share = 0.05
+    """Largest part of a run's time that goes into writing ``results.json`` anew before its end."""
+
+    def __init__(
+        self, folder: Path, jobs: Sequence[Job], json: bool, files: Mapping[int, Path], identity_file: Path
+    ) -> None:
         self.folder = folder
+        self._jobs = jobs
+        self._json = json
+        self._files = files
+        self._identity_file = identity_file
+        self._identity: Mapping[str, Any] = {}
+        self._outdated: list[Path] = []
+        self._emptied: list[Path] = []
+        self._updated = -float("inf")
+        self._cost = 0.0
 
-    def places(self) -> Iterator[Path]:
-        """Files that runs write, and folders whose contents they write; they need not exist."""
-        for name in (*PLACES, "run.json"):
-            yield self.folder / name
-        for pattern in FOLDERS:  # A link may lead elsewhere.
-            yield from self.folder.glob(pattern)
-
-    def prepare(self, identity: Mapping[str, Any], resume: bool, overwrite: bool) -> None:
-        """Make the folder ready for a run.
+    def check(self, identity: Mapping[str, Any], resume: bool, overwrite: bool = False) -> set[int]:
+        """Find what an earlier run has finished; changes nothing.
 
         Args:
-            identity: from :func:`mmdet_vis.run.identity.run_identity`.
+            identity: everything that the results depend on, as a JSON object.
             resume: keep the results of an earlier run of the same identity; without one, begin.
-            overwrite: remove the files of an earlier run, whatever its identity was.
+            overwrite: begin, whatever there is of an earlier run.
+
+        Returns:
+            ids of the videos that need not be done again.
 
         Raises:
-            OutputError: the folder cannot be written, or holds results and neither was asked for, or to be resumed
-                are results of something else, or what is in it is not of a run.
+            OutputError: what is in the folder is not to be mixed with the results of this run.
         """
-        ensure_writable_dir(self.folder)
-        before = self._earlier()
-        if before is not None:
-            if overwrite:
-                self._clear()
-            else:
-                self._check(before, identity, resume)
-        # A run may have been killed before it wrote run.json.
-        remove_unfinished([self.folder, *chain.from_iterable(map(self.folder.glob, FOLDERS))])
-        # First of all, since it says that the other files are of a run.
-        atomic_write(self.folder / "run.json", json.dumps(identity, indent=1) + "\n")
-        ensure_writable_dir(self.folder / "videos")
-
-    def _earlier(self) -> dict[str, Any] | None:
-        """The identity of the run in the folder; None if nothing is where a run would write."""
-        run_file = self.folder / "run.json"
-        if not run_file.exists():
-            for name in PLACES:
-                if (self.folder / name).exists():
-                    raise OutputError(
-                        f"{self.folder} holds something else: {name} without the run.json of a run; use another "
-                        "--save-dir, or move it away"
-                    )
-            return None
-        try:
-            before = json.loads(run_file.read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
+        self._identity = identity
+        before = self._earlier(resume, overwrite)
+        if before is None:
+            self._outdated = [path for pattern in self._written for path in sorted(self.folder.glob(pattern))]
+            self._emptied = [path for pattern in self._folders for path in self.folder.glob(pattern)]
+            return set()
+        if changed := differences(formats_in_order(before), identity):
             raise OutputError(
-                f"{self.folder} holds something else, or a damaged run: {run_file} cannot be read ({error}); use "
-                "another --save-dir, or remove this one"
-            ) from error
-        if not is_identity(before):
-            raise OutputError(
-                f"{self.folder} holds something else: {run_file} is not of a run of this tool; use another --save-dir"
+                f"cannot resume: the results in {self.folder} are of another run, different in {changed}; use another "
+                f"--save-dir, or {self._anew}"
             )
-        return before
+        kept = {job.id for job in self._jobs if self._is_done(job)}
+        self._outdated = [file for key, file in self._files.items() if key not in kept]
+        return kept
 
-    def _check(self, before: Mapping[str, Any], identity: Mapping[str, Any], resume: bool) -> None:
-        if not resume:
-            raise OutputError(
-                f"{self.folder} holds a run with {len(self.done())} finished videos: --resume goes on with it, "
-                "--overwrite starts anew; or use another --save-dir"
-            )
-        changed = differences(before, identity)
-        if changed:
-            raise OutputError(
-                f"cannot resume: the results in {self.folder} are of another run, different in {changed}; "
-                "use another --save-dir, or start anew with --overwrite"
-            )
+    def prepare(self) -> None:
+        """Make the folder ready, after :meth:`check`: what is not kept goes, and so do files left unfinished.
 
-    def _clear(self) -> None:
-        """Remove what runs write but ``run.json``, without which the rest would be of something else."""
-        self._remove(WRITTEN)
-        for pattern in FOLDERS:
-            for folder in self.folder.glob(pattern):
-                with suppress(OSError):  # Something else is in it: that stays.
-                    folder.rmdir()
-
-    def _remove(self, patterns: Iterable[str]) -> None:
-        for path in chain.from_iterable(sorted(self.folder.glob(pattern)) for pattern in patterns):
+        Raises:
+            OutputError: the folder cannot be written, or a file cannot be removed.
+        """
+        for path in self._outdated:
             try:
-                path.unlink()
+                path.unlink(missing_ok=True)
             except OSError as error:
                 raise OutputError(f"cannot remove {path}: {error.strerror}; use another --save-dir") from error
+        for path in self._emptied:
+            with suppress(OSError):  # Something else is in it: that stays.
+                path.rmdir()
+        folders = {self.folder, *chain.from_iterable(map(self.folder.glob, self._folders))}
+        for job in self._jobs:
+            folders |= {place.parent if kind == "video" else place for kind, place in job.places.items()}
+        # First of all, since it says that the other files are of a run.
+        for folder in (self.folder, self._identity_file.parent):
+            remove_unfinished([ensure_writable_dir(folder)])
+        atomic_write(self._identity_file, json.dumps(self._identity, indent=1) + "\n")
+        for folder in {file.parent for file in self._files.values()}:
+            ensure_writable_dir(folder)
+        remove_unfinished(folders)
 
     def done(self) -> set[int]:
-        """Ids of the videos that are done."""
-        return {int(path.stem) for path in self.folder.glob("videos/*.json") if _is_complete(path)}
+        """Ids of the videos that have a record, of whichever process of the run."""
+        names: set[str] = set()
+        for folder in {file.parent for file in self._files.values()}:
+            with suppress(OSError):
+                names.update(os.listdir(folder))
+        return {key for key, file in self._files.items() if file.name in names and self._is_whole(file)}
 
-    def forget(self, video_ids: Iterable[int]) -> None:
-        """Let videos be done again.
+    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
+        """Write the record of a video, in one step; from then on it is done.
 
-        Raises:
-            OutputError: a file cannot be removed.
-        """
-        self._remove(f"videos/{video_id}.json" for video_id in video_ids)
-
-    def save(self, video_id: int, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Write the results of a video, in one step; from then on it is done.
+        Args:
+            result: what was found; its pictures are written.
+            score_thr: lowest score of an entry of ``results.json``.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        write_results(self._file(video_id), entries)
+        self._save(self._files[job.id], job, result, score_thr)
 
-    def entries(self, video_ids: Iterable[int]) -> Iterator[dict[str, Any]]:
-        """The entries of videos in the order given, one video in memory at a time.
+    def write_results(self) -> None:
+        """Write ``results.json`` with all videos that are done, if the run has one.
 
         Raises:
-            OutputError: a file has been damaged since it was written.
+            OutputError: it cannot be written, or a record was damaged.
         """
-        for video_id in video_ids:
-            file = self._file(video_id)
-            try:
-                content = json.loads(file.read_bytes())
-            except (OSError, ValueError, RecursionError) as error:
-                raise OutputError(f"{file} is damaged ({error}); remove it and run again with --resume") from error
-            if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-                raise OutputError(f"{file} holds no results; remove it and run again with --resume")
-            yield from content
+        if not self._json:
+            return
+        start = time.monotonic()
+        try:
+            write_results(self.folder / "results.json", self.entries())
+        except (ValueError, RecursionError) as error:  # Such as a number that JSON does not know.
+            raise OutputError(f"a result in {self.folder} is damaged ({error}); {self._anew}") from error
+        self._updated = time.monotonic()
+        self._cost = self._updated - start
 
-    def _file(self, video_id: int) -> Path:
-        return self.folder / "videos" / f"{video_id}.json"
+    def update_results(self) -> None:
+        """Write ``results.json`` during the run, if it is time: it grows, and each time would take most of the run."""
+        if self.grows and time.monotonic() - self._updated > self._cost / self._share:
+            self.write_results()
+
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """The entries of ``results.json``, one video in memory at a time.
+
+        Raises:
+            OutputError: a record has been damaged since it was written.
+        """
+        done = self.done()
+        for job in self._jobs:
+            if job.id in done:
+                file = self._files[job.id]
+                try:
+                    entries = self._entries(job, json.loads(file.read_bytes()))
+                except DAMAGED as error:
+                    raise OutputError(f"{file} is damaged ({error}); remove it and run again with --resume") from error
+                if entries is None:
+                    raise OutputError(f"{file} holds no results; remove it and run again with --resume")
+                yield from entries
+
+    def _is_whole(self, file: Path) -> bool:
+        """Whether a record has its end: after a power cut it may have its name but not its contents."""
+        try:
+            with open(file, "rb") as stream:
+                stream.seek(-len(self._end), os.SEEK_END)
+                return stream.read() == self._end
+        except OSError:
+            return False
+
+    @abstractmethod
+    def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        """The identity of the run to go on with; None to begin. Raises :class:`OutputError`: neither is wanted."""
+
+    @abstractmethod
+    def _is_done(self, job: Job) -> bool:
+        """Whether an earlier run finished a video, and all of it is still there."""
+
+    @abstractmethod
+    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
+        """Write a record."""
+
+    @abstractmethod
+    def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
+        """What a record says, as it stands in ``results.json``; None if it is no record."""
 
 
-def _is_complete(path: Path) -> bool:
-    """Whether the file has its end: after a power cut it may have its name but not its contents."""
+class FilesStore(RunStore):
+    """Of a run over files and folders: in ``SAVE/.progress``; whoever starts one without ``--resume`` starts anew."""
+
+    grows = True
+    _written = (".progress/*.json",)
+    _end = b"}\n"
+    _anew = "leave --resume out to start anew"
+
+    def __init__(self, folder: Path, jobs: Sequence[Job], json: bool = True) -> None:
+        # Not the names themselves: one of the videos may be called "run".
+        names = {job.id: hashlib.sha256(job.name.encode(errors="surrogateescape")).hexdigest()[:32] for job in jobs}
+        records = folder / ".progress"
+        super().__init__(folder, jobs, json, {k: records / f"{v}.json" for k, v in names.items()}, records / "run.json")
+
+    def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        file = self._identity_file
+        if not resume or not file.exists():
+            return None
+        before = _read(file)
+        if not isinstance(before, dict):
+            raise OutputError(f"cannot resume: {file} is damaged; use another --save-dir, or {self._anew}")
+        return before
+
+    def _is_done(self, job: Job) -> bool:
+        record = _read(self._files[job.id])
+        if self._entries(job, record) is None or record.get("input") != fingerprint(job.path):
+            return False
+        return job.has_pictures(record.get("frames"))
+
+    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
+        # The number of a video may be another one when the run goes on: results.json has it.
+        entries = sequence_annotations(result, 0, score_thr) if self._json else []
+        record = {"input": fingerprint(job.path), "frames": result.num_frames, "entries": entries}
+        atomic_write(file, json.dumps(record, allow_nan=False) + "\n")
+
+    def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
+        entries = _entries_of(record.get("entries")) if isinstance(record, dict) else None
+        numbers = {"video_id": job.id, "video_name": job.name}
+        return None if entries is None else [{**entry, **numbers} for entry in entries]
+
+
+class DatasetStore(RunStore):
+    """Of a run over a dataset: ``SAVE/videos/ID.json``, each of them a results file for one video.
+
+    Args:
+        folder, jobs, json: see :class:`RunStore`.
+        category_ids: of the network's C categories in the dataset; None for those that it lacks.
+    """
+
+    _written = (
+        "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4",
+        "results.json", "submission.zip", "metrics.json", "summary.json",
+    )  # fmt: skip
+    _folders = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
+    _places = ("videos", "png", "overlay", "video", *_written[4:])
+
+    def __init__(
+        self, folder: Path, jobs: Sequence[Job], json: bool = True, category_ids: Sequence[int | None] = ()
+    ) -> None:
+        files = {job.id: folder / "videos" / f"{job.id}.json" for job in jobs}
+        super().__init__(folder, jobs, json, files, folder / "run.json")
+        self._category_ids = category_ids
+
+    def places(self) -> Iterator[Path]:
+        """Files that runs write, and folders whose contents they write; they need not exist."""
+        for name in (*self._places, "run.json"):
+            yield self.folder / name
+        for pattern in self._folders:  # A link may lead elsewhere.
+            yield from self.folder.glob(pattern)
+
+    def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        file = self._identity_file
+        other = next((name for name in self._places if (self.folder / name).exists()), None)
+        if not file.exists():
+            if other is not None:
+                raise OutputError(
+                    f"{self.folder} holds something else: {other} without the run.json of a run; use another "
+                    "--save-dir, or move it away"
+                )
+            return None
+        try:
+            before = json.loads(file.read_bytes())
+        except DAMAGED as error:
+            raise OutputError(
+                f"{self.folder} holds something else, or a damaged run: {file} cannot be read ({error}); use another "
+                "--save-dir, or remove this one"
+            ) from error
+        if not is_identity(before):
+            raise OutputError(
+                f"{self.folder} holds something else: {file} is not of a run of this tool; use another --save-dir"
+            )
+        if not resume and not overwrite:
+            raise OutputError(
+                f"{self.folder} holds a run with {len(self.done())} finished videos: --resume goes on with it, "
+                "--overwrite starts anew; or use another --save-dir"
+            )
+        return None if overwrite else dict(before)
+
+    def _is_done(self, job: Job) -> bool:
+        return self._is_whole(self._files[job.id]) and job.has_pictures(job.frames)
+
+    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
+        write_results(file, dataset_entries(result, self._category_ids, job.id, score_thr))
+
+    def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
+        return _entries_of(record)
+
+
+def fingerprint(path: Path | None) -> str:
+    """Changes when a file or a folder of frames is replaced; reading the contents of all would take too long."""
+    files = [] if path is None else list_images(path)[0] if path.is_dir() else [path]
+    facts = []
+    for file in files:
+        with suppress(OSError):
+            status = os.stat(file)
+            facts.append((os.fsencode(file.name).hex(), status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _entries_of(value: Any) -> list[dict[str, Any]] | None:
+    return value if isinstance(value, list) and all(isinstance(entry, dict) for entry in value) else None
+
+
+def _read(path: Path) -> Any:
+    """The contents of a JSON file; None if it is not there, or not whole."""
     try:
-        int(path.stem)
-        with open(path, "rb") as file:
-            file.seek(-len(_COMPLETE), os.SEEK_END)
-            return file.read() == _COMPLETE
-    except (OSError, ValueError):
-        return False
+        return json.loads(path.read_bytes())
+    except DAMAGED:
+        return None

@@ -1,66 +1,139 @@
-"""Run a model over a dataset, alone or as one of several processes: the work behind ``tools/test_vis.py``."""
+"""Run a model over files or over a dataset, alone or as one of several processes: one way for both.
+
+What can be wrong with the arguments shows before a model is loaded, and once: the first process goes ahead. Then each
+process does its share of the videos; results are the same for any number of them.
+"""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
-from mmdet_vis.api import VISModel, load_model
-from mmdet_vis.config.load import build_dataset, load_config
+from mmdet_vis.api import load_model
+from mmdet_vis.choices import DEFAULT_FORMATS
+from mmdet_vis.config.load import build_dataset
 from mmdet_vis.config.settings import build_settings
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.data.formats.ytvis_results import dataset_entries
-from mmdet_vis.errors import SourceError, is_out_of_memory
-from mmdet_vis.files.atomic import ensure_writable_dir
-from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, run_identity
-from mmdet_vis.run.inputs import EXIT_SOME_FAILED
+from mmdet_vis.data.sources import find_inputs
+from mmdet_vis.device import parse_bytes
+from mmdet_vis.errors import OutputError, UserError
+from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, model_identity, run_identity
+from mmdet_vis.run.job import Job, jobs_of_dataset, jobs_of_files
+from mmdet_vis.run.loop import run_jobs
 from mmdet_vis.run.options import RunOptions
-from mmdet_vis.run.pictures import write_pictures
-from mmdet_vis.run.places import check_inputs, has_pictures, video_places
-from mmdet_vis.run.report import DatasetProgress, Failure, ShardReport, check_can_evaluate, finish
-from mmdet_vis.run.store import RunStore
+from mmdet_vis.run.places import check_places
+from mmdet_vis.run.progress import RunProgress
+from mmdet_vis.run.report import (
+    ShardReport,
+    check_can_evaluate,
+    describe,
+    evaluate_run,
+    finish_dataset,
+    submitted_format,
+    summarize,
+)
+from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore
 from mmdet_vis.run.workers import Workers, balance
+
+EXIT_SOME_FAILED = 3
 
 
 @dataclass
-class DatasetRun:
-    """What to run over ``config.test.dataset``, and how.
+class Run:
+    """What to run, and how.
 
     Attributes:
-        config, checkpoint, device, precision, cfg_options, compile: see :func:`mmdet_vis.api.load_model`.
-        safe_config: read the config as data, see :func:`mmdet_vis.config.load.load_config`.
+        config: loaded, with the user's options applied.
+        checkpoint, device, precision, compile: see :func:`mmdet_vis.api.load_model`.
         save_dir: where the results go.
-        options: of segmenting and writing; no ``formats`` means those that the dataset's benchmark takes.
-        resume, overwrite: what to do with an earlier run in ``save_dir``: see ``RunStore.prepare``.
+        options: of segmenting and writing; no ``formats`` means the usual ones.
+        resume, overwrite: what to do with an earlier run in ``save_dir``: see :meth:`RunStore.check`.
         evaluate: compare with the dataset's annotations at the end.
     """
 
-    config: Path
+    config: Config
     checkpoint: Path
     save_dir: Path
     options: RunOptions
     device: str = "auto"
     precision: str = "float32"
-    cfg_options: dict[str, Any] = field(default_factory=dict)
     compile: bool = False
-    safe_config: bool = False
     resume: bool = False
     overwrite: bool = False
     evaluate: bool = False
 
+    def settings(self) -> dict[str, Any]:
+        """What results depend on besides config and weights, all of it checked.
 
-def run_dataset(run: DatasetRun) -> int:
-    """Segment the videos of a dataset and write the results of each as it is done, then those of all.
+        Raises:
+            ConfigError: a setting or the device cannot be used.
+        """
+        given = self.options
+        build_settings(self.config, given.key_num, given.mem_step, given.mem_max, given.use_cate_reduce, given.profile)
+        parse_bytes(given.feature_memory)
+        settings = {key: value for key, value in asdict(given).items() if key not in NOT_IN_IDENTITY}
+        return settings | compute_settings(self.device, self.precision, self.compile)
 
-    Under ``torchrun`` each process does its share of the videos; results are the same for any number of them.
+
+def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None = None) -> int:
+    """Segment videos and folders of frames, and write the results of each as it is done.
+
+    ``results.json`` is written anew from time to time and whenever the run ends, also by an interruption, so what was
+    computed is kept. The number of a video in it is its place among the inputs.
+
+    Args:
+        run: what, and how.
+        inputs: of :func:`mmdet_vis.data.sources.find_inputs`: a folder of them, or several files and folders.
+        workers: the processes of the run; alone by default.
+
+    Returns:
+        exit code: 0, or 3 if some of several videos could not be read or needed too much memory (they are named; the
+        others are done).
+
+    Raises:
+        SourceError: there is no video, or the only one cannot be read.
+        ConfigError, CheckpointError, OutputError: before the first video, if something cannot be used.
+        OutputError: a result cannot be written, or another run writes into the same folder.
+    """
+    workers = workers or Workers()
+    run = replace(run, options=replace(run.options, formats=run.options.formats or DEFAULT_FORMATS))
+    formats = run.options.formats
+
+    def check() -> tuple[list[Path], dict[str, Any]]:
+        paths = find_inputs(inputs)
+        jobs = jobs_of_files(paths, run.save_dir, formats)
+        # Also of formats that this run does not write: another one into the same folder may.
+        places = [place for job in jobs for place in (*job.places.values(), run.save_dir / f"{job.name}.mp4")]
+        check_places(paths, [*places, run.save_dir / "results.json"], [path for path in paths if path.is_dir()])
+        return paths, model_identity(run.config, run.checkpoint, run.settings())
+
+    paths, identity = workers.on_first(check)
+    jobs = jobs_of_files(paths, run.save_dir, formats)
+    store = FilesStore(run.save_dir, jobs, "json" in formats)
+
+    def finish(reports: Sequence[ShardReport]) -> bool:
+        store.write_results()
+        given = [inputs] if isinstance(inputs, Path) else inputs
+        name = str(given[0]) if len(given) == 1 else "all"
+        summary = summarize(name, jobs, store.done(), reports)
+        _tell(summary, run)
+        return bool(summary["failed"])
+
+    return _run(run, workers, jobs, store, identity, finish, alone=len(jobs) == 1)
+
+
+def run_dataset(run: Run, workers: Workers | None = None) -> int:
+    """Segment the videos of ``config.test.dataset`` and write the results of each as it is done, then those of all.
+
+    Args:
+        run: what, and how.
+        workers: the processes of the run; alone by default.
 
     Returns:
         exit code: 0, or 3 if some videos could not be read or needed too much memory (they are named; the others are
@@ -71,68 +144,92 @@ def run_dataset(run: DatasetRun) -> int:
         OutputError: a result cannot be written, or another run writes into the same folder.
         ResultsError, DatasetError: the results of all videos are there, but cannot be evaluated.
     """
-    workers = Workers.from_environment()
-    failed = _run_as(workers, run)
+    workers = workers or Workers()
+    dataset = workers.after_first(lambda: build_dataset(run.config))
+    # What the benchmark's server takes, and always the JSON.
+    formats = run.options.formats or ("json", submitted_format(dataset))
+    run = replace(run, options=replace(run.options, formats=formats))
+    formats = run.options.formats
+    jobs = jobs_of_dataset(dataset, run.save_dir, formats)
+    store = DatasetStore(run.save_dir, jobs, "json" in formats, dataset.category_ids)
+
+    def check() -> dict[str, Any]:
+        settings = run.settings()
+        if run.evaluate:
+            check_can_evaluate(dataset, formats)
+        frames = (frame for video in dataset.videos for frame in video.frames)
+        check_places([*([dataset.ann_file] if dataset.ann_file else ()), *frames], store.places())
+        _warn_of_absent_categories(dataset)
+        return run_identity(run.config, run.checkpoint, dataset, settings)
+
+    def finish(reports: Sequence[ShardReport]) -> bool:
+        summary = finish_dataset(store, dataset, jobs, reports, formats)
+        failed: UserError | None = None
+        if run.evaluate:
+            try:
+                evaluate_run(store, dataset)
+            except UserError as error:  # The results are there; only DAVIS needs those of every video.
+                failed = error
+        _tell(summary, run)
+        if failed is not None:
+            if not summary["failed"]:
+                raise failed
+            print(f"not evaluated: {failed}", file=sys.stderr)
+        return bool(summary["failed"])
+
+    return _run(run, workers, jobs, store, workers.on_first(check), finish)
+
+
+def _run(
+    run: Run,
+    workers: Workers,
+    jobs: Sequence[Job],
+    store: RunStore,
+    identity: dict[str, Any],
+    finish: Callable[[Sequence[ShardReport]], bool],
+    alone: bool = False,
+) -> int:
+    """What a process does of a run whose arguments are checked; returns its exit code."""
+
+    def divide() -> tuple[list[int], list[list[int]]]:
+        done = store.check(identity, run.resume, run.overwrite)
+        todo = [index for index, job in enumerate(jobs) if job.id not in done]
+        loads = [jobs[index].load() if workers.size > 1 else 1 for index in todo]
+        return todo, [[todo[i] for i in share] for share in balance(loads, workers.size)]
+
+    with workers.lock(run.save_dir):
+        todo, shares = workers.on_first(divide)
+        share = [jobs[index] for index in shares[workers.rank]]
+        model = None
+        if share:
+            device = workers.device(run.device)
+            model = load_model(run.config, run.checkpoint, device, run.precision, compile=run.compile)
+        # Only now: an earlier run should not be lost to a model that cannot be loaded.
+        workers.on_first(store.prepare)
+        first = workers.rank == 0
+        try:
+            with RunProgress([jobs[index] for index in todo], store.done, shown=first) as progress:
+                report = ShardReport()
+                if model is not None:
+                    report = run_jobs(model, share, store, run.options, progress, alone, first)
+                reports = workers.gather(report, progress.wait)
+        except BaseException:
+            with suppress(OutputError):  # What went wrong first is what the user should read.
+                if first and store.grows:
+                    store.write_results()
+            raise
+        failed = workers.on_first(lambda: finish(reports))
     workers.disconnect()
     # The first process speaks for all: any other code would make torchrun report that process as broken, too.
-    return EXIT_SOME_FAILED if failed and workers.rank == 0 else 0
+    return EXIT_SOME_FAILED if failed and first else 0
 
 
-def _run_as(workers: Workers, run: DatasetRun) -> bool:
-    """What a process does of a run; returns whether there were videos that could not be read, in whichever process."""
-    store = RunStore(run.save_dir)
-    read = cache(lambda: _read(run))
-
-    # What can be wrong with the arguments shows before a model is loaded, and once: the first process goes ahead.
-    def check() -> dict[str, Any]:
-        config, dataset, options = read()
-        if run.evaluate:
-            check_can_evaluate(dataset, options.formats)
-        settings = {key: value for key, value in asdict(options).items() if key not in NOT_IN_IDENTITY}
-        settings |= compute_settings(run.device, run.precision, run.compile)
-        check_inputs(dataset, store.places())
-        return run_identity(config, run.checkpoint, dataset, settings)
-
-    def prepare() -> set[int]:
-        _, dataset, options = read()
-        store.prepare(identity, run.resume, run.overwrite)
-        # A video whose pictures were moved away is done again.
-        store.forget(v.id for v in dataset.videos if not has_pictures(store.folder, v, options.formats))
-        warn_of_absent_categories(dataset)
-        return store.done()
-
-    identity = workers.on_first(check)
-    with workers.lock(run.save_dir):
-        done = workers.on_first(prepare)
-        config, dataset, options = read()
-        todo = [index for index, video in enumerate(dataset.videos) if video.id not in done]
-        frames = {dataset.videos[index].id: len(dataset.videos[index]) for index in todo}
-        share = [todo[i] for i in balance(list(frames.values()), workers.size)[workers.rank]]
-        with DatasetProgress(frames, store.done, shown=workers.rank == 0) as progress:
-            report = ShardReport()
-            if share:
-                device = workers.device(run.device)
-                model = load_model(config, run.checkpoint, device, run.precision, compile=run.compile)
-                report = run_share(model, dataset, share, store, options, progress)
-            reports = workers.gather(report, progress.wait)
-        return workers.on_first(lambda: finish(store, dataset, reports, options.formats, run.evaluate))
+def _tell(summary: dict[str, Any], run: Run) -> None:
+    print(describe(summary))
+    print(f"results ({', '.join(run.options.formats)}): {run.save_dir.resolve()}")
 
 
-def _read(run: DatasetRun) -> tuple[Config, VideoDataset, RunOptions]:
-    """The config, its dataset, and the options with their defaults filled in; all checked."""
-    config = load_config(run.config, run.cfg_options, run.safe_config)
-    dataset = build_dataset(config)
-    options = replace(run.options, formats=run.options.formats or default_formats(dataset))
-    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
-    return config, dataset, options
-
-
-def default_formats(dataset: VideoDataset) -> tuple[str, ...]:
-    """What is written unless the user says: what the benchmark's server takes, and always the JSON."""
-    return ("json", "png") if dataset.submission == "davis" else ("json",)
-
-
-def warn_of_absent_categories(dataset: VideoDataset) -> None:
+def _warn_of_absent_categories(dataset: VideoDataset) -> None:
     """Say which of the network's classes get no results, as the annotation file lacks them."""
     absent = [name for name, number in zip(dataset.categories, dataset.category_ids, strict=True) if number is None]
     if absent:
@@ -142,91 +239,3 @@ def warn_of_absent_categories(dataset: VideoDataset) -> None:
             f"({named}): what is found of these is left out of the results",
             file=sys.stderr,
         )
-
-
-def run_share(
-    model: VISModel,
-    dataset: VideoDataset,
-    indices: Sequence[int],
-    store: RunStore,
-    options: RunOptions,
-    progress: DatasetProgress,
-) -> ShardReport:
-    """Segment some videos of a dataset, one after the other.
-
-    One that cannot be read, or needs too much memory, is reported and left out.
-
-    Args:
-        indices: which videos.
-        store: prepared.
-
-    Raises:
-        OutputError: a result cannot be written.
-    """
-    report = ShardReport(device=str(model.device))
-    start = time.perf_counter()
-    for number, index in enumerate(indices, start=1):
-        video = dataset.videos[index]
-        place = f"[{number}/{len(indices)}] {video.name}"
-        before = time.perf_counter()
-        try:
-            _run_video(model, dataset, index, store, options, progress)
-        except SourceError as error:
-            failure = str(error)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            failure = (
-                f"not enough memory for its {len(video)} frames ({reason}): try --mem-max 40, a smaller "
-                "--feature-memory, or another --device"
-            )
-        else:
-            failure = ""
-        if failure:
-            # Here the error is gone, and with it what the frames of its traceback held.
-            if model.device.type == "cuda":
-                torch.cuda.empty_cache()
-            report.failures.append(Failure(video.id, video.name, failure))
-            progress.video_finished(video.id, True, f"{place}: failed")
-            print(f"error: video {video.id} ({video.name}): {failure}", file=sys.stderr)
-            continue
-        seconds = time.perf_counter() - before
-        report.videos += 1
-        report.frames += len(video)
-        speed = f"{len(video) / seconds:.2f} frames/s"
-        progress.video_finished(video.id, False, f"{place}: {len(video)} frames in {seconds:.1f} s ({speed})")
-    report.seconds = time.perf_counter() - start
-    report.peak_memory = _peak_memory()
-    if model.device.type == "cuda":
-        report.peak_gpu_memory = torch.cuda.max_memory_allocated(model.device)
-    return report
-
-
-def _run_video(
-    model: VISModel,
-    dataset: VideoDataset,
-    index: int,
-    store: RunStore,
-    options: RunOptions,
-    progress: DatasetProgress,
-) -> None:
-    video = dataset.videos[index]
-    with dataset.open(index) as source:
-        result = options.segment(model, source, lambda done, total: progress.part(video.id, done, total))
-        places = video_places(store.folder, video, options.formats)
-        if "video" in places:
-            ensure_writable_dir(places["video"].parent)
-        write_pictures(result, source, places, options.show_thr, options.use_img, progress.bar)
-    # Last, since this file says that the video is done.
-    store.save(video.id, dataset_entries(result, dataset.category_ids, video.id, options.score_thr))
-
-
-def _peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows counts otherwise.
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

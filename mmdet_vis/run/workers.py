@@ -129,6 +129,16 @@ class Workers:
             sys.exit(int(str(outcome[1])))
         return outcome[0]  # type: ignore[return-value]
 
+    def after_first(self, work: Callable[[], _T]) -> _T:
+        """Run ``work`` in process 0 and then, if it went well there, in the others; each returns its own value.
+
+        Raises:
+            UserError: see :meth:`on_first`.
+        """
+        values: list[_T] = []
+        self.on_first(lambda: values.append(work()))
+        return values[0] if self.rank == 0 else work()
+
     @contextmanager
     def lock(self, folder: Path) -> Iterator[None]:
         """Keep other runs out of a folder, which is made if need be, until the last process has left the block.

@@ -23,7 +23,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 IMPORTED = (
-    "torch", "cv2", "av", "timm", "mmdet_vis.api", "mmdet_vis.run.videos", "mmdet_vis.run.inputs",
+    "torch", "cv2", "av", "timm", "mmdet_vis.api", "mmdet_vis.run.videos",
     "mmdet_vis.training", "mmdet_vis.training.state", "mmdet_vis.streaming.run",
     "mmdet_vis.models.backbones.timm_backbone", "mmdet_vis.streaming.container",
 )  # fmt: skip

@@ -35,7 +35,8 @@ from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError, SourceError
 from mmdet_vis.evaluation.submission import check_davis_submission
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results
-from mmdet_vis.run.store import RunStore
+from mmdet_vis.run.job import Job
+from mmdet_vis.run.store import DatasetStore
 from mmdet_vis.structures.rle import InvalidMaskError, to_rle
 from mmdet_vis.weights.checkpoint import read_state_dict
 from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config, export_model
@@ -294,7 +295,7 @@ def test_results_of_a_run_that_were_damaged_afterwards(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     for text in ('[{"score": 0.5, ]\n', "[[]]\n", "\x93]\n"):
         (tmp_path / "videos" / "7.json").write_text(text, encoding="latin-1")
-        store = RunStore(tmp_path)
+        store = DatasetStore(tmp_path, [Job(7, "video", lambda: ImageFilesSource([], ""), {})])
         assert store.done() == {7}
         with pytest.raises(OutputError, match=r"7.json .*; remove it and run again with --resume"):
-            list(store.entries([7]))
+            list(store.entries())

@@ -6,6 +6,7 @@ import ast
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -20,13 +21,11 @@ import numpy as np
 import pytest
 
 from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.config.load import load_config
 from mmdet_vis.data.sources import find_inputs
 from mmdet_vis.errors import DatasetError, OutputError, SourceError
-from mmdet_vis.files.atomic import ensure_writable_dir
-from mmdet_vis.run.inputs import Summary, find_places, inputs_identity, run_inputs
-from mmdet_vis.run.inputs_store import InputsStore
 from mmdet_vis.run.options import RunOptions
-from mmdet_vis.run.videos import DatasetRun, run_dataset
+from mmdet_vis.run.videos import Run, run_dataset, run_files
 from mmdet_vis.streaming import StreamReader
 from mmdet_vis.streaming.run import StreamSummary, run_stream, stream_places
 from mmdet_vis.visualization.video_writer import VideoWriter
@@ -74,13 +73,13 @@ def model(tiny: tuple[Path, Path]) -> VISModel:
 
 
 @pytest.fixture(scope="module")
-def dataset_run(tiny: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> DatasetRun:
+def dataset_run(tiny: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A finished run over a dataset, only read by tests."""
     folder = tmp_path_factory.mktemp("whole")
     data = write_ytvis(folder / "data", "valid.json", "frames", VIDEOS)
     config = write_dataset_config(folder / "dataset.py", tiny[0], data)
     options = RunOptions(formats=FORMATS, show_thr=0.0, key_num=1)
-    run = DatasetRun(config, tiny[1], folder / "out", options, device="cpu")
+    run = Run(load_config(config), tiny[1], folder / "out", options, device="cpu")
     assert run_dataset(run) == 0
     return run
 
@@ -116,20 +115,18 @@ def fill_and_resume(run: Callable[[bool], None], whole: Path, disk: Disk, growin
     assert contents(disk.folder / "out") == expected
 
 
-def test_a_dataset_on_a_disk_that_fills_up(dataset_run: DatasetRun, disk: Disk) -> None:
+def test_a_dataset_on_a_disk_that_fills_up(dataset_run: Run, disk: Disk) -> None:
     def run(resume: bool) -> None:
         run_dataset(replace(dataset_run, save_dir=disk.folder / "out", resume=resume))
 
     fill_and_resume(run, dataset_run.save_dir, disk)
 
 
-def inputs(model: VISModel, videos: Path, save: Path, resume: bool = False) -> Summary:
+def inputs(model: VISModel, videos: Path, save: Path, resume: bool = False) -> None:
     options = RunOptions(formats=FORMATS, key_num=1, show_thr=0.0)
-    ensure_writable_dir(save)
-    places = find_places(find_inputs(videos), save, options.formats)
-    store = InputsStore(save, places, True)
-    store.prepare(inputs_identity(model.config, Path(__file__), options, "cpu", "float32", False), resume)
-    return run_inputs(model, places, store, options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mmdet_vis.run.videos.load_model", lambda *_, **__: model)
+        run_files(Run(model.config, Path(__file__), save, options, "cpu", resume=resume), videos)
 
 
 def test_videos_on_a_disk_that_fills_up(model: VISModel, tmp_path: Path, disk: Disk) -> None:
@@ -194,15 +191,15 @@ def write_video(path: Path, frames: np.ndarray) -> str:
     return ""
 
 
-def test_a_read_only_disk_is_named_before_the_work(dataset_run: DatasetRun, model: VISModel, disk: Disk) -> None:
+def test_a_read_only_disk_is_named_before_the_work(dataset_run: Run, model: VISModel, disk: Disk) -> None:
     disk.make_read_only()
     out = disk.folder / "out"
     with pytest.raises(OutputError, match=rf"cannot write {out}: Read-only file system; choose another folder"):
         run_dataset(replace(dataset_run, save_dir=out))
     with pytest.raises(OutputError, match="Read-only file system"):
-        inputs(model, dataset_run.config, out)
+        inputs(model, Path(str(dataset_run.config.filename)), out)
     with pytest.raises(OutputError, match="Read-only file system"):
-        stream(model, dataset_run.config, out)
+        stream(model, Path(str(dataset_run.config.filename)), out)
     assert list(disk.folder.iterdir()) == []
 
 
@@ -243,7 +240,7 @@ def test_a_server_that_says_nothing() -> None:
         assert time.monotonic() - start < 10
 
 
-def test_a_pipe_that_nobody_writes_to_is_no_frame(dataset_run: DatasetRun, tmp_path: Path) -> None:
+def test_a_pipe_that_nobody_writes_to_is_no_frame(dataset_run: Run, tmp_path: Path) -> None:
     """Opening it would wait for ever: refused where a stream is named, passed over in folders, an error in datasets."""
     pipe = tmp_path / "in" / "clip.mkv"
     pipe.parent.mkdir()
@@ -256,7 +253,11 @@ def test_a_pipe_that_nobody_writes_to_is_no_frame(dataset_run: DatasetRun, tmp_p
     frame = data / "frames" / "video1" / "00001.png"
     frame.unlink()
     os.mkfifo(frame)
-    run = replace(dataset_run, save_dir=tmp_path / "out", cfg_options={"test.dataset.data_root": str(data)})
+    run = replace(
+        dataset_run,
+        save_dir=tmp_path / "out",
+        config=load_config(str(dataset_run.config.filename), {"test.dataset.data_root": str(data)}),
+    )
     outcome: list[object] = []
 
     def work() -> None:
@@ -273,7 +274,11 @@ def test_a_pipe_that_nobody_writes_to_is_no_frame(dataset_run: DatasetRun, tmp_p
 
 
 def test_a_clock_that_is_set_back_changes_no_time(
-    dataset_run: DatasetRun, model: VISModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset_run: Run,
+    model: VISModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock = itertools.count(2_000_000_000, -3600)
     monkeypatch.setattr(time, "time", lambda: float(next(clock)))
@@ -282,7 +287,9 @@ def test_a_clock_that_is_set_back_changes_no_time(
     assert 0 < this_run["seconds"] < 600
     assert this_run["frames_per_second"] > 0
     video = write_frames(tmp_path / "in" / "clip", 2)
-    assert 0 < inputs(model, video.parent, tmp_path / "out").seconds < 600
+    inputs(model, video.parent, tmp_path / "out")
+    (seconds,) = map(float, re.findall(r"this run: 1 videos, 2 frames in (\S+) s", capsys.readouterr().out))
+    assert 0 < seconds < 600
     assert 0 < stream(model, video, tmp_path / "stream").seconds < 600
 
 

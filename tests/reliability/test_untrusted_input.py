@@ -21,7 +21,7 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import CheckpointError, ConfigError, UserError
 from mmdet_vis.evaluation.ytvis import load_annotations, load_results
-from mmdet_vis.run.store import RunStore
+from mmdet_vis.run.store import DatasetStore
 from mmdet_vis.weights.checkpoint import read_state_dict, read_torch
 from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config, export_model
 
@@ -117,7 +117,7 @@ def test_pickles_are_read_by_nothing(tmp_path: Path) -> None:
         run.mkdir(exist_ok=True)
         (run / "run.json").write_bytes(file.read_bytes())
         with pytest.raises(UserError):
-            RunStore(run).prepare({}, resume=True, overwrite=False)
+            DatasetStore(run, []).check({}, resume=True)
         assert not marker.exists(), file
     with pytest.raises(CheckpointError, match="which could run code"):
         read_state_dict(tmp_path / "files" / "zip.pth")

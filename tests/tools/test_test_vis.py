@@ -17,6 +17,7 @@ import torch
 
 from mmdet_vis.data.formats import read_index_png
 from tests.tiny import moving_frames, write_frames
+from tests.tool_runs import TWO_PROCESSES, Tool, files_of
 
 
 def encode(path: Path, frames: list[np.ndarray], fps: int = 10) -> Path:
@@ -112,6 +113,24 @@ def test_one_bad_video_does_not_stop_the_others(run_tool, tmp_path):
     assert "bad.mp4" in done.stderr
     assert "Traceback" not in done.stderr
     assert {e["video_name"] for e in json.loads((tmp_path / "out" / "results.json").read_text())} == {"good"}
+
+
+def test_two_processes_give_the_same_bytes_as_one(repository, tiny, tmp_path):
+    for name, frames in (("a", 4), ("b", 2), ("c", 5), ("d", 3)):
+        write_frames(tmp_path / "in" / name, frames, seed=frames)
+    (tmp_path / "in" / "bad.mp4").write_text("hello")
+    tool = Tool(repository, *tiny)
+    options = ("--input-dir", str(tmp_path / "in"), "--format", "png,json,video", "--key-num", "1", "--show-thr", "0")
+    for save, launcher in (("one", ()), ("two", TWO_PROCESSES)):
+        code, out, err = tool.run(tmp_path / save, *options, launcher=launcher)
+        assert code == 3, err
+        assert out.count("4 of 5 videos done") == 1, "one process speaks"
+        assert ("2 processes" in out) == bool(launcher)
+        assert "bad.mp4" in err
+    assert files_of(tmp_path / "two", "**/*", "**/.progress/*") == files_of(tmp_path / "one", "**/*", "**/.progress/*")
+    assert len(list(tmp_path.glob("two/.progress/*.json"))) == 5
+    code, out, err = tool.run(tmp_path / "two", *options, "--resume", "--key-num", "2", launcher=TWO_PROCESSES)
+    assert (code, err.count("error: cannot resume: ")) == (2, 1), err
 
 
 def test_no_detection_is_an_empty_result(run_tool, tmp_path):

@@ -13,7 +13,8 @@ from pathlib import Path
 from mmdet_vis.evaluation.analysis import analyze
 from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import evaluate, load_results
-from mmdet_vis.run.store import RunStore
+from mmdet_vis.run.job import Job
+from mmdet_vis.run.store import DatasetStore
 from tests.reliability.fuzzing.damage import damage_bytes, damage_json, dump_json
 from tests.reliability.fuzzing.reader import Attempts, Reader, copy_tree, the_file
 from tests.reliability.fuzzing.templates import FRAMES, example_annotations, index_png, results, square
@@ -155,9 +156,10 @@ def make_run(rng: random.Random, folder: Path, templates: Path) -> str:
 
 def read_run(folder: Path) -> None:
     """What ``--resume`` reads."""
-    store = RunStore(folder)
-    store.prepare(IDENTITY, resume=True, overwrite=False)
-    list(store.entries(sorted(store.done())))
+    store = DatasetStore(folder, [Job(n, str(n), lambda: None, {}) for n in range(100)])
+    store.check(IDENTITY, resume=True)
+    store.prepare()
+    list(store.entries())
 
 
 READERS = (

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-import mmdet_vis.run.inputs as engine
+import mmdet_vis.run.job as job
+import mmdet_vis.run.loop as loop
+import mmdet_vis.run.videos as engine
 from mmdet_vis.api import VISModel, load_model
-from mmdet_vis.data.sources import find_inputs
-from mmdet_vis.errors import OutputError, SourceError
-from mmdet_vis.run.inputs import Summary, find_places, inputs_identity, run_inputs
-from mmdet_vis.run.inputs_store import NAME, InputsStore
+from mmdet_vis.errors import CheckpointError, OutputError, SourceError
 from mmdet_vis.run.options import RunOptions
+from mmdet_vis.run.store import FilesStore
+from mmdet_vis.run.videos import Run, run_files
+from mmdet_vis.structures import VideoResult
 from tests.tiny import write_frames
 
 FORMATS = ("json", "overlay", "video", "png")
@@ -42,15 +46,23 @@ def run(
     resume: bool = False,
     options: RunOptions | None = None,
     checkpoint: Path | None = None,
-) -> Summary:
-    """What the command line tool does, with one key frame."""
+) -> dict[str, Any]:
+    """What the command does, with one key frame and a model that is there; returns the summary."""
     options = options or RunOptions(formats=FORMATS, key_num=1, show_thr=0.0)
-    save.mkdir(exist_ok=True)
-    inputs = find_places(find_inputs(videos), save, options.formats)
-    checkpoint = checkpoint or Path(__file__)
-    store = InputsStore(save, inputs, "json" in options.formats)
-    store.prepare(inputs_identity(model.config, checkpoint, options, "cpu", "float32", False), resume)
-    return run_inputs(model, inputs, store, options)
+    told: list[dict[str, Any]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "load_model", lambda *_, **__: model)
+        patch.setattr(engine, "_tell", lambda summary, _: told.append(summary))
+        code = run_files(Run(model.config, checkpoint or Path(__file__), save, options, "cpu", resume=resume), videos)
+    (summary,) = told
+    assert code == (3 if summary["failures"] else 0)
+    return summary
+
+
+def counts(summary: dict[str, Any]) -> tuple[int, int]:
+    """Videos that were done before, and in this run."""
+    done = summary["this_run"]["videos"]
+    return summary["videos_done"] - done, done
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -60,14 +72,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def stop_before(name: str, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let the video of that name raise an error when it is opened."""
-    whole = engine.open_source
+    whole = job.open_source
 
     def open_source(path: Path) -> object:
         if path.name == name:
             raise error
         return whole(path)
 
-    monkeypatch.setattr(engine, "open_source", open_source)
+    monkeypatch.setattr(job, "open_source", open_source)
 
 
 def test_interrupted_and_resumed_gives_the_same_bytes(
@@ -85,12 +97,10 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     (out / "c").mkdir()
     (out / "c" / ".tmp-00ff.jpg").write_text("cut short")
     kept = {path: path.stat().st_mtime_ns for path in (*out.glob("a/*"), *out.glob("b/*"), out / "a.mp4")}
-    summary = run(model, videos, out, resume=True)
-    assert (summary.earlier, summary.videos) == (2, 1)
+    assert counts(run(model, videos, out, resume=True)) == (2, 1)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "done once"
     assert contents(out) == contents(tmp_path / "whole")
-    summary = run(model, videos, out, resume=True)
-    assert (summary.earlier, summary.videos) == (3, 0)
+    assert counts(run(model, videos, out, resume=True)) == (3, 0)
     assert contents(out) == contents(tmp_path / "whole")
 
 
@@ -99,12 +109,12 @@ def test_results_are_there_after_a_kill(
 ) -> None:
     """Nothing is written on the way out of a process that is killed: what was there before it counts."""
     stop_before("b", monkeypatch, KeyboardInterrupt())
-    monkeypatch.setattr(engine.InputsStore, "write_results", lambda self: None)
+    monkeypatch.setattr(FilesStore, "write_results", lambda self: None)
     with pytest.raises(KeyboardInterrupt):
         run(model, videos, tmp_path / "out")
     monkeypatch.undo()
     run(model, videos, tmp_path / "whole")
-    assert run(model, videos, tmp_path / "out", resume=True).earlier == 1
+    assert counts(run(model, videos, tmp_path / "out", resume=True)) == (1, 2)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
@@ -114,8 +124,7 @@ def test_new_changed_and_incomplete_videos_are_done(model: VISModel, videos: Pat
     write_frames(videos / "a2", 2)  # gets a number in the middle
     os.utime(videos / "b" / "00000.png", (0, 0))
     (out / "c" / "00001.jpg").unlink()
-    summary = run(model, videos, out, resume=True)
-    assert (summary.earlier, summary.videos) == (1, 3)
+    assert counts(run(model, videos, out, resume=True)) == (1, 3)
     numbers = {entry["video_name"]: entry["video_id"] for entry in json.loads((out / "results.json").read_text())}
     assert numbers == {"a": 1, "a2": 2, "b": 3, "c": 4}
     run(model, videos, tmp_path / "whole")
@@ -133,9 +142,9 @@ def test_a_run_of_other_settings_is_not_resumed(
     with pytest.raises(OutputError, match="different in checkpoint"):
         run(model, videos, out, resume=True, checkpoint=tiny[0])
     more = RunOptions(formats=FORMATS, key_num=1, show_thr=0.0, feature_memory="1MB")
-    assert run(model, videos, out, resume=True, options=more).earlier == 3, "no effect on what is found"
-    (out / NAME / "run.json").unlink()
-    assert run(model, videos, out, resume=True).videos == 3
+    assert counts(run(model, videos, out, resume=True, options=more)) == (3, 0), "no effect on what is found"
+    (out / ".progress" / "run.json").unlink()
+    assert counts(run(model, videos, out, resume=True)) == (0, 3)
 
 
 def test_results_json_is_not_written_anew_with_every_video(
@@ -143,14 +152,14 @@ def test_results_json_is_not_written_anew_with_every_video(
 ) -> None:
     """Its size grows with the videos: that would take most of the time of a long run."""
     written = []
-    whole = InputsStore.write_results
+    whole = FilesStore.write_results
 
-    def slow(self: InputsStore) -> None:
+    def slow(self: FilesStore) -> None:
         written.append(1)
         whole(self)
         self._cost = 3600.0
 
-    monkeypatch.setattr(InputsStore, "write_results", slow)
+    monkeypatch.setattr(FilesStore, "write_results", slow)
     run(model, videos, tmp_path / "out", options=RunOptions(formats=("json",), key_num=1))
     assert len(written) == 2, "after the first video and at the end"
 
@@ -171,12 +180,12 @@ def test_a_video_that_needs_too_much_memory_is_left_out(
     stop_before("b", monkeypatch, error)
     options = RunOptions(formats=("json",), key_num=1)
     summary = run(model, videos, tmp_path / "out", options=options)
-    (failure,) = summary.failures
+    (failure,) = summary["failed"]
     assert failure.startswith(f"{videos / 'b'}: not enough memory (")
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {entry["video_name"] for entry in found} == {"a", "c"}
     with pytest.raises(SourceError, match="not enough memory"):
-        run(model, videos / "b", tmp_path / "alone", options=replace(options))
+        run(model, videos / "b", tmp_path / "alone", options=options)
 
 
 def test_other_errors_end_the_run_and_keep_what_was_computed(
@@ -187,3 +196,70 @@ def test_other_errors_end_the_run_and_keep_what_was_computed(
         run(model, videos, tmp_path / "out")
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     assert {entry["video_name"] for entry in found} == {"a"}
+
+
+def test_a_video_whose_pictures_fail_is_not_counted_as_done(
+    model: VISModel, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = loop.write_pictures
+
+    def write_pictures(result: VideoResult, *arguments: Any) -> None:
+        if result.name == "b":
+            raise SourceError("b: frame 1 cannot be read any more")
+        whole(result, *arguments)
+
+    monkeypatch.setattr(loop, "write_pictures", write_pictures)
+    summary = run(model, videos, tmp_path / "out")
+    assert counts(summary) == (0, 2)
+    assert summary["this_run"]["frames"] == 7
+    assert summary["failed"] == [f"{videos / 'b'}: b: frame 1 cannot be read any more"]
+
+
+def test_the_order_of_formats_makes_no_other_run(model: VISModel, videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = [RunOptions(formats=kinds, key_num=1) for kinds in (("video", "json"), ("json", "video", "json"))]
+    run(model, videos, out, options=options[0])
+    assert counts(run(model, videos, out, resume=True, options=options[1])) == (3, 0)
+    # As versions wrote it that kept the order in which formats were typed.
+    file = out / ".progress" / "run.json"
+    identity = json.loads(file.read_text())
+    identity["options"]["formats"] = ["video", "json"]
+    file.write_text(json.dumps(identity))
+    assert counts(run(model, videos, out, resume=True, options=options[1])) == (3, 0)
+
+
+def test_damaged_records_are_done_again(model: VISModel, videos: Path, tmp_path: Path) -> None:
+    out, options = tmp_path / "out", RunOptions(formats=("json",), key_num=1)
+    run(model, videos, out, options=options)
+    expected = contents(out)
+    records = sorted(path for path in (out / ".progress").glob("*.json") if path.name != "run.json")
+    for text in ("{}", "[" * 100_000, '{"input": 1, "frames": 3, "entries": [[]]}', "[]", '{"entries": {}}', ""):
+        for path in records:
+            path.write_text(text)
+        assert counts(run(model, videos, out, resume=True, options=options)) == (0, 3), text
+        assert contents(out) == expected
+    for text in ("[" * 100_000, "null", "{"):
+        (out / ".progress" / "run.json").write_text(text)
+        with pytest.raises(OutputError, match=r"cannot resume: .*run\.json is damaged; .* leave --resume out"):
+            run(model, videos, out, resume=True, options=options)
+    (out / ".progress" / "run.json").write_bytes(expected[".progress/run.json"])
+    for path in records:  # Numbers that Python reads, but JSON does not know.
+        record = json.loads(expected[path.relative_to(out).as_posix()])
+        record["entries"][0]["score"] = math.nan
+        path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(OutputError, match=r"a result in .* is damaged"):
+        run(model, videos, out, resume=True, options=options)
+
+
+def test_what_cannot_be_resumed_is_refused_before_a_model_is_loaded_and_stays(
+    model: VISModel, videos: Path, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "out", RunOptions(formats=("json",), key_num=1)
+    run(model, videos, out, options=options)
+    before = contents(out)
+    other = Run(model.config, Path(__file__), out, RunOptions(formats=("json",), key_num=2), "cpu", resume=True)
+    with pytest.raises(OutputError, match="cannot resume"):
+        run_files(other, videos)  # This file holds no weights, which loading would find out.
+    with pytest.raises(CheckpointError):
+        run_files(replace(other, resume=False), videos)
+    assert contents(out) == before, "an earlier run is not lost to weights that cannot be loaded"

@@ -1,0 +1,106 @@
+"""A video to segment: where its frames come from and where its results go, alike for files and datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mmdet_vis.choices import PICTURES
+from mmdet_vis.data.datasets import VideoDataset
+from mmdet_vis.data.sources import FrameSource, open_source, unique_names
+from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.video_decode import open_container
+from mmdet_vis.errors import OutputError, SourceError
+
+MAX_NAME = 240
+"""Bytes of a file name, with room for a temporary ending."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video of a run.
+
+    Attributes:
+        id: of the video in results: its number among the inputs, or its id in the dataset.
+        name: what its results are called, unlike that of any other.
+        open: opens its frames.
+        places: its pictures, for each format that has any: a folder, a file for ``video``.
+        frames: how many it has, where that is known before it is opened.
+        path: its file or folder of frames; None for a video of a dataset.
+    """
+
+    id: int
+    name: str
+    open: Callable[[], FrameSource]
+    places: Mapping[str, Path]
+    frames: int | None = None
+    path: Path | None = None
+
+    def failure(self, reason: str) -> str:
+        """The line that says why it could not be done."""
+        if self.path is None:
+            return f"video {self.id} ({self.name}): {reason}"
+        return reason if reason.startswith(str(self.path)) else f"{self.path}: {reason}"
+
+    def has_pictures(self, frames: int | None, formats: Collection[str] = PICTURES) -> bool:
+        """Whether each of its places of these formats has a picture for each of so many frames."""
+        places = {kind: place for kind, place in self.places.items() if kind in formats}
+        if "video" in places and not places.pop("video").is_file():
+            return False
+        return all(len(list(place.glob(PICTURES[kind]))) == frames for kind, place in places.items())
+
+    def load(self) -> int:
+        """About how many frames it has, without decoding any; 1 if that cannot be told."""
+        if self.frames is not None or self.path is None:
+            return self.frames or 1
+        with suppress(SourceError, OSError):
+            if self.path.is_dir():
+                return len(list_images(self.path)[0]) or 1
+            container, stream = open_container(self.path, "AUTO")
+            with closing(container):
+                seconds = float((stream.duration or 0) * (stream.time_base or 0))
+                return stream.frames or round(seconds * float(stream.average_rate or 0)) or 1
+        return 1
+
+
+def jobs_of_files(paths: Sequence[Path], save_dir: Path, formats: Iterable[str]) -> list[Job]:
+    """The videos of a run over files and folders of frames, with the results of all in one folder.
+
+    Raises:
+        OutputError: the file system cannot take a name, or two videos would write to the same place.
+    """
+    names = unique_names(paths)
+    taken, jobs = set(names), []
+    for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
+        if len(f"{name}.mp4".encode()) > MAX_NAME:
+            raise OutputError(f"{name[:40]}… is too long a name for results: rename the input")
+        if f"{name}.mp4" in taken and PICTURES.keys() & set(formats):
+            raise OutputError(f"inputs {name} and {name}.mp4 would write to the same place: rename one of them")
+        places = {"png": save_dir / name, "overlay": save_dir / name, "video": save_dir / f"{name}.mp4"}
+        places = {kind: place for kind, place in places.items() if kind in formats}
+        jobs.append(Job(number, name, partial(_open_as, path, name), places, path=path))
+    return jobs
+
+
+def _open_as(path: Path, name: str) -> FrameSource:
+    source = open_source(path)
+    source.name = name
+    return source
+
+
+def jobs_of_dataset(dataset: VideoDataset, save_dir: Path, formats: Iterable[str]) -> list[Job]:
+    """The videos of a run over a dataset, with a folder for each format of their pictures."""
+    kinds = [kind for kind in PICTURES if kind in formats]
+    return [
+        Job(
+            video.id,
+            video.name,
+            partial(dataset.open, index),
+            {kind: save_dir / kind / (f"{video.name}.mp4" if kind == "video" else video.name) for kind in kinds},
+            frames=len(video),
+        )
+        for index, video in enumerate(dataset.videos)
+    ]
