@@ -50,7 +50,9 @@ class Job:
         places = {kind: place for kind, place in self.places.items() if kind in formats}
         if "video" in places and not places.pop("video").is_file():
             return False
-        return all(len(list(place.glob(PICTURES[kind]))) == frames for kind, place in places.items())
+        # Without those that were being written when a run was killed.
+        found = {kind: place.glob(PICTURES[kind]) for kind, place in places.items()}
+        return all(sum(not path.name.startswith(".tmp-") for path in paths) == frames for paths in found.values())
 
     def load(self) -> int:
         """About how many frames it has, without decoding any; 1 if that cannot be told."""
