@@ -11,7 +11,7 @@ category_map = {
     "zebra": ["zebra"], "giraffe": ["giraffe"], "other object": ["*"],
 }  # fmt: skip
 data_preprocessor = dict(
-    # The stills are at most 480 pixels long; a little larger finds more. Video of 16:9 becomes 512x288, without padding.
+    # The stills are at most 480 pixels long; a little larger finds more. 16:9 becomes 512x288, without padding.
     img_scale=(512, 384),
     mean=(127.5, 127.5, 127.5),  # what the weights of MobileNetV2 were trained with
     std=(127.5, 127.5, 127.5),
