@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
+
+_LOGGER = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLL_SECONDS = 0.1
@@ -57,7 +59,7 @@ class StopSignals:
             return
         self._stopped = True
         if self._note:
-            print(self._note, file=sys.stderr)
+            _LOGGER.info("%s", self._note)
 
 
 def end_on_signals() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import platform
-import sys
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +14,8 @@ from filelock import lock_descriptor
 
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import ensure_writable_dir
+
+_LOGGER = logging.getLogger(__name__)
 
 NAME = ".lock"
 # What file systems answer that have no locks.
@@ -137,7 +139,7 @@ class RunLock:
             if error.errno not in _NO_LOCKS:
                 raise
             if self.path.name == NAME:  # Once for all processes.
-                print(f"warning: {self.path.parent} cannot be locked: start no second run there", file=sys.stderr)
+                _LOGGER.warning("%s cannot be locked: start no second run there", self.path.parent)
             self.path.unlink()
             return True
         finally:

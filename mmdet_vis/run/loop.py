@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from mmdet_vis.run.progress import RunProgress
 from mmdet_vis.run.report import Failure, ShardReport
 from mmdet_vis.run.store import RunStore
 from mmdet_vis.structures import VideoResult
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run_jobs(
@@ -59,7 +61,7 @@ def run_jobs(
                 raise SourceError(line)
             report.failures.append(Failure(job.id, job.name, failure, line))
             progress.finished(job, True, f"[{number}/{len(jobs)}] {job.name}: failed")
-            print(f"error: {line}", file=sys.stderr)
+            _LOGGER.error("%s", line)
             continue
         seconds = time.perf_counter() - before
         shown = Counter(result.category_of(s) for s in result.sequences if s.score >= options.show_thr)
@@ -80,7 +82,7 @@ def _run_job(
     try:
         with job.open() as source:
             for line in source.warnings:
-                print(f"warning: {line}", file=sys.stderr)
+                _LOGGER.warning("%s", line)
             result = options.segment(model, source, lambda done, total: progress.part(job, done, total))
             if "video" in job.places:
                 ensure_writable_dir(job.places["video"].parent)

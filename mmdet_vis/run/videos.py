@@ -6,7 +6,7 @@ process does its share of the videos; results are the same for any number of the
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +40,8 @@ from mmdet_vis.run.report import (
 )
 from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore
 from mmdet_vis.run.workers import Workers, balance
+
+_LOGGER = logging.getLogger(__name__)
 
 EXIT_SOME_FAILED = 3
 
@@ -174,7 +176,7 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
         if failed is not None:
             if not summary["failed"]:
                 raise failed
-            print(f"not evaluated: {failed}", file=sys.stderr)
+            _LOGGER.info("not evaluated: %s", failed)
         return bool(summary["failed"])
 
     return _run(run, workers, jobs, store, workers.on_first(check), finish)
@@ -234,8 +236,7 @@ def _warn_of_absent_categories(dataset: VideoDataset) -> None:
     absent = [name for name, number in zip(dataset.categories, dataset.category_ids, strict=True) if number is None]
     if absent:
         named = f"{', '.join(absent[:5])}{' ...' if len(absent) > 5 else ''}"
-        print(
-            f"warning: {dataset.ann_file} lacks {len(absent)} of the network's {len(dataset.categories)} categories "
-            f"({named}): what is found of these is left out of the results",
-            file=sys.stderr,
+        _LOGGER.warning(
+            f"{dataset.ann_file} lacks {len(absent)} of the network's {len(dataset.categories)} categories ({named}): "
+            "what is found of these is left out of the results"
         )

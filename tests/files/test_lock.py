@@ -114,7 +114,7 @@ def test_it_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_file_system_without_locks_is_used_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(descriptor: int, kind: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
@@ -126,7 +126,7 @@ def test_a_file_system_without_locks_is_used_with_a_warning(
     lock.release()
     other.release()
     assert list(tmp_path.iterdir()) == []
-    assert capsys.readouterr().err == f"warning: {tmp_path} cannot be locked: start no second run there\n"
+    assert caplog.messages == [f"{tmp_path} cannot be locked: start no second run there"]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

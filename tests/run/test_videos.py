@@ -134,7 +134,7 @@ def test_data_may_move_before_a_resumed_run(first_run: Run, data: Path, tmp_path
 
 
 def test_unreadable_video_is_left_out_and_tried_again(
-    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     root = write_ytvis(tmp_path / "data", "valid.json", "frames")
     frame = root / "frames" / "video2" / "00001.png"
@@ -149,7 +149,7 @@ def test_unreadable_video_is_left_out_and_tried_again(
     )
     assert run_dataset(run) == 3
     printed = capsys.readouterr()
-    for text in (printed.out, printed.err):
+    for text in (printed.out, caplog.text):
         assert "video 42 (video2)" in text
         assert str(frame) in text
     assert "4 of 5 videos done" in printed.out
@@ -274,7 +274,7 @@ def test_other_errors_of_the_program_end_it(first_run: Run, tmp_path: Path, monk
 
 
 def test_results_are_of_the_categories_of_the_file(
-    first_run: Run, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_run: Run, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = json.loads((data / "valid.json").read_text())
     content["categories"] = [entry for entry in content["categories"] if entry["name"] == "cat"]
@@ -288,9 +288,8 @@ def test_results_are_of_the_categories_of_the_file(
     )
     assert run_dataset(run) == 0
     assert entries(tmp_path / "out") == [e for e in entries(first_run.save_dir) if e["category_id"] == 12]
-    err = capsys.readouterr().err
-    assert err.count("warning: ") == 1
-    assert "lacks 2 of the network's 3 categories (dog, bird)" in err
+    (warning,) = caplog.messages
+    assert "lacks 2 of the network's 3 categories (dog, bird)" in warning
     assert (tmp_path / "out" / "metrics.json").is_file()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import zipfile
 from dataclasses import replace
@@ -36,8 +37,9 @@ def davis_run(tiny: tuple[Path, Path], folder: Path, dataset: dict[str, Any]) ->
 
 
 def test_davis_pngs_zip_and_metrics(
-    tiny: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "mmdet_vis")
     root = write_davis(tmp_path / "DAVIS")
     run = davis_run(tiny, tmp_path, {"type": "DAVISDataset", "root": str(root), "set_name": "val"})
     run = replace(run, evaluate=True)
@@ -55,7 +57,7 @@ def test_davis_pngs_zip_and_metrics(
     whole = frame.read_bytes()
     cv2.imwrite(str(frame), np.zeros((10, 10, 3), np.uint8))
     assert run_dataset(replace(run, save_dir=tmp_path / "partial")) == 3
-    assert "not evaluated" in capsys.readouterr().err
+    assert "not evaluated" in caplog.text
     assert not (tmp_path / "partial" / "metrics.json").exists()
     with zipfile.ZipFile(tmp_path / "partial" / "submission.zip") as archive:
         assert archive.namelist() == ["video0/00000.png", "video0/00001.png"]
