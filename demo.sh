@@ -6,9 +6,9 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 . "$root/scripts/setup_env.sh"
 
-default_checkpoint=$root/pretrained/seq_mask_rcnn_lite0_stills.safetensors
+default_checkpoint=$root/pretrained/seq_mask_rcnn_mobilenetv2_stills.safetensors
 : "${CHECKPOINT:=$default_checkpoint}"
-: "${CONFIG:=$root/configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py}"
+: "${CONFIG:=$root/configs/SeqMaskRCNN/seq_mask_rcnn_mobilenetv2_fpn_stills.py}"
 : "${INPUT_DIR:=$root/demo/inputs}"
 : "${SAVE_DIR:=$root/demo/outputs}"
 

@@ -69,8 +69,8 @@ class Checkout:
             "tools/test_vis.py": TOOL,
             "mmdet_vis/__init__.py": "",
             "tests/test_sample.py": TESTS,
-            "pretrained/seq_mask_rcnn_lite0_stills.safetensors": "weights",
-            "configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py": "",
+            "pretrained/seq_mask_rcnn_mobilenetv2_stills.safetensors": "weights",
+            "configs/SeqMaskRCNN/seq_mask_rcnn_mobilenetv2_fpn_stills.py": "",
             "demo/inputs/clip.mp4": "",
         }.items():
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def test_demo_makes_its_environment_once(checkout: Checkout, shell: str) -> None
         result = demo_result(checkout.run("demo.sh", "--device", "cpu", shell=shell, **variables))
         assert result["cwd"] == str(checkout.elsewhere), "the user's relative paths stay valid"
         assert result["package"] == str(checkout.root / "mmdet_vis/__init__.py")
-        config = checkout.root / "configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py"
+        config = checkout.root / "configs/SeqMaskRCNN/seq_mask_rcnn_mobilenetv2_fpn_stills.py"
         assert result["argv"] == [
             *[str(checkout.root / "tools/test_vis.py"), str(config), "my weights.pth", "--input-dir"],
             *[str(checkout.root / "demo/inputs"), "--save-dir", "my results"],
@@ -202,7 +202,7 @@ def test_demo_and_tests_share_the_environment(checkout: Checkout) -> None:
 
 
 def test_missing_default_checkpoint_is_explained_before_the_set_up(checkout: Checkout) -> None:
-    weights = checkout.root / "pretrained/seq_mask_rcnn_lite0_stills.safetensors"
+    weights = checkout.root / "pretrained/seq_mask_rcnn_mobilenetv2_stills.safetensors"
     weights.unlink()
     error = one_line_error(checkout.run("demo.sh"))
     assert str(weights) in error

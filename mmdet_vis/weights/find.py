@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 HOME = "MMDET_VIS_HOME"
 """Environment variable with the folder of weights that were fetched or put there."""
 
-DEFAULT_NAME = "seq_mask_rcnn_lite0_stills.safetensors"
+DEFAULT_NAME = "seq_mask_rcnn_mobilenetv2_stills.safetensors"
 PRETRAINED = "pretrained"
 TIMEOUT = 20.0
 """Seconds without a byte after which a server is given up."""
