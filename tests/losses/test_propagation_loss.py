@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
+from mmdet_vis.baselines.plain import memorize, segment
 from mmdet_vis.losses.propagation import Carried, Decoded, carry, choose_objects, paste_soft, propagation_loss
 from mmdet_vis.models.heads.mask import paste_masks
 from mmdet_vis.models.heads.propagation import SeqPropHead, soft_aggregate
 from mmdet_vis.models.seq_mask_rcnn import Features
 from mmdet_vis.structures.clip import TrainingClip
-from tests.plain import memorize, segment
 from tests.step_cases import Box, first, frame_targets
 
 SIZE = (8, 12)

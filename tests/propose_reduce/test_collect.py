@@ -24,7 +24,7 @@ def test_runs_of_consecutive_indices(indices):
 
 
 @pytest.mark.parametrize(
-    ("precision", "fix"), [("float32", "the weights are damaged"), ("bfloat16", "use --precision float32")]
+    ("precision", "fix"), [("float32", "the weights are damaged"), ("bfloat16", "use precision='float32'")]
 )
 @pytest.mark.parametrize("part", ["prop_head.pred2", "bbox_head.fc_cls"])
 def test_numbers_that_are_not_finite(tiny, precision, fix, part):
