@@ -19,7 +19,7 @@ STREAM_OVERWRITE = "replace earlier results of the same name"
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None, format_help: str) -> None:
-    """Add ``--save-dir``, ``--format``, ``--use-img`` and ``--show-thr``.
+    """Add ``--save-dir``, ``--format``, ``--use-img``, ``--show-thr`` and ``--strict``.
 
     Args:
         parser: to add them to.
@@ -41,6 +41,11 @@ def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None,
     )
     parser.add_argument(
         "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="a video of which something is left out, converted or guessed (damage, colours, times) is an error",
     )
 
 

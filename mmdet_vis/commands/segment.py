@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         score_thr=args.score_thr,
         show_thr=args.show_thr,
         use_img=args.use_img,
+        strict=args.strict,
         formats=args.format or (),
     )
     return on_videos(args, options) if args.stream is None else on_stream(args, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,6 +20,13 @@ def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 to 65535")
     return int(text)
+
+
+def root_path(text: str) -> str:
+    """Parse ``--root-path``: a path that begins with /, or an address; without a / at the end."""
+    if not re.fullmatch(r"(https?://[^/\s]+)?(/[^\s?#]*)?", text) or not text.strip("/"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path: use one like /vis, or an address of the page")
+    return text.rstrip("/")
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -69,6 +77,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "everyone who can reach the machine can use it",
     )
     server.add_argument("--port", type=port_number, default=7860, help="port to listen on; 0 takes a free one")
+    server.add_argument(
+        "--root-path",
+        type=root_path,
+        metavar="PATH",
+        default=argparse.SUPPRESS,
+        help="where a proxy in front of the server puts the page, e.g. /vis, or the whole address of the page "
+        "(default: the top of the address)",
+    )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload")
     limits.add_argument("--max-seconds", type=seconds, default=60.0, metavar="SECONDS", help="longest video")
@@ -106,7 +122,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
         given["weights"] = find_weights(given["weights"])
     models = ModelStore({**given, "device": args.device, "safe_config": args.safe_config}, args.precision)
-    serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples)
+    serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples, getattr(args, "root_path", ""))
     return 0
 
 

@@ -19,7 +19,7 @@ from mmdet_vis.version import __version__
 
 DIFFERENCES_NAMED = 3
 # Options that decide on how a run goes, not on what it finds.
-NOT_IN_IDENTITY = ("feature_memory",)
+NOT_IN_IDENTITY = ("feature_memory", "strict")
 # Where the data lie does not change results; which videos they are is told by the dataset itself.
 IGNORED_CONFIG_KEYS = ("test",)
 

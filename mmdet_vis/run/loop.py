@@ -81,6 +81,10 @@ def _run_job(
     """Segment a video and write all of its results; returns them, or why it could not be done."""
     try:
         with job.open() as source:
+            if options.strict and source.warnings:
+                others = len(source.warnings) - 1
+                more = f" (and {others} more)" if others else ""
+                return f"{source.warnings[0]}{more}; this is an error, as the run is strict", None
             for line in source.warnings:
                 _LOGGER.warning("%s", line)
             result = options.segment(model, source, lambda done, total: progress.part(job, done, total))

@@ -20,6 +20,7 @@ class RunOptions:
         score_thr: lowest score of an entry of ``results.json``.
         show_thr: lowest score of a sequence that is drawn.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
+        strict: a video of which something is left out, converted or guessed is not segmented: it fails with that line.
         formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order.
     """
 
@@ -32,6 +33,7 @@ class RunOptions:
     score_thr: float = 0.05
     show_thr: float = 0.2
     use_img: bool = False
+    strict: bool = False
     formats: Sequence[str] = DEFAULT_FORMATS
 
     def __post_init__(self) -> None:

@@ -115,6 +115,8 @@ def run_stream(
         try:
             for result in results:
                 for note in reader.notes[said:]:
+                    if options.strict:
+                        raise SourceError(f"{note}; this is an error, as the run is strict")
                     _LOGGER.warning("%s", note)
                     said += 1
                 writer.write(result)

@@ -194,8 +194,8 @@ def _results(done: JobResult) -> list[Any]:
     ]
 
 
-def launch(page: gr.Blocks, host: str, port: int, limits: Limits) -> None:
-    """Start serving in the background.
+def launch(page: gr.Blocks, host: str, port: int, limits: Limits, root_path: str = "") -> None:
+    """Start serving in the background; ``root_path`` is where a proxy puts the page.
 
     Raises:
         UserError: gradio cannot start.
@@ -207,6 +207,7 @@ def launch(page: gr.Blocks, host: str, port: int, limits: Limits) -> None:
         page.launch(
             server_name=host,
             server_port=port,
+            root_path=root_path or None,
             prevent_thread_lock=True,
             quiet=True,
             share=False,

@@ -15,7 +15,9 @@ from mmdet_vis.webui.runner import ModelStore, Runner
 from mmdet_vis.webui.workspace import Workspace
 
 
-def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Sequence[Path]) -> None:
+def serve(
+    models: ModelStore, limits: Limits, host: str, port: int, examples: Sequence[Path], root_path: str = ""
+) -> None:
     """Serve the page until SIGINT or SIGTERM, then delete all its files.
 
     Args:
@@ -23,6 +25,7 @@ def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Se
         limits: what videos are taken.
         host, port: where to listen; the port is free.
         examples: videos that the page offers, beside a synthetic one.
+        root_path: where a proxy puts the page: a path, or a whole address; empty for the top.
 
     Raises:
         UserError: the server cannot start.
@@ -35,7 +38,7 @@ def serve(models: ModelStore, limits: Limits, host: str, port: int, examples: Se
         page = build_page(runner, [*examples, make_example(workspace.root)])
         workspace.keep_all()
         try:
-            launch(page, host, port, limits)
+            launch(page, host, port, limits, root_path)
             workspace.start_sweeping()
             shown = f"[{host}]" if ":" in host else host
             print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)

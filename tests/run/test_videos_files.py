@@ -215,6 +215,18 @@ def test_a_video_whose_pictures_fail_is_not_counted_as_done(
     assert summary["failed"] == [f"{videos / 'b'}: b: frame 1 cannot be read any more"]
 
 
+def test_a_strict_run_refuses_what_it_would_only_say(model: VISModel, videos: Path, tmp_path: Path) -> None:
+    (videos / "b" / "notes.txt").write_text("not a frame")
+    strict = RunOptions(formats=("json",), key_num=1, strict=True)
+    summary = run(model, videos, tmp_path / "out", options=strict)
+    assert counts(summary) == (0, 2)
+    (line,) = summary["failed"]
+    assert line.startswith(f"{videos / 'b'}: ignored 1 entry that is not an image, the first is notes.txt")
+    assert line.endswith("this is an error, as the run is strict")
+    # What was refused is done by a run that is not: strictness does not change results.
+    assert counts(run(model, videos, tmp_path / "out", resume=True, options=replace(strict, strict=False))) == (2, 1)
+
+
 def test_the_order_of_formats_makes_no_other_run(model: VISModel, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = [RunOptions(formats=kinds, key_num=1) for kinds in (("video", "json"), ("json", "video", "json"))]
