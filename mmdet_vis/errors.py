@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from mmdet_vis.signals import end_on_signals, let_signals_kill
+from mmdet_vis.signals import end_on_signals, let_signals_kill, was_interrupted
 
 EXIT_INTERRUPTED = 130
 """Of commands that Ctrl-C, SIGTERM or a closed terminal ended."""
@@ -148,13 +148,13 @@ def run_command(main: Callable[[], int | None]) -> None:
     except UserError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        let_signals_kill()
-        print("interrupted", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        _fail_interrupted()
     except BrokenPipeError:
         _drop_output()
         sys.exit(0)
     except Exception as error:
+        if was_interrupted():  # Compiled code may make another error of it, such as NumPy while it converts an array.
+            _fail_interrupted()
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             where = f"{error.filename}: " if error.filename is not None else ""
             _fail(f"{where}{error.strerror}; check its permissions and the free disk space", 2)
@@ -165,6 +165,12 @@ def run_command(main: Callable[[], int | None]) -> None:
             _fail(f"not enough memory ({reason}); give the program more, or less to do", 2)
         raise
     sys.exit(status or 0)
+
+
+def _fail_interrupted() -> NoReturn:
+    let_signals_kill()
+    print("interrupted", file=sys.stderr)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def _fail(text: str, code: int) -> NoReturn:

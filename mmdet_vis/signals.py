@@ -72,6 +72,13 @@ def end_on_signals() -> None:
         number = getattr(signal, name, None)  # Windows has no terminals that hang up.
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
             signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def was_interrupted() -> bool:
+    """Whether a signal has ended the work by a KeyboardInterrupt, which may have become another error since."""
+    return _interrupted
 
 
 def let_signals_kill() -> None:
@@ -81,5 +88,10 @@ def let_signals_kill() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
+_interrupted = False
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
     raise KeyboardInterrupt

@@ -46,9 +46,9 @@ def run(folder: Path, work: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*program(work), str(folder)], capture_output=True, text=True, timeout=60, check=False)
 
 
-def signalled(folder: Path, number: int, before: str = "", **environment: str) -> tuple[int, str]:
+def signalled(folder: Path, number: int, before: str = "", work: str = WAIT, **environment: str) -> tuple[int, str]:
     """Exit code and stderr of a program that gets a signal while it waits."""
-    command = [*program(WAIT, before), str(folder)]
+    command = [*program(work, before), str(folder)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
     while not (folder / "ready").exists():
         assert process.poll() is None
@@ -66,6 +66,17 @@ def signalled(folder: Path, number: int, before: str = "", **environment: str) -
 def test_signals_end_the_work_in_order(tmp_path: Path, number: signal.Signals) -> None:
     assert signalled(tmp_path, number) == (130, "interrupted\n")
     assert (tmp_path / "cleaned").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_of_which_other_code_makes_an_error_ends_the_work_in_order(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    work = f"""try:
+        {WAIT}
+    except KeyboardInterrupt:
+        raise TypeError("__array__() got an unexpected keyword argument") from None"""
+    assert signalled(tmp_path, number, work=work) == (130, "interrupted\n")
 
 
 def test_a_program_under_nohup_goes_on(tmp_path: Path) -> None:

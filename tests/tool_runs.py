@@ -59,7 +59,7 @@ def wait_for(process: subprocess.Popen[str], moment: Callable[[], bool]) -> None
 
 
 def videos_done(save: Path) -> int:
-    return len(list(save.glob("videos/*.json")))
+    return len(list(save.glob("videos/[!.]*.json")))
 
 
 def family(pid: int) -> list[int]:

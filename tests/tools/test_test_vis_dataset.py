@@ -38,7 +38,7 @@ def whole(tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kill_twice_and_resume(tool: Tool, save: Path, launcher: tuple[str, ...] = ()) -> None:
     """Kill a run after its first video and again after another one, and let it end."""
     tool.run_and_kill(save, lambda: videos_done(save) >= 1, launcher=launcher)
-    kept = {path: path.stat().st_mtime_ns for path in save.glob("videos/*.json")}
+    kept = {path: path.stat().st_mtime_ns for path in save.glob("videos/[!.]*.json")}
     tool.run_and_kill(save, lambda: videos_done(save) > len(kept), "--resume", launcher=launcher)
     code, out, err = tool.run(save, "--resume", launcher=launcher)
     assert code == 0, err
