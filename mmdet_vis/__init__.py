@@ -7,9 +7,38 @@ from typing import TYPE_CHECKING, Any
 from mmdet_vis.version import __version__
 
 if TYPE_CHECKING:
-    from mmdet_vis.api import InstanceSequence, VideoResult, VISModel, load_model, segment_video
+    from mmdet_vis.api import (
+        Delete,
+        InstanceSequence,
+        Merge,
+        NotVisible,
+        Prompt,
+        Rename,
+        Split,
+        Swap,
+        VideoResult,
+        VISModel,
+        load_model,
+        refine,
+        segment_video,
+    )
 
-__all__ = ["InstanceSequence", "VISModel", "VideoResult", "__version__", "load_model", "segment_video"]
+__all__ = [
+    "Delete",
+    "InstanceSequence",
+    "Merge",
+    "NotVisible",
+    "Prompt",
+    "Rename",
+    "Split",
+    "Swap",
+    "VISModel",
+    "VideoResult",
+    "__version__",
+    "load_model",
+    "refine",
+    "segment_video",
+]
 
 
 def __getattr__(name: str) -> Any:

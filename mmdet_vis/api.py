@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from mmengine.config import Config
 
 from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
 from mmdet_vis.config.settings import build_settings
+from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
@@ -33,13 +34,38 @@ from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
 from mmdet_vis.result import VideoResult
-from mmdet_vis.structures import InstanceSequence
+from mmdet_vis.structures import (
+    Delete,
+    Edit,
+    InstanceSequence,
+    Merge,
+    NotVisible,
+    Prompt,
+    Rename,
+    Split,
+    Swap,
+)
 from mmdet_vis.structures.resize import rles_to_original
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
 from mmdet_vis.weights.model_file import check_fits, embedded_config
 
-__all__ = ["InstanceSequence", "VISModel", "VideoResult", "engine_settings", "load_model", "segment_video"]
+__all__ = [
+    "Delete",
+    "InstanceSequence",
+    "Merge",
+    "NotVisible",
+    "Prompt",
+    "Rename",
+    "Split",
+    "Swap",
+    "VISModel",
+    "VideoResult",
+    "engine_settings",
+    "load_model",
+    "refine",
+    "segment_video",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -192,6 +218,23 @@ def segment_video(
     finally:
         if video is not source:
             video.close()
+
+
+def refine(result: VideoResult, corrections: Iterable[Edit]) -> VideoResult:
+    """Correct a result.
+
+    Args:
+        result: of :func:`segment_video`, or loaded; it is left as it is.
+        corrections: :class:`Delete`, :class:`Split`, :class:`Merge`, :class:`Swap`, :class:`Rename` and
+            :class:`NotVisible`, applied in this order.
+
+    Returns:
+        the corrected result; sequences that no correction names are the same.
+
+    Raises:
+        ConfigError: a correction does not fit the result; the line says which and why.
+    """
+    return edit_result(result, corrections)
 
 
 def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:

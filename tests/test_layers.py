@@ -18,7 +18,7 @@ LAYERS = (
     "visualization models",
     "device",
     "data losses",
-    "evaluation propose_reduce result",
+    "corrections evaluation propose_reduce result",
     "baselines",
     "config",
     "weights",

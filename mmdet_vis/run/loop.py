@@ -64,7 +64,7 @@ def run_jobs(
             _LOGGER.error("%s", line)
             continue
         seconds = time.perf_counter() - before
-        shown = Counter(result.category_of(s) for s in result.sequences if s.score >= options.show_thr)
+        shown = Counter(result.category_of(s) for s in result.sequences if s.reaches(options.show_thr))
         report.add(result.num_frames, shown)
         found = ", ".join(f"{n} {c}" for c, n in shown.most_common()) or "no object"
         line = f"{result.num_frames} frames in {seconds:.1f} s ({result.num_frames / seconds:.2f} frames/s): {found}"

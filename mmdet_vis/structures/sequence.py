@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result", bound="VideoResult")
 _SHOWN = 8
 """Sequences that a repr lists."""
+_PLAIN = ("track_id", "label", "score", "masks", "proposed_on", "given", "named")
 _COLUMNS = ["track_id", "category", "score", "frame", "frame_name", "time", "x0", "y0", "x1", "y1", "area"]
 
 
@@ -40,6 +41,10 @@ def frame_stems(result: VideoResult) -> list[str]:
     return names
 
 
+def _same(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
+    return a is b if a is None or b is None else np.array_equal(a, b)
+
+
 @dataclass(eq=False, repr=False)
 class InstanceSequence:
     """One object through a whole video.
@@ -50,6 +55,11 @@ class InstanceSequence:
         score: score of that category, in [0, 1].
         class_scores: ``[C]`` float32, the score of each category; -1 where category-aware reduction dropped it.
         masks: T RLEs at the video's original size, all-zero where the object is not visible.
+        confidence: ``[T]`` float32 in [0, 1]: how far the mask of each frame can be trusted, see
+            :mod:`mmdet_vis.propose_reduce.confidence`; None where nobody knows.
+        proposed_on: the frame on which the object was detected; None if a person showed it, or nobody knows.
+        given: frames, ascending, on which a person said what is to be seen: the mask, or that there is none.
+        named: a person gave the category.
     """
 
     track_id: int
@@ -57,6 +67,19 @@ class InstanceSequence:
     score: float
     class_scores: NDArray[np.float32]
     masks: list[RLE]
+    confidence: NDArray[np.float32] | None = None
+    proposed_on: int | None = None
+    given: tuple[int, ...] = ()
+    named: bool = False
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person had a hand in it: it is then never left out for its score."""
+        return bool(self.given) or self.named
+
+    def reaches(self, score: float) -> bool:
+        """Whether it is kept at a threshold: by its score, or because a person had a hand in it."""
+        return self.score >= score or self.by_hand
 
     def masks_array(self) -> NDArray[np.bool_]:
         """The masks of all frames, ``[T, H, W]`` bool: T x H x W bytes. One frame: ``result.frame(t).masks``."""
@@ -79,9 +102,9 @@ class InstanceSequence:
         if not isinstance(other, InstanceSequence):
             return NotImplemented
         return (
-            (self.track_id, self.label, self.score) == (other.track_id, other.label, other.score)
+            all(getattr(self, name) == getattr(other, name) for name in _PLAIN)
             and np.array_equal(self.class_scores, other.class_scores)
-            and self.masks == other.masks
+            and _same(self.confidence, other.confidence)
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -161,7 +184,7 @@ class VideoResult:
         """A result with some of the sequences; these keep their order and their ``track_id``.
 
         Args:
-            score: lowest score that is kept.
+            score: lowest score that is kept; what a person gave, corrected or named is kept whatever its score.
             category: the name, or the names, of what is kept; None keeps all.
 
         Raises:
@@ -171,8 +194,20 @@ class VideoResult:
         unknown = sorted((names or set()) - set(self.categories))
         if unknown:
             raise ConfigError(f"category {unknown[0]!r} is none of the model's: {', '.join(self.categories):.300}")
-        kept = [s for s in self.sequences if s.score >= score and (names is None or self.category_of(s) in names)]
-        return replace(self, sequences=kept)
+        kept = [s for s in self.sequences if s.reaches(score)]
+        return replace(self, sequences=[s for s in kept if names is None or self.category_of(s) in names])
+
+    def sequence(self, track_id: int) -> InstanceSequence:
+        """The sequence with this ``track_id``.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for sequence in self.sequences:
+            if sequence.track_id == track_id:
+                return sequence
+        known = ", ".join(str(s.track_id) for s in self.sequences) or "none"
+        raise ConfigError(f"there is no sequence {track_id} in the result of {self.name}: it has {known:.200}")
 
     def to_pandas(self) -> pandas.DataFrame:
         """A table with one row per sequence and frame on which it is visible, in that order.

@@ -143,7 +143,7 @@ def draw_frame(
             f"frame {index + 1} of {result.name} is {size}; its result has {result.num_frames} frames of "
             f"{result.width}x{result.height}"
         )
-    shown = [sequence for sequence in result.sequences if sequence.score >= score_thr]
+    shown = [sequence for sequence in result.sequences if sequence.reaches(score_thr)]
     labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
     return draw_overlay(frame, [s.masks[index] for s in shown], labels, [s.track_id for s in shown], style)
 

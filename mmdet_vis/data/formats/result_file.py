@@ -32,6 +32,7 @@ def write_result(path: str | Path, result: VideoResult) -> None:
 
     ``masks`` are the compressed runs of the RLEs, null where an object is not visible; their size is ``height`` and
     ``width`` of the head. Scores are written in full: :func:`read_result` gives an equal result.
+    ``confidence``, ``proposed_on``, ``given`` and ``named`` are there where they say something.
 
     Raises:
         OutputError: the file cannot be written.
@@ -53,6 +54,7 @@ def write_result(path: str | Path, result: VideoResult) -> None:
                 "class_scores": sequence.class_scores.tolist(),
                 "masks": [None if rle["counts"] == empty else rle["counts"] for rle in sequence.masks],
             }
+            entry |= _optional(sequence)
             try:
                 text = json.dumps(entry, allow_nan=False)
             except ValueError:
@@ -61,6 +63,23 @@ def write_result(path: str | Path, result: VideoResult) -> None:
                 ) from None
             stream.write((",\n" if number else "\n").encode() + text.encode())
         stream.write(b"\n]}\n")
+
+
+def _optional(sequence: InstanceSequence) -> dict[str, Any]:
+    """What is written where it says something."""
+    entry: dict[str, Any] = {}
+    if sequence.confidence is not None:
+        entry["confidence"] = [_shortest(value) for value in sequence.confidence]
+    if sequence.proposed_on is not None:
+        entry["proposed_on"] = sequence.proposed_on
+    if sequence.given:
+        entry["given"] = list(sequence.given)
+    return entry | ({"named": True} if sequence.named else {})
+
+
+def _shortest(value: np.float32) -> float:
+    """The shortest number that is read as this one."""
+    return float(str(value))
 
 
 def read_result(path: str | Path, kind: type[_Result]) -> _Result:
@@ -115,6 +134,31 @@ class _Reader:
             key, f"a whole number from {least} to {most}", lambda v: type(v) is int and least <= v <= most
         )
         return value
+
+    def confidence(self, length: int) -> list[float] | None:
+        """``confidence``, where it is there."""
+        if self.content.get("confidence") is None:
+            return None
+        values: list[float] = self.take(
+            "confidence",
+            f"{length} numbers from 0 to 1",
+            lambda v: isinstance(v, list) and len(v) == length and all(_is_finite(n) and 0 <= n <= 1 for n in v),
+        )
+        return values
+
+    def frames(self, key: str, length: int) -> tuple[int, ...]:
+        """Numbers of frames, ascending; none where the key is not there."""
+        if key not in self.content:
+            return ()
+        return tuple(
+            self.take(
+                key,
+                f"ascending numbers of frames below {length}",
+                lambda v: (
+                    isinstance(v, list) and all(type(n) is int and 0 <= n < length for n in v) and v == sorted(set(v))
+                ),
+            )
+        )
 
     def head(self) -> dict[str, Any]:
         """Everything but the sequences, as arguments of :class:`VideoResult`."""
@@ -178,10 +222,15 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
         check_rles(masks)
     except InvalidMaskError as error:
         reader.fail(f"the mask of frame {error.index} {error.reason}")
+    confidence, on = reader.confidence(length), reader.content.get("proposed_on")
     return InstanceSequence(
         track_id=reader.whole("track_id", 1, 2**31),
         label=reader.whole("label", 0, number - 1),
         score=float(reader.take("score", "a finite number", _is_finite)),
         class_scores=np.array(scores, np.float32),
         masks=masks,
+        confidence=None if confidence is None else np.array(confidence, np.float32),
+        proposed_on=None if on is None else reader.whole("proposed_on", 0, length - 1),
+        given=reader.frames("given", length),
+        named=bool(reader.content.get("named", False)),
     )

@@ -16,7 +16,8 @@ def sequence_annotations(result: VideoResult, video_id: int, score_thr: float = 
     """Entries of the results file for one video.
 
     A sequence gives one entry for each category whose score reaches the threshold, so it may appear under
-    several; a category that category-aware reduction dropped (score -1) never appears.
+    several; a category that category-aware reduction dropped (score -1) never appears. What a person gave, corrected
+    or named appears under its category, whatever the score.
 
     Args:
         result: C categories, T frames; masks at the video's original size.
@@ -29,8 +30,9 @@ def sequence_annotations(result: VideoResult, video_id: int, score_thr: float = 
     """
     entries: list[dict[str, Any]] = []
     for sequence in result.sequences:
-        for category_id, score in zip(result.category_ids, sequence.class_scores.tolist(), strict=True):
-            if score >= max(score_thr, 0.0):
+        scores = zip(result.category_ids, sequence.class_scores.tolist(), strict=True)
+        for label, (category_id, score) in enumerate(scores):
+            if score >= max(score_thr, 0.0) or (sequence.by_hand and label == sequence.label):
                 entries.append(
                     {
                         "video_id": video_id,
