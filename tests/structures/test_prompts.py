@@ -59,7 +59,7 @@ def test_what_a_prompt_cannot_be(arguments, message):
         (Prompt(4, point=(1, 1)), "frame=4: the video has 4 frames, 0 to 3"),
         (Prompt(0, point=(9, 1)), r"prompt on frame 0: point \(9, 1\) lies outside the frame of 9x6"),
         (Prompt(0, box=(9, 0, 12, 4)), "lies outside the frame of 9x6"),
-        (Prompt(0, mask=MASK[:5]), "mask of 9x5 pixels pixels, the video has 9x6"),
+        (Prompt(0, mask=MASK[:5]), "mask of 9x5 pixels, the video has 9x6"),
     ],
 )
 def test_a_prompt_that_does_not_fit_the_video(prompt, message):
