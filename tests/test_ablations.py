@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.config.settings import build_settings
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError
 from mmdet_vis.propose_reduce import NoReduce, SeqSoftNMS
+from tests import programs
 from tests.tiny_dataset import write_dataset_config, write_davis, write_ytvis
 from tests.tool_runs import run_benchmark
 
@@ -66,7 +66,7 @@ def measured(dataset, tiny, repository, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("page") / "ablations.md"
     command = [sys.executable, "benchmarks/ablations.py", str(dataset), str(tiny[1]), "--device", "cpu"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    done = programs.run(
         [*command, "--out", str(out), "--threads", "1"], cwd=repository, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

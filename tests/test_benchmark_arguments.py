@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import programs
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_wrong_arguments_are_one_line(repository: Path, tmp_path: Path, line: st
         arguments += ["--out", str(tmp_path / "scaling.png")]
     if name != "loader.py":
         arguments += ["--device", "cpu"]
-    done = subprocess.run(
+    done = programs.run(
         [sys.executable, str(repository / "benchmarks" / name), *arguments],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from scripts.default_model.complete_stills import Seen, complete
+from tests import programs
 from tests.clip_cases import still_object, write_stills
 
 PERSON, CUP = 10, 50
@@ -39,7 +39,7 @@ def test_without_a_model_boxes_are_ignored(repository: Path, tmp_path: Path) -> 
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     script = repository / "scripts/default_model/complete_stills.py"
     arguments = [tmp_path / name for name in ("stills.json", "images", "boxes.json", "out.json")]
-    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=repository)
+    done = programs.run([sys.executable, script, *arguments], capture_output=True, text=True, cwd=repository)
     assert done.returncode == 0, done.stderr
     assert "0 objects and 1 regions to ignore added to 2 images" in done.stdout
     content = json.loads((tmp_path / "out.json").read_text())
@@ -52,7 +52,7 @@ def test_a_graph_that_is_none_is_one_line(repository: Path, tmp_path: Path) -> N
     (tmp_path / "graph.pb").write_text("nothing")
     script = repository / "scripts/default_model/teacher_boxes.py"
     names = ("graph.pb", "graph.pbtxt", "stills.json", "images", "out.json")
-    done = subprocess.run([sys.executable, script, *names], capture_output=True, text=True, cwd=tmp_path)
+    done = programs.run([sys.executable, script, *names], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert "graph.pb cannot be read" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,9 +1,9 @@
-import subprocess
 import sys
 from pathlib import Path
 
 from PIL import Image
 
+from tests import programs
 from tests.tiny import write_frames
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def run(*arguments):
     command = [sys.executable, ROOT / "demo/make_gif.py", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
+    return programs.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
 
 
 def test_results_side_by_side(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from mmdet_vis.data.sources.inputs import find_inputs, open_source
 from mmdet_vis.errors import OutputError, SourceError
+from tests import programs
 
 DEMO = Path(__file__).resolve().parents[1] / "demo"
 SCRIPT = DEMO / "make_inputs.py"
@@ -32,7 +33,7 @@ def read(path: Path) -> np.ndarray:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return programs.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")

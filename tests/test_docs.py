@@ -6,7 +6,6 @@ import ast
 import itertools
 import json
 import re
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from mmdet_vis.visualization.video_writer import VideoWriter
 from mmdet_vis.weights.checkpoint import read_state_dict
 from scripts.check_links import default_pages
 from scripts.site_pages import LATER, OUTSIDE, site_links
+from tests import programs
 from tests.documents import commands, inline_code, named_block, python_blocks, table_cells
 from tests.tiny import moving_frames
 from tests.tiny_dataset import write_ytvis
@@ -207,7 +207,7 @@ def _help(script: str) -> str:
     if script.startswith("benchmarks/"):  # they load torch before they look at their options
         return (ROOT / script).read_text() + (ROOT / "benchmarks" / "common.py").read_text()
     arguments = [script] if script.endswith(".py") else ["-m", *script.replace("mmdet-vis", "mmdet_vis").split()]
-    done = subprocess.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
+    done = programs.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{script}: {done.stderr}"
     return done.stdout
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from tests import programs
 from tests.tiny import write_config
 from tests.tiny_dataset import write_dataset_config, write_ytvis
 
@@ -82,7 +83,7 @@ def train(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``tools/train.py``."""
     line = command(repository, *args, processes=processes)
-    return subprocess.run(line, capture_output=True, text=True, timeout=timeout)
+    return programs.run(line, capture_output=True, text=True, timeout=timeout)
 
 
 def curve(work_dir: Path, name: str = "loss") -> dict[int, float]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import programs
+
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 TWO_PROCESSES = ("-m", "mmdet_vis.run.launch", "--standalone", "--nproc_per_node", "2")
 
@@ -24,14 +26,12 @@ class Tool:
         self.arguments = [str(repository / "tools" / "test_vis.py"), str(config), str(checkpoint), "--device", "cpu"]
         # The tests share the machine: waiting threads should not take its cores.
         self.environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        # Left to torchrun, which then sets it: that must not show in the results.
-        self.environment.pop("OMP_NUM_THREADS", None)
 
-    def start(self, save: Path, *options: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def start(
+        self, save: Path, *options: str, launcher: tuple[str, ...] = (), start: type = programs.Popen
+    ) -> subprocess.Popen[str]:
         command = [sys.executable, *launcher, *self.arguments, "--save-dir", str(save), *options]
-        return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return start(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, save: Path, *options: str, launcher: tuple[str, ...] = ()) -> tuple[int, str, str]:
         process = self.start(save, *options, launcher=launcher)
@@ -42,7 +42,8 @@ class Tool:
         self, save: Path, moment: Callable[[], bool], *options: str, launcher: tuple[str, ...] = ()
     ) -> None:
         """Start, and kill all processes of the run as soon as ``moment`` has come."""
-        process = self.start(save, *options, launcher=launcher)
+        # Forked ones would not be found by their parents.
+        process = self.start(save, *options, launcher=launcher, start=subprocess.Popen if launcher else programs.Popen)
         wait_for(process, moment)
         for pid in family(process.pid):
             os.kill(pid, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +10,13 @@ import pytest
 
 from mmdet_vis.commands import original, segment, test_vis, train
 from mmdet_vis.errors import UserError
+from tests import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def error_of(script: str, *words: str) -> str:
-    done = subprocess.run([sys.executable, ROOT / script, *words], capture_output=True, text=True)
+    done = programs.run([sys.executable, ROOT / script, *words], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from mmdet_vis.config.load import load_config
 from mmdet_vis.config.safe import MAX_BYTES
 from mmdet_vis.errors import ConfigError
+from tests import programs
 from tests.tiny import write_frames
 
 
@@ -25,8 +25,7 @@ def test_all_configs_of_the_project_read_equally_in_both_ways(repository):
     assert len(paths) > 25
     for path in paths:
         executed, read_only = load_config(path), load_config(path, safe=True)
-        assert executed.to_dict() == read_only.to_dict(), path
-        assert executed.pretty_text == read_only.pretty_text, path
+        assert repr(executed.to_dict()) == repr(read_only.to_dict()), path  # with the order of keys, and types
 
 
 def test_what_is_read(tmp_path):
@@ -173,7 +172,7 @@ def test_no_command_executes_a_config_that_is_to_be_read_as_data(tmp_path, repos
     write_frames(tmp_path / "videos" / "clip", 3)
     places = {"CONFIG": config, "WEIGHTS": tiny[1], "VIDEOS": tmp_path / "videos", "OUT": tmp_path / "out"}
     words = [str(places.get(word.split(".")[0].split("/")[0], word)) for word in command]
-    done = subprocess.run(
+    done = programs.run(
         [sys.executable, *words, "--safe-config"], capture_output=True, text=True, timeout=300, cwd=repository
     )
     assert done.returncode == 2, done.stderr
@@ -185,7 +184,7 @@ def test_a_model_of_a_config_read_as_data(tmp_path, repository, tiny):
     frames = write_frames(tmp_path / "videos" / "clip", 3)
     command = [sys.executable, repository / "tools" / "test_vis.py", *tiny, "--input-dir", frames.parent]
     command += ["--save-dir", tmp_path / "out", "--format", "json", "--safe-config", "--device", "cpu"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    done = programs.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "results.json").read_text())
 

@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -7,6 +6,7 @@ import pytest
 
 from mmdet_vis.data.converters.split import split_stills
 from mmdet_vis.errors import ConfigError, DatasetError
+from tests import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/SeqMaskRCNN/seq_mask_rcnn_lite0_fpn_stills.py"
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_coco_file(tmp_path):
 
 def run(*arguments):
     command = [sys.executable, ROOT / "tools/split_stills.py", *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    return programs.run(list(map(str, command)), capture_output=True, text=True)
 
 
 def test_the_tool(file, tmp_path):

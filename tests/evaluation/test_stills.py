@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.evaluation.stills import membership, on_objects, regroup, report
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
+from tests import programs
 from tests.clip_cases import rectangle_mask, track, write_videos
 
 CLASSES = ("person", "dog", "cat", "cup")
@@ -61,7 +61,7 @@ def test_the_command(repository: Path, tmp_path: Path, tiny: tuple[Path, Path]) 
     root = write_videos(tmp_path, {1: [track(1, 3, [(10, 10, 20, 20)])], 2: [track(2, 12, [(5, 5, 30, 30)])]})
     (tmp_path / "groups.py").write_text('categories = ["dog", "cat"]\ncategory_map = {"dog": ["*"], "cat": ["cat"]}\n')
     command = [sys.executable, repository / "benchmarks/stills.py", root / "train.json", root / "frames"]
-    done = subprocess.run(
+    done = programs.run(
         [*command, "--config", config, "--checkpoint", checkpoint, "--drawn", "0", "--groups", tmp_path / "groups.py"],
         capture_output=True, text=True, cwd=repository,
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -14,6 +13,7 @@ from mmdet_vis.baselines import FrameObjects, IoULinker
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.evaluation.ytvis import load_results
 from mmdet_vis.structures import areas, decode_masks, encode_masks
+from tests import programs
 from tests.tiny import moving_frames, write_frames
 
 TRACKING = {"propose_reduce.method.type": "TrackByIoU"}
@@ -175,7 +175,7 @@ def test_the_tool_runs_it(tiny, repository, tmp_path, model):
     write_frames(tmp_path / "in" / "clip", 4)
     options = ["--cfg-options", "propose_reduce.method.type=TrackByIoU", "propose_reduce.method.iou=box"]
     command = [sys.executable, "tools/test_vis.py", *map(str, tiny), "--input-dir", str(tmp_path / "in")]
-    subprocess.run(
+    programs.run(
         [*command, "--save-dir", str(tmp_path / "out"), "--format", "json", "--device", "cpu", *options],
         cwd=repository, check=True, capture_output=True,
     )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.models import fast_conv
 from mmdet_vis.models.fast_conv import FastConv3x3
 from mmdet_vis.structures import VideoResult, areas, decode_masks
+from tests import programs
 from tests.tiny import moving_frames, write_frames
 
 SCORES = 1e-5
@@ -130,7 +130,7 @@ def test_a_process_of_its_own(model: VISModel, repository: Path, tiny: tuple[Pat
     command += ["--input-dir", str(video.parent), "--save-dir", str(tmp_path / "out"), "--format", "json"]
     command += ["--threads", "1", "--key-num", "2", "--score-thr", "0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONHASHSEED": "7"}
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    programs.run(command, env=environment, check=True, capture_output=True)
     found = json.loads((tmp_path / "out" / "results.json").read_text())
     with threads(1):
         expected = sequence_annotations(segment_video(model, video, key_num=2), 1, 0.0)

@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import programs
+
 PROGRAM = """
 import os, signal, sys, time
+
+from tests import programs
 way = sys.argv[1]
 if way == "wait":
     print("ready", flush=True)
@@ -24,7 +28,7 @@ def start(folder: Path, way: str, processes: int = 1) -> subprocess.Popen[str]:
     program = folder / "program.py"
     program.write_text(PROGRAM)
     command = [sys.executable, "-m", "mmdet_vis.run.launch", "--standalone", "--nproc_per_node", str(processes)]
-    return subprocess.Popen([*command, str(program), way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return programs.Popen([*command, str(program), way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_the_exit_code_is_that_of_the_program(tmp_path: Path) -> None:

@@ -18,12 +18,13 @@ from mmdet_vis.data.clips import build_loader
 from mmdet_vis.data.clips.pictures import draw_clips
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.training.setup import build_training_dataset, clips_per_step
+from tests import programs
 from tests.clip_cases import moving, track, write_videos
 
 
 def run(repository: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(repository / "tools" / "browse_dataset.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return programs.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 @pytest.fixture

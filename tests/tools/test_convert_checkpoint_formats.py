@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -12,13 +11,14 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.weights.checkpoint import load_checkpoint, read_state_dict
 from mmdet_vis.weights.convert import FORMATS, convert_weights
+from tests import programs
 
 
 @pytest.fixture(scope="module")
 def run(repository):
     def run(*args):
         command = [sys.executable, str(repository / "tools/convert_checkpoint.py"), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True)
+        return programs.run(command, capture_output=True, text=True)
 
     return run
 

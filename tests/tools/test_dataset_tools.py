@@ -20,13 +20,14 @@ from mmdet_vis.data.check.contact_sheet import draw_contact_sheet
 from mmdet_vis.data.check.report import MAX_LINES, print_report
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import encode_masks
+from tests import programs
 
 H, W = 40, 60
 
 
 def run(repository: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+    return programs.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
 
 
 def write_davis(folder: Path) -> Path:

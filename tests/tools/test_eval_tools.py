@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
+from tests import programs
 from tests.davis_cases import HEIGHT, WIDTH, write_davis, write_map, write_results
 from tests.ytvis_cases import example, perfect_predictions
 
 
 def run(repository: Path, tool: str, *args: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(repository / "tools" / tool), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return programs.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_measures_of_tracking_beside_ap(repository: Path, files: tuple[Path, Pat
     results, annotations = files
     out = tmp_path / "metrics.json"
     command = [sys.executable, "-m", "mmdet_vis", "eval", results, annotations, "--out", out, "--per-category"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=repository)
+    done = programs.run(list(map(str, command)), capture_output=True, text=True, timeout=120, cwd=repository)
     assert done.returncode == 0, done.stderr
     assert "tracks with a score of at least 0.2" in done.stdout
     metrics = json.loads(out.read_text())

@@ -18,6 +18,7 @@ import pytest
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.errors import run_command
 from mmdet_vis.structures import areas
+from tests import programs
 from tests.tiny import moving_frames, write_frames
 from tests.tool_runs import wait_for
 
@@ -42,13 +43,13 @@ class StreamTool:
         self.environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
 
     def start(self, save: Path, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return programs.Popen(
             [*self.command, "--save-dir", str(save), *options],
             env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
     def run(self, save: Path, *options: str, send: bytes = b"") -> tuple[int, str, str]:
-        done = subprocess.run(
+        done = programs.run(
             [*self.command, "--save-dir", str(save), *options],
             env=self.environment, input=send, capture_output=True, timeout=300,
         )  # fmt: skip

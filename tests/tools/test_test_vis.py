@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mmdet_vis.data.formats import read_index_png
+from tests import programs
 from tests.tiny import moving_frames, write_frames
 from tests.tool_runs import TWO_PROCESSES, Tool, files_of
 
@@ -37,7 +38,7 @@ def run_tool(repository, tiny):
         command = [sys.executable, str(repository / "tools" / "test_vis.py"), str(config or tiny[0])]
         command += [str(checkpoint or tiny[1]), "--input-dir", str(inputs), "--save-dir", str(save)]
         command += ["--device", "cpu", *options]
-        return subprocess.run(command, capture_output=True, text=True, cwd=inputs.parent)
+        return programs.run(command, capture_output=True, text=True, cwd=inputs.parent)
 
     return run
 
@@ -213,7 +214,7 @@ def test_demo_on_the_real_clip(repository, shared, tmp_path):
     """`sh demo.sh` with generated R50 weights on the 96-frame clip."""
     contract = "contract_seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.json"
     make = [sys.executable, str(shared / "reference/make_weights.py"), str(shared / "reference/contracts" / contract)]
-    subprocess.run([*make, str(tmp_path / "r50.pth")], check=True)
+    programs.run([*make, str(tmp_path / "r50.pth")], check=True)
     shutil.copytree(shared / "data" / "videos" / "7741a0fbce", tmp_path / "in" / "7741a0fbce")
     environment = {
         **os.environ,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.tiny import write_checkpoint
 from tests.tiny_dataset import write_dataset_config, write_davis, write_ytvis
@@ -138,15 +141,30 @@ def test_refusal_is_one_line_and_exit_code_2(tool: Tool, whole: Path) -> None:
 
 
 def test_number_of_threads(tool: Tool, whole: Path) -> None:
-    """OMP_NUM_THREADS counts but for torchrun's own, and a run goes on only with as many as it began with."""
-    threads = json.loads((whole / "run.json").read_text())["options"]["threads"]
-    if threads == 1:
-        pytest.skip("needs a machine where PyTorch takes more than one thread")
-    tool.environment["OMP_NUM_THREADS"] = "1"
-    code, _, err = tool.run(whole, "--resume")
-    del tool.environment["OMP_NUM_THREADS"]
+    """A run goes on only with as many threads as it began with."""
+    code, _, err = tool.run(whole, "--resume", "--threads", "7")
     assert code == 2
-    assert f"options.threads ({threads} before, 1 now)" in err
+    assert f"options.threads ({torch.get_num_threads()} before, 7 now)" in err
+
+
+THREADS = """
+from mmdet_vis.commands.arguments import undo_launcher_threads
+undo_launcher_threads()
+import torch
+print(torch.get_num_threads())
+"""
+
+
+def test_the_number_of_threads_does_not_depend_on_that_of_processes(tmp_path: Path) -> None:
+    """OMP_NUM_THREADS counts, but for torchrun's own."""
+    program = tmp_path / "program.py"
+    program.write_text(THREADS)
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    alone, two = (
+        subprocess.run([sys.executable, *launcher, program], env=environment, stdout=subprocess.PIPE, text=True)
+        for launcher in ((), TWO_PROCESSES)
+    )
+    assert two.stdout.split() == [alone.stdout.strip()] * 2
 
 
 def test_options_of_the_wrong_mode(tool: Tool, tmp_path: Path) -> None:

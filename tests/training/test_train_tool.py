@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import programs
 from tests.tiny_training import AND_THREADS, command, curve, last_iteration, train, weights, write_training
 
 
@@ -64,7 +65,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     # Longer than the whole run: it is killed somewhere on the way, wherever that is.
     loading = ["--cfg-options", f"train.num_workers={workers}"]
     options = [*loading, "train_cfg.max_iters=100000"]
-    with subprocess.Popen(command(repository, whole / "training.py", "--work-dir", folder, *options)) as process:
+    with programs.Popen(command(repository, whole / "training.py", "--work-dir", folder, *options)) as process:
         wait_for(folder / "iter_2.pth", process)
         process.send_signal(number)
         code = process.wait(60)
@@ -102,7 +103,7 @@ def test_accumulating_processes_follow_one_that_accumulates(whole: Path, reposit
         line = command(
             repository, whole / "training.py", "--work-dir", whole / name, *options, processes=processes, script=script
         )
-        done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+        done = programs.run(line, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("trained 2 iterations") == 1, "one process speaks"
         threads = [row for row in done.stdout.splitlines() if row.startswith("threads: ")]

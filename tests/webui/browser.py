@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests import programs
+
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -46,7 +48,7 @@ class Server:
         self._printed: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # Whatever asks the internet fails, as it would without one.
         dead = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
-        self.process = subprocess.Popen(
+        self.process = programs.Popen(
             [sys.executable, "-m", "mmdet_vis.webui", "--port", "0", "--device", "cpu", *options],
             env={**os.environ, **dead, "TMPDIR": str(temporary), "OMP_WAIT_POLICY": "PASSIVE"},
             stdout=subprocess.PIPE,

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mmdet_vis.commands.web import root_path
+from tests import programs
 
 pytest.importorskip("gradio")
 PATH = "/vis"
@@ -28,7 +29,7 @@ def proxy() -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mmdet_vis.webui", "--port", str(port), "--root-path", PATH, "--device", "cpu"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = programs.Popen(command, stdout=subprocess.PIPE, text=True)
 
     class Forward(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

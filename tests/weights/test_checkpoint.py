@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
 import sys
 
 import pytest
@@ -14,6 +13,7 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.weights.checkpoint import convert_checkpoint, load_checkpoint, read_state_dict, write_state
 from mmdet_vis.weights.compare import compare, describe_mismatch
+from tests import programs
 
 RESNET = "configs/SeqMaskRCNN/seq_mask_rcnn_{}_fpn_1x_youtubevis19_ftstage.py"
 
@@ -258,7 +258,7 @@ def test_conversion_keeps_every_tensor(model, tmp_path):
 def test_conversion_tool(model, repository, tmp_path):
     def convert(*args):
         command = [sys.executable, str(repository / "tools/convert_checkpoint.py"), *map(str, args)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        return programs.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     torch.save(model.state_dict(), tmp_path / "a.pth")
     before = (tmp_path / "a.pth").read_bytes()

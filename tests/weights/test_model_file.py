@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mmdet_vis.errors import CheckpointError, ConfigError
 from mmdet_vis.weights import find
 from mmdet_vis.weights.find import default_weights
 from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config, export_model
+from tests import programs
 from tests.tiny import moving_frames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def test_the_default_model_is_found_or_named(tmp_path, monkeypatch):
 def test_the_tool(tiny, tmp_path):
     def run(*arguments):
         command = [sys.executable, ROOT / "tools/export_model.py", *arguments]
-        return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+        return programs.run(list(map(str, command)), capture_output=True, text=True)
 
     done = run(*tiny, tmp_path / "m.safetensors", "--half", "--cfg-options", "propose_reduce.key_num=4")
     assert done.returncode == 0, done.stderr

@@ -18,6 +18,7 @@ from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.identify import identify
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
+from tests import programs
 from tests.annotation_cases import H, W, contents, moving, two_videos, write_image
 
 WRITTEN = [name for name, entry in FORMATS.items() if entry.write]
@@ -245,7 +246,7 @@ def test_the_command(tmp_path: Path, repository: Path) -> None:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *map(str, arguments)]
-        return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
+        return programs.run(command, cwd=repository, capture_output=True, text=True, timeout=60)
 
     done = run("-m", "mmdet_vis", "convert", path, tmp_path / "out", "--to", "labelme", "--strict")
     assert (done.returncode, done.stderr) == (0, "")

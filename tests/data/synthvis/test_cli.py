@@ -13,18 +13,20 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests import programs
+
 COMMAND = [sys.executable, "-m", "mmdet_vis.data.synthvis"]
 FAST = ["--train", "1", "--val", "1", "--frames", "3", "--size", "96x64", "--difficulty", "easy"]
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    return programs.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=60)
 
 
 def start_endless(out: Path) -> subprocess.Popen[str]:
     """A run that would take hours, once its first frames are on disk."""
     arguments = ["--train", "100000", "--frames", "4", "--size", "64x64", "--workers", "2"]
-    process = subprocess.Popen(
+    process = programs.Popen(
         [*COMMAND, str(out), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ import pytest
 
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.evaluation.analysis import analyze, draw_videos, render_report
+from tests import programs
 from tests.ytvis_cases import HEIGHT, WIDTH, example, perfect_predictions
 
 EVIL = "<script>alert('1')</script>\"&\ud800 $x$"
@@ -157,7 +158,7 @@ def test_pictures_that_cannot_be_drawn(tmp_path: Path) -> None:
 
 def run_tool(repository: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(repository / "tools" / "analyze_results.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return programs.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_tool(repository: Path, tmp_path: Path) -> None:

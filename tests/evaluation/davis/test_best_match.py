@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks, score_clip
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
+from tests import programs
 from tests.tiny import moving_frames
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -62,7 +62,7 @@ def test_the_command(tiny, tmp_path):
         cv2.imwrite(str(tmp_path / f"JPEGImages/a/{index:05d}.jpg"), frame)
         cv2.imwrite(str(tmp_path / f"Annotations/a/{index:05d}.png"), np.full(frame.shape[:2], 255, np.uint8))
     command = [sys.executable, "benchmarks/best_match.py", tmp_path, "--config", tiny[0], "--checkpoint", tiny[1]]
-    done = subprocess.run(
+    done = programs.run(
         [*map(str, command), "--sheet", str(tmp_path / "sheet.png")],
         capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
