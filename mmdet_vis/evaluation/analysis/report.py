@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -10,18 +9,9 @@ from mmdet_vis.evaluation.analysis.analyze import Analysis
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.plots import plot_bins, plot_breakdown
 from mmdet_vis.evaluation.analysis.video_table import VideoTable
+from mmdet_vis.evaluation.html import Cell, image, page, points, table
 
-_CSS = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; } h3 { margin-bottom: .3em; }
-table { border-collapse: collapse; margin: 1em 0; } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; }
-th { text-align: left; background: #f4f4f4; vertical-align: bottom; } td.n { text-align: right; white-space: nowrap; }
-img { max-width: 100%; } figure { margin: .6em 0; } figcaption, .note { color: #666; font-size: 13px; }
-.wide { overflow-x: auto; } .big { font-size: 22px; margin-right: 1.5em; }
-"""
 _MAX_CONFUSIONS = 20
-
-Cell = str | int | float
 
 
 def render_report(
@@ -39,34 +29,26 @@ def render_report(
         title: one line, for example the name of the results.
     """
     sections = [
-        f"<h1>{escape(title)}</h1>",
         _summary(analysis),
         "<h2>Errors</h2>",
-        _image(plot_breakdown(analysis), "png", "Predictions and objects by type, and what each type costs."),
+        image(plot_breakdown(analysis), "png", "Predictions and objects by type, and what each type costs."),
         _predictions(analysis),
         _objects(analysis),
         "<h2>AP by length, size and occlusion</h2>",
-        _image(plot_bins(analysis), "png", "n is the number of objects."),
+        image(plot_bins(analysis), "png", "n is the number of objects."),
         _bins(analysis),
         "<h2>Categories</h2>",
         _categories(analysis),
         _confusions(analysis),
         "<h2>Worst videos</h2>",
         _videos(analysis, worst),
-        *(_pictures(analysis, table, (pictures or {}).get(table.video_id, [])) for table in worst),
+        *(_pictures(analysis, video, (pictures or {}).get(video.video_id, [])) for video in worst),
     ]
-    text = (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</body>\n</html>\n"
-    )
-    # JSON may hold half a surrogate pair, which UTF-8 cannot.
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return page(title, sections)
 
 
 def _summary(analysis: Analysis) -> str:
-    values = "".join(f'<span class="big">{key} {_points(value)}</span>' for key, value in analysis.summary.items())
+    values = "".join(f'<span class="big">{key} {points(value)}</span>' for key, value in analysis.summary.items())
     objects, shown = sum(analysis.object_counts().values()), sum(analysis.prediction_counts().values())
     return (
         f"<p>{values}</p><p>{len(analysis.tables)} videos, {objects} objects, {shown} predictions with a score of "
@@ -79,9 +61,9 @@ def _predictions(analysis: Analysis) -> str:
     for name, number in analysis.prediction_counts().items():
         gain = analysis.gains.get(name)
         rows.append([name, number, "" if gain is None else f"{100 * gain:+.2f}", PREDICTIONS[ErrorType(name)]])
-    table = _table(["prediction", "number", "AP50 gain", "meaning"], rows, numbers=(1, 2))
+    cells = table(["prediction", "number", "AP50 gain", "meaning"], rows, numbers=(1, 2))
     return (
-        f"<h3>Predictions</h3>{table}"
+        f"<h3>Predictions</h3>{cells}"
         f"<p>{analysis.swaps()} of the broken tracks go over to another object. The gain is the rise of AP50, in "
         "points, if this type alone were mended; gains do not add up.</p>"
     )
@@ -92,15 +74,15 @@ def _objects(analysis: Analysis) -> str:
     for name, number in analysis.object_counts().items():
         gain = f"{100 * analysis.gains[name]:+.2f}" if name == ObjectType.MISSED.value else ""
         rows.append([name, number, gain, OBJECTS[ObjectType(name)]])
-    return "<h3>Objects</h3>" + _table(["object", "number", "AP50 gain", "meaning"], rows, numbers=(1, 2))
+    return "<h3>Objects</h3>" + table(["object", "number", "AP50 gain", "meaning"], rows, numbers=(1, 2))
 
 
 def _bins(analysis: Analysis) -> str:
     parts = []
     for key, entries in analysis.bins.items():
-        rows: list[list[Cell]] = [[e.name, e.objects, _points(e.ap), _points(e.ap50)] for e in entries]
+        rows: list[list[Cell]] = [[e.name, e.objects, points(e.ap), points(e.ap50)] for e in entries]
         parts.append(f"<h3>By {key}</h3><p class='note'>{escape(BINS[key])}</p>")
-        parts.append(_table([key, "objects", "AP", "AP50"], rows, numbers=(1, 2, 3)))
+        parts.append(table([key, "objects", "AP", "AP50"], rows, numbers=(1, 2, 3)))
     return "".join(parts)
 
 
@@ -109,64 +91,45 @@ def _categories(analysis: Analysis) -> str:
         [row["name"], *row["objects"].values(), *row["predictions"].values()] for row in analysis.category_counts()
     ]
     header = ["category", *(f"objects: {k.value}" for k in ObjectType), *(f"predictions: {k.value}" for k in ErrorType)]
-    return f'<div class="wide">{_table(header, rows, numbers=range(1, len(header)))}</div>'
+    return f'<div class="wide">{table(header, rows, numbers=range(1, len(header)))}</div>'
 
 
 def _confusions(analysis: Analysis) -> str:
     pairs: list[list[Cell]] = [list(row) for row in analysis.confusions()[:_MAX_CONFUSIONS]]
     if not pairs:
         return ""
-    table = _table(["object is", "prediction says", "number"], pairs, numbers=(2,))
-    return f"<h3>Most frequent confusions</h3>{table}"
+    cells = table(["object is", "prediction says", "number"], pairs, numbers=(2,))
+    return f"<h3>Most frequent confusions</h3>{cells}"
 
 
 def _videos(analysis: Analysis, worst: Sequence[VideoTable]) -> str:
     rows: list[list[Cell]] = []
-    for table in worst:
-        kinds = table.classified.object_types
+    for video in worst:
+        kinds = video.classified.object_types
         found = sum(kind is ObjectType.FOUND for kind in kinds)
-        score = table.score()
+        score = video.score()
         rows.append(
             [
-                analysis.dataset.videos[table.video_id].name,
-                table.video_id,
+                analysis.dataset.videos[video.video_id].name,
+                video.video_id,
                 "-" if score is None else f"{score:.3f}",
                 f"{found} of {sum(kind is not None for kind in kinds)}",
-                len(table.classified.types),
+                len(video.classified.types),
             ]
         )
     note = (
         "<p class='note'>Score: mean over the objects of the highest sequence IoU with a prediction of the right "
         "category (below 0.1 it counts as 0).</p>"
     )
-    return note + _table(["video", "id", "score", "objects found", "predictions"], rows, numbers=(1, 2, 3, 4))
+    return note + table(["video", "id", "score", "objects found", "predictions"], rows, numbers=(1, 2, 3, 4))
 
 
-def _pictures(analysis: Analysis, table: VideoTable, pictures: Sequence[tuple[int, bytes]]) -> str:
+def _pictures(analysis: Analysis, video: VideoTable, pictures: Sequence[tuple[int, bytes]]) -> str:
     if not pictures:
         return ""
-    name = escape(analysis.dataset.videos[table.video_id].name)
-    images = [_image(data, "jpeg", f"{name}, frame {t}: objects left, predictions right") for t, data in pictures]
-    return f"<h3>{name} (id {table.video_id})</h3>" + "".join(images)
-
-
-def _image(data: bytes, kind: str, caption: str) -> str:
-    """An inline image; the caption is HTML."""
-    source = f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"
-    return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[int]) -> str:
-    """A table; cells are escaped, and the columns ``numbers`` stand to the right."""
-    lines = ["<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>"]
-    for row in rows:
-        cells = [f"<td{' class=n' if n in numbers else ''}>{escape(str(value))}</td>" for n, value in enumerate(row)]
-        lines.append("<tr>" + "".join(cells) + "</tr>")
-    return "<table>" + "\n".join(lines) + "</table>"
-
-
-def _points(value: float) -> str:
-    return "-" if value == -1 else f"{100 * value:.2f}"
+    name = escape(analysis.dataset.videos[video.video_id].name)
+    images = [image(data, "jpeg", f"{name}, frame {t}: objects left, predictions right") for t, data in pictures]
+    return f"<h3>{name} (id {video.video_id})</h3>" + "".join(images)
 
 
 PREDICTIONS: dict[ErrorType, str] = {

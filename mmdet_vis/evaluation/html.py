@@ -1,0 +1,50 @@
+"""Pages that need no server and load nothing: what they are made of."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from html import escape
+
+_CSS = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; } h3 { margin-bottom: .3em; }
+table { border-collapse: collapse; margin: 1em 0; } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; }
+th { text-align: left; background: #f4f4f4; vertical-align: bottom; } td.n { text-align: right; white-space: nowrap; }
+img { max-width: 100%; } figure { margin: .6em 0; } figcaption, .note { color: #666; font-size: 13px; }
+.wide { overflow-x: auto; } .big { font-size: 22px; margin-right: 1.5em; }
+"""
+
+Cell = str | int | float
+
+
+def page(title: str, sections: Iterable[str]) -> str:
+    """A whole page; the sections are HTML, empty ones are left out, the title is text."""
+    text = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n"
+        + "\n".join([f"<h1>{escape(title)}</h1>", *(section for section in sections if section)])
+        + "\n</body>\n</html>\n"
+    )
+    # JSON may hold half a surrogate pair, which UTF-8 cannot.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def image(data: bytes, kind: str, caption: str) -> str:
+    """An inline image; the caption is HTML."""
+    source = f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"
+    return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[int]) -> str:
+    """A table; cells are escaped, and the columns ``numbers`` stand to the right."""
+    lines = ["<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>"]
+    for row in rows:
+        cells = [f"<td{' class=n' if n in numbers else ''}>{escape(str(value))}</td>" for n, value in enumerate(row)]
+        lines.append("<tr>" + "".join(cells) + "</tr>")
+    return "<table>" + "\n".join(lines) + "</table>"
+
+
+def points(value: float) -> str:
+    """A measure in percent; -1, nothing to measure, is ``-``."""
+    return "-" if value == -1 else f"{100 * value:.2f}"
