@@ -234,12 +234,8 @@ def test_every_command_exists_with_its_options():
 
 def test_options_of_the_tables_exist():
     """Options that stand alone in getting-started.md, evaluate.md and configs.md are those of the tools."""
-    known = set(
-        re.findall(
-            r"--[a-z][\w-]*",
-            " ".join(map(_help, ("tools/test_vis.py", "mmdet-vis segment", "mmdet-vis stream", "mmdet-vis eval"))),
-        )
-    )
+    programs = ("tools/test_vis.py", *(f"mmdet-vis {name}" for name in ("segment", "stream", "eval", "compare")))
+    known = set(re.findall(r"--[a-z][\w-]*", " ".join(map(_help, programs))))
     for page in ("getting-started.md", "evaluate.md", "configs.md"):
         for code in inline_code(DOCS / page):
             if code.startswith("--"):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmdet_vis.commands.arguments import probability
 from mmdet_vis.errors import UserError
+
+if TYPE_CHECKING:
+    from mmdet_vis.evaluation.weighted import Weighted, WeightedTogether
 
 BENCHMARKS = {
     "ytvis": "Evaluate YouTube-VIS results against annotations: AP, AP50, AP75, AP by size, AR at 1, 10 and 100.",
@@ -54,6 +59,13 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         help="also show (and write) HOTA, MOTSA and IDF1 on masks"
         + (" (default; --no-tracking leaves them out)" if benchmark is None else ""),
     )
+    parser.add_argument(
+        "--intervals",
+        action=argparse.BooleanOptionalAction,
+        default=benchmark is None,
+        help="also show (and write) 95 %% intervals by the bootstrap over videos"
+        + (" (default; --no-intervals leaves them out)" if benchmark is None else ""),
+    )
     if benchmark != "davis":
         group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is a file)")
         group.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
@@ -65,11 +77,31 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         group.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
     if benchmark != "ytvis":
         group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is a folder)")
-        group.add_argument("--set", dest="set_name", help="list in ImageSets (default: val)")
-        group.add_argument("--year", type=int, help="folder in ImageSets (default: 2017; of test sets 2019)")
-        group.add_argument("--resolution", help="of results and annotations: 480p (default) or Full-Resolution")
+        add_davis_options(group)
         group.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
     return parser
+
+
+def add_davis_options(group: argparse._ActionsContainer) -> None:
+    """Which videos of a DAVIS folder are evaluated; what is not given is left out of the namespace."""
+    suppressed = argparse.SUPPRESS
+    group.add_argument("--set", dest="set_name", default=suppressed, help="list in ImageSets (default: val)")
+    group.add_argument(
+        "--year", type=int, default=suppressed, help="folder in ImageSets (default: 2017; of test sets 2019)"
+    )
+    group.add_argument(
+        "--resolution", default=suppressed, help="of results and annotations: 480p (default) or Full-Resolution"
+    )
+
+
+def results_file(path: Path) -> Path:
+    """The results that a path names: itself, or ``results.json`` of a run's folder."""
+    return path / "results.json" if path.is_dir() else path
+
+
+def results_folder(path: Path) -> Path:
+    """The folder of index PNGs that a path names: itself, or ``png`` of a run's folder."""
+    return path / "png" if (path / "png").is_dir() and (path / "run.json").is_file() else path
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchmark: str | None = None) -> int:
@@ -98,14 +130,16 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchm
 def evaluate_ytvis(args: argparse.Namespace) -> int:
     """Print, write and draw AP and AR."""
     from mmdet_vis.evaluation.tracking import evaluate_tracking
+    from mmdet_vis.evaluation.weighted import WeightedAP, WeightedTogether, WeightedTracking
     from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
     from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     if args.plot is not None:
         check_plot_name(args.plot)
-    check_outputs((args.out, args.plot), (args.results, args.annotations))
-    results, annotations = load_results(args.results), load_annotations(args.annotations)
-    names = {"results_name": str(args.results), "annotations_name": str(args.annotations)}
+    path = results_file(args.results)
+    check_outputs((args.out, args.plot), (path, args.annotations))
+    results, annotations = load_results(path), load_annotations(args.annotations)
+    names = {"results_name": str(path), "annotations_name": str(args.annotations)}
     metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
     print(metrics.table(args.per_category))
     content: dict[str, object] = dict(metrics.summary())
@@ -115,8 +149,14 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
         tracking = evaluate_tracking(results, annotations, args.score_thr, **names)
         print(f"\ntracks with a score of at least {args.score_thr:g}\n{tracking.table()}")
         content["tracking"] = tracking.summary()
+        content["tracking_category_mean"] = tracking.category_mean()
         if args.per_category:
             content["tracking_per_category"] = tracking.per_category()
+    if args.intervals:
+        measures: list[Weighted] = [WeightedAP.of(metrics)]
+        if args.tracking:
+            measures.append(WeightedTracking.of(tracking))
+        _intervals(WeightedTogether(measures), content)
     if args.out is not None:
         atomic_write(args.out, json.dumps(content, indent=2) + "\n")
     if args.plot is not None:
@@ -126,29 +166,39 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
 
 def evaluate_davis(args: argparse.Namespace) -> int:
     """Print and write J and F."""
-    from mmdet_vis.evaluation.davis import evaluate
+    from mmdet_vis.evaluation.davis import evaluate_sequences
     from mmdet_vis.evaluation.davis.dataset import annotated_sequences
     from mmdet_vis.evaluation.tracking import evaluate_index_pngs
+    from mmdet_vis.evaluation.weighted import WeightedMeans, WeightedTogether, WeightedTracking
     from mmdet_vis.files.atomic import atomic_write, check_outputs
 
     check_outputs((args.out,))
-    metrics = evaluate(
-        args.results,
-        args.annotations,
-        args.set_name,
-        year=args.year,
-        resolution=args.resolution,
-        progress=sys.stderr.isatty(),
-    )
+    folder = results_folder(args.results)
+    sequences = annotated_sequences(args.annotations, args.set_name, args.year, args.resolution)
+    metrics = evaluate_sequences(folder, sequences, progress=sys.stderr.isatty())
     print(metrics.table(args.per_object))
     content: dict[str, object] = dict(metrics.summary())
     if args.per_object:
         content["per_object"] = metrics.per_object()
     if args.tracking:
-        sequences = annotated_sequences(args.annotations, args.set_name, args.year, args.resolution)
-        tracking = evaluate_index_pngs(args.results, sequences)
+        tracking = evaluate_index_pngs(folder, sequences)
         print(f"\n{tracking.table()}")
         content["tracking"] = tracking.summary()
+    if args.intervals:
+        measures: list[Weighted] = [WeightedMeans.of(metrics, [sequence.name for sequence in sequences])]
+        if args.tracking:
+            measures.append(WeightedTracking.of(tracking))
+        _intervals(WeightedTogether(measures), content)
     if args.out is not None:
         atomic_write(args.out, json.dumps(content, indent=2) + "\n")
     return 0
+
+
+def _intervals(measures: WeightedTogether, content: dict[str, object]) -> None:
+    """Print 95 % intervals and put them into the content of the metrics file."""
+    from mmdet_vis.evaluation.resampling import interval_table, intervals
+
+    found = intervals(measures)
+    print(f"\n{interval_table(found, measures.num_videos)}")
+    known = {name: list(bounds) for name, bounds in found.items() if not math.isnan(bounds[0])}
+    content["intervals"] = {"videos": measures.num_videos, **known}

@@ -26,6 +26,7 @@ COMMANDS = {
     },
     "Results": {
         "eval": "evaluate results: AP of YouTube-VIS, J and F of DAVIS",
+        "compare": "say whether one result is better than another, and in which videos",
         "analyze": "say what is wrong with results, and what each error costs",
         "submit": "check a submission before it goes to the benchmark's server",
     },

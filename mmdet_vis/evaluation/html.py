@@ -10,7 +10,7 @@ _CSS = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; } h3 { margin-bottom: .3em; }
 table { border-collapse: collapse; margin: 1em 0; } th, td { padding: .25em .7em; border-bottom: 1px solid #ddd; }
-th { text-align: left; background: #f4f4f4; vertical-align: bottom; } td.n { text-align: right; white-space: nowrap; }
+th { text-align: left; background: #f4f4f4; vertical-align: bottom; } .n { text-align: right; white-space: nowrap; }
 img { max-width: 100%; } figure { margin: .6em 0; } figcaption, .note { color: #666; font-size: 13px; }
 .wide { overflow-x: auto; } .big { font-size: 22px; margin-right: 1.5em; }
 """
@@ -38,13 +38,13 @@ def image(data: bytes, kind: str, caption: str) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequence[int]) -> str:
     """A table; cells are escaped, and the columns ``numbers`` stand to the right."""
-    lines = ["<tr>" + "".join(f"<th>{escape(text)}</th>" for text in header) + "</tr>"]
-    for row in rows:
-        cells = [f"<td{' class=n' if n in numbers else ''}>{escape(str(value))}</td>" for n, value in enumerate(row)]
+    lines = []
+    for tag, row in [("th", header), *(("td", row) for row in rows)]:
+        cells = [f"<{tag}{' class=n' * (n in numbers)}>{escape(str(value))}</{tag}>" for n, value in enumerate(row)]
         lines.append("<tr>" + "".join(cells) + "</tr>")
     return "<table>" + "\n".join(lines) + "</table>"
 
 
 def points(value: float) -> str:
-    """A measure in percent; -1, nothing to measure, is ``-``."""
-    return "-" if value == -1 else f"{100 * value:.2f}"
+    """A measure in percent; -1 and NaN, nothing to measure, are ``-``."""
+    return "-" if value == -1 or value != value else f"{100 * value:.2f}"

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str | float | int]]) -> str:
     """Align rows under a header: text to the left, numbers to the right.
 
-    Floats are metrics in [-1, 1] and shown as percentages with two digits; -1 (nothing to measure) becomes ``-``.
+    Floats are metrics in [-1, 1] and shown as percentages with two digits; -1 and NaN (nothing to measure)
+    become ``-``.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
@@ -26,5 +27,5 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str | float | in
 
 def _cell(value: str | float | int) -> str:
     if isinstance(value, float):
-        return "-" if value == -1 else f"{100 * value:.2f}"
+        return "-" if value == -1 or value != value else f"{100 * value:.2f}"
     return str(value)

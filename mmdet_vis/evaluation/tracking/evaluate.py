@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from mmdet_vis.structures import RLE, encode_masks
 
 SHOWN = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
 """Measures of the table."""
+COUNTS = ("IDSW", "Frag", "MT", "ML")
+"""Measures that are numbers of things, not shares."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,31 @@ class TrackingMetrics:
     """The measures of a data set.
 
     Attributes:
-        by_category: counts of each category that has objects or tracks.
+        by_video: by name or id of the video, the counts of each category that has objects or tracks in it.
+        categories: names in the order of the table.
     """
 
-    by_category: dict[str, TrackingCounts]
+    by_video: Mapping[str | int, Mapping[str, TrackingCounts]]
+    categories: Sequence[str]
+
+    @cached_property
+    def by_category(self) -> dict[str, TrackingCounts]:
+        """Counts of each category that has objects or tracks, added over the videos."""
+        found: dict[str, list[TrackingCounts]] = {name: [] for name in self.categories}
+        for counts in self.by_video.values():
+            for name, here in counts.items():
+                found[name].append(here)
+        return {name: TrackingCounts.total(here) for name, here in found.items() if here}
 
     def summary(self) -> dict[str, float]:
-        """Over all masks, whatever their category (large categories weigh more)."""
+        """Over all masks, whatever their category: large categories weigh more (``cls_comb_det_av`` of TrackEval)."""
         return TrackingCounts.total(list(self.by_category.values())).summary()
+
+    def category_mean(self) -> dict[str, float]:
+        """The mean over the categories, which all weigh the same (``cls_comb_cls_av``); counts are sums."""
+        rows = [counts.summary() for counts in self.by_category.values()]
+        mean = {key: float(np.mean([row[key] for row in rows])) if rows else 0.0 for key in self.summary()}
+        return {**mean, **{key: value for key, value in self.summary().items() if key in COUNTS}}
 
     def per_category(self) -> list[dict[str, Any]]:
         """Name and measures of each category."""
@@ -72,7 +91,10 @@ class TrackingMetrics:
     def table(self) -> str:
         """Text for the terminal, in percent."""
         rows = [[row["name"], *(row[key] for key in SHOWN)] for row in self.per_category()]
-        rows.append(["all", *(self.summary()[key] for key in SHOWN)])
+        if len(rows) > 1:
+            mean = self.category_mean()
+            rows.append(["mean of categories", *(mean[key] for key in SHOWN)])
+        rows.append(["all masks", *(self.summary()[key] for key in SHOWN)])
         return format_table(["category", *SHOWN], rows)
 
 
@@ -101,19 +123,19 @@ def evaluate_tracking(
     """
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)
-    counts: defaultdict[int, list[TrackingCounts]] = defaultdict(list)
+    by_video: dict[str | int, dict[str, TrackingCounts]] = {}
     for video_id, video in sorted(dataset.videos.items()):
         kept = [(i, entry) for i, entry in entries.get(video_id, []) if entry["score"] >= score_thr]
         predictions = read_predictions(kept, video, results_name)
-        for category_id in sorted(dataset.categories):
+        counts = by_video.setdefault(video_id, {})
+        for category_id, name in sorted(dataset.categories.items()):
             truths = dataset.objects.get((video_id, category_id), [])
             tracks = [p.masks.rles for p in predictions if p.category_id == category_id]
             if truths or tracks:
                 objects = [t.masks.rles for t in truths if not t.crowd]
                 crowds = [t.masks.rles for t in truths if t.crowd]
-                counts[category_id].append(TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds)))
-    by_category = {dataset.categories[key]: TrackingCounts.total(found) for key, found in sorted(counts.items())}
-    return TrackingMetrics(by_category)
+                counts[name] = TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds))
+    return TrackingMetrics(by_video, [name for _, name in sorted(dataset.categories.items())])
 
 
 def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequence]) -> TrackingMetrics:
@@ -126,7 +148,7 @@ def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequen
     Raises:
         DatasetError, ResultsError: a PNG is missing or damaged, or of another size than the annotation.
     """
-    counts = []
+    by_video: dict[str | int, dict[str, TrackingCounts]] = {}
     for sequence in sequences:
         truths, found = [], []
         for path in sequence.annotations:
@@ -135,8 +157,9 @@ def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequen
             truth[truth == VOID] = 0
             truths.append(_by_number(truth))
             found.append(_by_number(result))
-        counts.append(TrackingCounts.of(VideoOverlaps.of_masks(_sequences(truths), _sequences(found))))
-    return TrackingMetrics({"object": TrackingCounts.total(counts)})
+        overlaps = VideoOverlaps.of_masks(_sequences(truths), _sequences(found))
+        by_video[sequence.name] = {"object": TrackingCounts.of(overlaps)}
+    return TrackingMetrics(by_video, ["object"])
 
 
 def _by_number(labels: np.ndarray[Any, Any]) -> dict[int, RLE]:

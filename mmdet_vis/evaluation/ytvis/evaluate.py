@@ -49,19 +49,21 @@ def evaluate(
     entries = group_entries(results, dataset, results_name)
     num_predictions = Counter(entry["category_id"] for items in entries.values() for _, entry in items)
 
-    matches: defaultdict[int, list[Matches]] = defaultdict(list)
+    category_ids = sorted(dataset.categories)
+    matches: dict[int, dict[int, Matches]] = {category_id: {} for category_id in category_ids}
     for video_id in with_bar(sorted(dataset.videos), "evaluating videos", shown=progress):
         outcome = _match_video(entries.get(video_id, []), dataset, video_id, results_name)
         for category_id, found in outcome.items():
-            matches[category_id].append(found)
-    category_ids = sorted(dataset.categories)
-    arrays = [accumulate(matches[category_id]) for category_id in category_ids]
+            matches[category_id][video_id] = found
+    arrays = [accumulate(list(matches[category_id].values())) for category_id in category_ids]
     return YtvisMetrics(
         precision=np.stack([precision for precision, _, _ in arrays], axis=2),
         recall=np.stack([recall for _, recall, _ in arrays], axis=1),
         categories={category_id: dataset.categories[category_id] for category_id in category_ids},
         num_objects=np.stack([number for _, _, number in arrays]),
         num_predictions=np.array([num_predictions[category_id] for category_id in category_ids]),
+        videos={video_id: dataset.videos[video_id].name for video_id in sorted(dataset.videos)},
+        matches=matches,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,8 @@ class YtvisMetrics:
         categories: K names by category id.
         num_objects: ``[K, A]`` int64, annotated objects that count.
         num_predictions: ``[K]`` int64, predicted sequences.
+        videos: names by video id, ascending.
+        matches: by category id and video id, what the figures follow from; only pairs with predictions or objects.
     """
 
     precision: NDArray[np.float64]
@@ -47,6 +49,8 @@ class YtvisMetrics:
     categories: dict[int, str]
     num_objects: NDArray[np.int64]
     num_predictions: NDArray[np.int64]
+    videos: dict[int, str] = field(default_factory=dict)
+    matches: dict[int, dict[int, Matches]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, float]:
         """The twelve metrics in [0, 1], means over the categories that have objects; -1 where none has any."""

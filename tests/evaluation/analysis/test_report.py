@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +15,10 @@ import pytest
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.evaluation.analysis import analyze, draw_videos, render_report
 from tests import programs
+from tests.html_pages import check_self_contained
 from tests.ytvis_cases import HEIGHT, WIDTH, example, perfect_predictions
 
 EVIL = "<script>alert('1')</script>\"&\ud800 $x$"
-VOID = {"meta", "img"}
-
-
-class Page(HTMLParser):
-    """Collects tags and attributes, and checks that tags are closed in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.values: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.values += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def images(self) -> list[bytes]:
-        return [base64.b64decode(v.partition("base64,")[2]) for k, v in self.values if k == "src" and v]
-
-
-def check_self_contained(text: str) -> Page:
-    page = Page(text)
-    assert page.open == []
-    assert not {"script", "link", "iframe", "object", "base"} & set(page.tags)
-    for key, value in page.values:
-        assert not key.startswith("on")
-        assert key not in ("href", "srcset", "action")
-        if key == "src":
-            assert value is not None
-            assert value.startswith("data:image/")
-    assert "url(" not in text
-    assert "@import" not in text
-    return page
 
 
 def named(name: str) -> dict[str, Any]:

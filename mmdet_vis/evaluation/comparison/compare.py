@@ -1,0 +1,209 @@
+"""Compare two results by the measures of their benchmark, and get at the sequences of a video to draw them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmdet_vis.data.formats.davis_layout import IMAGES, RESOLUTION, find_davis_root
+from mmdet_vis.data.formats.ytvis import Annotations, Video, index_annotations
+from mmdet_vis.data.sources.naming import natural_key
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.evaluation.comparison.pictures import VideoLayers
+from mmdet_vis.evaluation.davis import DavisMetrics, evaluate_sequences
+from mmdet_vis.evaluation.davis.dataset import annotated_sequences
+from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
+from mmdet_vis.evaluation.panels import Layer, frame_paths
+from mmdet_vis.evaluation.resampling import DRAWS, Difference, VideoGain, find_differences, video_gains
+from mmdet_vis.evaluation.tracking import TrackingMetrics, evaluate_index_pngs, evaluate_tracking
+from mmdet_vis.evaluation.weighted import Weighted, WeightedAP, WeightedMeans, WeightedTogether, WeightedTracking
+from mmdet_vis.evaluation.ytvis import evaluate
+from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
+from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
+from mmdet_vis.structures import encode_masks
+
+_MAX_SHOWN = 12  # predictions drawn in a video
+_SAME = 0.1  # sequence IoU from which a prediction gets the colour of an object
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two results, A and B, on the same videos.
+
+    Attributes:
+        videos: names.
+        measures: by measure, the one that decides first.
+        gains: the videos, the one that B gains most in first.
+        layers: what to draw of a video, by its position in ``videos``.
+        has_frames: its frames are known, so it can be drawn.
+    """
+
+    videos: Sequence[str]
+    measures: Sequence[Difference]
+    gains: Sequence[VideoGain]
+    layers: Callable[[int], VideoLayers]
+    has_frames: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, in [0, 1]; what cannot be said is None."""
+        gains = [{**vars(gain), "video": self.videos[gain.video]} for gain in self.gains]
+        return {
+            "videos": len(self.videos),
+            "verdict": {1: "B", -1: "A", 0: None}[self.measures[0].verdict],
+            "measures": {m.name: _plain({k: v for k, v in vars(m).items() if k != "name"}) for m in self.measures},
+            "gains": [_plain(gain) for gain in gains],
+        }
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in values.items()}
+
+
+def _compare(a: Weighted, b: Weighted, seed: int) -> tuple[list[Difference], list[VideoGain]]:
+    return find_differences(a, b, DRAWS, seed), video_gains(a, b)
+
+
+def compare_ytvis(
+    results: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
+    annotations: Mapping[str, Any],
+    *,
+    score_thr: float = 0.2,
+    img_prefix: Path | None = None,
+    seed: int = 0,
+    names: tuple[str, str] = ("A", "B"),
+    annotations_name: str = "annotations",
+) -> Comparison:
+    """Compare YouTube-VIS results by AP, and by the measures of tracking.
+
+    Args:
+        results: of A and of B: entries in the YouTube-VIS results format.
+        annotations: contents of a YouTube-VIS annotation file with objects.
+        score_thr: sequences from this score on count for the measures of tracking, and are drawn.
+        img_prefix: folder that the ``file_names`` of the videos are relative to; None: nothing can be drawn.
+        seed: of the resampling.
+        names, annotations_name: names for error messages.
+
+    Raises:
+        DatasetError, ResultsError: see :func:`mmdet_vis.evaluation.ytvis.evaluate`.
+    """
+    dataset = index_annotations(annotations, annotations_name)
+    if not dataset.videos:
+        raise DatasetError(f"{annotations_name} has no videos: there is nothing to compare on")
+    measures = []
+    for entries, name in zip(results, names, strict=True):
+        metrics = evaluate(entries, annotations, results_name=name, annotations_name=annotations_name)
+        tracking = evaluate_tracking(
+            entries, annotations, score_thr, results_name=name, annotations_name=annotations_name
+        )
+        measures.append(WeightedTogether([WeightedAP.of(metrics), WeightedTracking.of(tracking)]))
+    videos = [video for _, video in sorted(dataset.videos.items())]
+    files = {video["id"]: video.get("file_names") for video in annotations["videos"]}
+    grouped = [group_entries(entries, dataset, name) for entries, name in zip(results, names, strict=True)]
+
+    def layers(position: int) -> VideoLayers:
+        assert img_prefix is not None
+        video = videos[position]
+        label = f"{annotations_name}: video {video.id}"
+        frames = frame_paths(img_prefix, files[video.id], video.length, label)
+        sides = [_shown(entries.get(video.id, []), video, dataset, score_thr) for entries in grouped]
+        return VideoLayers(frames, video.height, video.width, _objects(dataset, video), (sides[0], sides[1]))
+
+    differences, gains = _compare(measures[0], measures[1], seed)
+    shared = Counter(video.name for video in videos)
+    titles = [f"{video.name} (id {video.id})" if shared[video.name] > 1 else video.name for video in videos]
+    return Comparison(titles, differences, gains, layers, img_prefix is not None)
+
+
+def _objects(dataset: Annotations, video: Video) -> Layer:
+    layer = Layer()
+    truths = [t for (video_id, _), objects in dataset.objects.items() if video_id == video.id for t in objects]
+    for number, truth in enumerate(truths, start=1):
+        name = dataset.categories[truth.category_id]
+        layer.add(truth.masks.rles, f"{name} (crowd)" if truth.crowd else name, number)
+    return layer
+
+
+def _shown(
+    entries: Sequence[tuple[int, dict[str, Any]]], video: Video, dataset: Annotations, score_thr: float
+) -> Layer:
+    """The best predictions from a score on, each in the colour of the object that it overlaps most."""
+    layer = Layer()
+    truths = [t for (video_id, _), objects in dataset.objects.items() if video_id == video.id for t in objects]
+    best = sorted(entries, key=lambda item: -item[1]["score"])[:_MAX_SHOWN]
+    kept = [(index, entry) for index, entry in best if entry["score"] >= score_thr]
+    predictions = read_predictions(kept, video)
+    iou = sequence_iou([p.masks for p in predictions], [t.masks for t in truths])
+    for n, prediction in enumerate(predictions):
+        same = int(iou[n].argmax()) if len(truths) and iou[n].max() >= _SAME else -1
+        label = f"{dataset.categories[prediction.category_id]} {prediction.score:.2f}"
+        layer.add(prediction.masks.rles, label, same + 1 if same >= 0 else len(truths) + n + 1)
+    return layer
+
+
+def compare_davis(
+    results: tuple[Path, Path],
+    davis_root: Path,
+    set_name: str = "val",
+    *,
+    year: int | None = None,
+    resolution: str = RESOLUTION,
+    seed: int = 0,
+) -> Comparison:
+    """Compare index PNGs by J&F, and by the measures of tracking; pictures need ``JPEGImages`` beside the annotations.
+
+    Args:
+        results: of A and of B: ``<video>/<frame>.png``.
+        davis_root, set_name, year, resolution: see :func:`mmdet_vis.evaluation.davis.evaluate`.
+        seed: of the resampling.
+
+    Raises:
+        DatasetError, ResultsError: see :func:`mmdet_vis.evaluation.davis.evaluate`.
+    """
+    sequences = annotated_sequences(davis_root, set_name, year, resolution)
+    videos = [sequence.name for sequence in sequences]
+    metrics = [evaluate_sequences(folder, sequences) for folder in results]
+    tracking = [evaluate_index_pngs(folder, sequences) for folder in results]
+    a, b = (_davis_measures(found, tracks, videos) for found, tracks in zip(metrics, tracking, strict=True))
+    images = find_davis_root(davis_root) / IMAGES / resolution
+
+    def layers(position: int) -> VideoLayers:
+        sequence = sequences[position]
+        frames = sorted((images / sequence.name).glob("*.jpg"), key=lambda path: natural_key(path.name))
+        if [frame.stem for frame in frames] != [path.stem for path in sequence.annotations]:
+            raise DatasetError(
+                f"{images / sequence.name} has not one .jpg for each of the {len(sequence.annotations)} annotated "
+                "frames: complete the folder, or leave the pictures out with --videos 0"
+            )
+        maps = [
+            [read_pair(path, folder / sequence.name / path.name) for path in sequence.annotations] for folder in results
+        ]
+        height, width = maps[0][0][0].shape
+        truth = _index_layer([pair[0] for pair in maps[0]], {}, "object {}")
+        sides = []
+        for pairs, found in zip(maps, metrics, strict=True):
+            colours = {o.proposal_id: o.object_id for o in found.objects if o.sequence == sequence.name}
+            sides.append(_index_layer([result for _, result in pairs], colours, ""))
+        return VideoLayers(frames, height, width, truth, (sides[0], sides[1]))
+
+    differences, gains = _compare(a, b, seed)
+    return Comparison(videos, differences, gains, layers, images.is_dir())
+
+
+def _davis_measures(metrics: DavisMetrics, tracking: TrackingMetrics, videos: Sequence[str]) -> WeightedTogether:
+    return WeightedTogether([WeightedMeans.of(metrics, videos), WeightedTracking.of(tracking)])
+
+
+def _index_layer(maps: Sequence[np.ndarray[Any, Any]], colours: Mapping[int, int], label: str) -> Layer:
+    """Objects of index maps ``[H, W]``; those without a colour of their own get one that no other has."""
+    layer = Layer()
+    numbers = sorted({int(n) for frame in maps for n in np.unique(frame)} - {0, VOID})
+    for number in numbers:
+        masks = encode_masks(np.stack([(frame == number).astype(np.uint8) for frame in maps]))
+        colour = colours.get(number, number if not colours else 100 + number)
+        layer.add(masks, label.format(number), colour)
+    return layer
