@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from mmengine.config import Config
 from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
 from mmdet_vis.config.settings import build_settings
 from mmdet_vis.corrections import edit_result
+from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
@@ -179,7 +181,8 @@ def segment_video(
 
     Args:
         model: from :func:`load_model`.
-        source: a folder of frames, a video or image file, or a list of image files; frames ``[T, H, W, 3]`` uint8, one
+        source: a folder of frames, a video or image file, an archive or an annotated dataset of one video, or a list of
+            image files; frames ``[T, H, W, 3]`` uint8, one
             picture ``[H, W, 3]``, PIL images, or a generator of frames, which are then all held in memory; or a
             :class:`~mmdet_vis.data.sources.FrameSource`.
         key_num: frames that objects are proposed from; the config's unless given.
@@ -250,7 +253,8 @@ def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
 
 def _opened(source: Source, color: Color) -> FrameSource:
     free = free_bytes(torch.device("cpu"))
-    video = as_source(source, color, None if free is None else int(SHARE * free))
+    given = open_video(source) if isinstance(source, str | os.PathLike) and color == "bgr" else source
+    video = as_source(given, color, None if free is None else int(SHARE * free))
     if video is not source:
         for line in video.warnings:
             _LOGGER.warning("%s", line)

@@ -16,9 +16,13 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         epilog="Exit code 0: no problems; 1: problems (the first 50 are listed); 2: it cannot be read at all.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("ann_file", nargs="?", type=Path, help="annotation file in the YouTube-VIS format")
+    source.add_argument(
+        "ann_file", nargs="?", type=Path, help="annotations: a YouTube-VIS file, or any format that is read"
+    )
     source.add_argument("--davis", type=Path, metavar="ROOT", help="check a DAVIS folder instead")
-    parser.add_argument("--img-prefix", type=Path, metavar="DIR", help="folder that the file's frames are relative to")
+    parser.add_argument(
+        "--img-prefix", type=Path, metavar="DIR", help="folder of the frames (default: where the format has them)"
+    )
     parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
     parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
     parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
@@ -30,14 +34,15 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     """Run the command; returns 1 if there are problems."""
     parser = build_parser(prog)
     args = parser.parse_args(arguments)
-    if args.ann_file is not None and args.img_prefix is None:
-        parser.error("ANN_FILE needs --img-prefix DIR")
     from rich.console import Console
 
     from mmdet_vis.data.check.check import check_davis, check_ytvis
     from mmdet_vis.data.check.report import print_report
+    from mmdet_vis.data.formats.davis_layout import is_davis
 
     progress = sys.stderr.isatty()
+    if args.davis is None and args.img_prefix is None and is_davis(args.ann_file):
+        args.davis = args.ann_file
     if args.davis is not None:
         report = check_davis(args.davis, args.set_name, args.year, args.resolution, progress)
     else:

@@ -93,7 +93,7 @@ def _add_options(parser: Any, options: Sequence[str]) -> None:
     if "frames" in options:
         parser.add_argument("--frames", type=positive, help="COCO: every image is a video, of so many equal frames")
     if "results" in options:
-        parser.add_argument("--ann-file", type=Path, help="of results: the YouTube-VIS file of their videos")
+        parser.add_argument("--ann-file", type=Path, help="of results: the annotations of their videos")
         parser.add_argument(
             "--score-thr", type=float, default=0.0, help="of results: sequences with a lower score are left out"
         )

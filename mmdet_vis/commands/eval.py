@@ -34,7 +34,10 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         epilog=EXIT_CODES if benchmark == "davis" else f"{MINUS_ONE} {EXIT_CODES}",
         argument_default=argparse.SUPPRESS,
     )
-    ytvis_results, ytvis_reference = "results.json, or a zip that holds it", "annotation file with ground truth"
+    ytvis_results, ytvis_reference = (
+        "results.json, or a zip that holds it",
+        "annotations with ground truth, in any format that is read",
+    )
     davis_results = "folder with <video>/<frame>.png; pixels are object numbers"
     davis_reference = "folder with Annotations_unsupervised and ImageSets, or (a link to) its JPEGImages/480p"
     parser.add_argument(
@@ -67,7 +70,7 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         + (" (default; --no-intervals leaves them out)" if benchmark is None else ""),
     )
     if benchmark != "davis":
-        group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is a file)")
+        group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is no folder DAVIS)")
         group.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
         group.add_argument(
             "--score-thr",
@@ -76,7 +79,7 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         )
         group.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
     if benchmark != "ytvis":
-        group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is a folder)")
+        group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is its folder)")
         add_davis_options(group)
         group.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
     return parser
@@ -110,16 +113,18 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchm
     Args:
         arguments: of the command line; None: those of the process.
         prog: how the command is called.
-        benchmark: ``ytvis`` or ``davis``; None: ANNOTATIONS says it, a file or a folder.
+        benchmark: ``ytvis`` or ``davis``; None: ANNOTATIONS says it, a folder DAVIS or not.
     """
     args = build_parser(prog, benchmark).parse_args(arguments)
     if benchmark is None:
-        benchmark = "davis" if args.annotations.is_dir() else "ytvis"
+        from mmdet_vis.data.formats.davis_layout import is_davis
+
+        benchmark = "davis" if is_davis(args.annotations) else "ytvis"
     own, other = (DAVIS_DEFAULTS, YTVIS_DEFAULTS) if benchmark == "davis" else (YTVIS_DEFAULTS, DAVIS_DEFAULTS)
     for name in other:
         if name in args:
             option = "--set" if name == "set_name" else f"--{name.replace('_', '-')}"
-            kind = "a folder, so these are DAVIS results" if benchmark == "davis" else "no folder, as DAVIS' would be"
+            kind = "a folder DAVIS" if benchmark == "davis" else "no folder DAVIS"
             raise UserError(f"{option} does not apply: {args.annotations} is {kind}; leave it out")
     for name, default in own.items():
         if name not in args:

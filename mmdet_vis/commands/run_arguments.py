@@ -13,7 +13,8 @@ STREAM_SOURCE = (
     "...), a video file or a folder of frames"
 )
 VIDEOS = (
-    "folder with videos (mp4, mov, avi, webm, mkv) and folders of frames (jpg, png, webp); or one such video or folder"
+    "folder with videos (mp4, mov, avi, webm, mkv) and folders of frames (jpg, png, webp); one such video or folder; "
+    "a zip of them; or annotations of a dataset, for its videos"
 )
 STREAM_OVERWRITE = "replace earlier results of the same name"
 

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from mmdet_vis.choices import PICTURES
-from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.data.sources import FrameSource, open_source, unique_names
+from mmdet_vis.data.datasets import VideoDataset, VideoInput
+from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.data.sources.video_decode import open_container
 from mmdet_vis.errors import OutputError, SourceError
@@ -68,29 +68,24 @@ class Job:
         return 1
 
 
-def jobs_of_files(paths: Sequence[Path], save_dir: Path, formats: Iterable[str]) -> list[Job]:
-    """The videos of a run over files and folders of frames, with the results of all in one folder.
+def jobs_of_files(videos: Sequence[VideoInput], save_dir: Path, formats: Iterable[str]) -> list[Job]:
+    """The videos of a run over files, folders of frames and annotated frames, with the results of all in one folder.
 
     Raises:
         OutputError: the file system cannot take a name, or two videos would write to the same place.
     """
-    names = unique_names(paths)
-    taken, jobs = set(names), []
-    for number, (path, name) in enumerate(zip(paths, names, strict=True), start=1):
+    taken, jobs = {video.name for video in videos}, []
+    for number, video in enumerate(videos, start=1):
+        name = video.name
         if len(f"{name}.mp4".encode()) > MAX_NAME:
             raise OutputError(f"{name[:40]}… is too long a name for results: rename the input")
         if f"{name}.mp4" in taken and PICTURES.keys() & set(formats):
             raise OutputError(f"inputs {name} and {name}.mp4 would write to the same place: rename one of them")
         places = {"png": save_dir / name, "overlay": save_dir / name, "video": save_dir / f"{name}.mp4"}
         places = {kind: place for kind, place in places.items() if kind in formats}
-        jobs.append(Job(number, name, partial(_open_as, path, name), places, path=path))
+        frames = None if video.files is None else len(video.files)
+        jobs.append(Job(number, name, video.open, places, frames, video.path))
     return jobs
-
-
-def _open_as(path: Path, name: str) -> FrameSource:
-    source = open_source(path)
-    source.name = name
-    return source
 
 
 def jobs_of_dataset(dataset: VideoDataset, save_dir: Path, formats: Iterable[str]) -> list[Job]:

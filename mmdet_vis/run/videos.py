@@ -19,8 +19,7 @@ from mmdet_vis.api import load_model
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.config.settings import build_settings
-from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.data.sources import find_inputs
+from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
 from mmdet_vis.device import parse_bytes
 from mmdet_vis.errors import OutputError, UserError
 from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, model_identity, run_identity
@@ -91,7 +90,7 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
 
     Args:
         run: what, and how.
-        inputs: of :func:`mmdet_vis.data.sources.find_inputs`: a folder of them, or several files and folders.
+        inputs: of :func:`mmdet_vis.data.datasets.find_videos`: a folder of them, or several files and folders.
         workers: the processes of the run; alone by default.
 
     Returns:
@@ -107,16 +106,17 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
     run = replace(run, options=replace(run.options, formats=run.options.formats or DEFAULT_FORMATS))
     formats = run.options.formats
 
-    def check() -> tuple[list[Path], dict[str, Any]]:
-        paths = find_inputs(inputs)
-        jobs = jobs_of_files(paths, run.save_dir, formats)
+    def check() -> tuple[list[VideoInput], dict[str, Any]]:
+        videos = find_videos(inputs)
+        paths = [video.path for video in videos]
+        jobs = jobs_of_files(videos, run.save_dir, formats)
         # Also of formats that this run does not write: another one into the same folder may.
         places = [place for job in jobs for place in (*job.places.values(), run.save_dir / f"{job.name}.mp4")]
         check_places(paths, [*places, run.save_dir / "results.json"], [path for path in paths if path.is_dir()])
-        return paths, model_identity(run.config, run.checkpoint, run.settings())
+        return videos, model_identity(run.config, run.checkpoint, run.settings())
 
-    paths, identity = workers.on_first(check)
-    jobs = jobs_of_files(paths, run.save_dir, formats)
+    videos, identity = workers.on_first(check)
+    jobs = jobs_of_files(videos, run.save_dir, formats)
     store = FilesStore(run.save_dir, jobs, "json" in formats)
 
     def finish(reports: Sequence[ShardReport]) -> bool:

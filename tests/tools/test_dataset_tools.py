@@ -232,9 +232,12 @@ def test_what_is_no_fault_is_noted(tmp_path: Path) -> None:
 
 def test_a_file_of_another_format_is_called_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
-    with pytest.raises(DatasetError, match=r"it is a COCO file of 1 images without track numbers; convert it with"):
-        check(tmp_path, {"images": [{}], "annotations": [], "categories": []})
-    with pytest.raises(DatasetError, match="it is a frame of labelme"):
+    image = {"id": 1, "file_name": "0.png", "height": 4, "width": 4}
+    report = check(tmp_path, {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "cat"}]})
+    assert report.format == "coco"
+    assert "read as a COCO file (objects with a track_id, or still images)" in printed(report)
+    assert report.problems[0].kind == "missing frames"
+    with pytest.raises(DatasetError, match="it is a frame of labelme; give its folder"):
         check(tmp_path, {"shapes": [], "imagePath": "0.jpg"})
 
 

@@ -15,7 +15,8 @@ from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, 
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
-from mmdet_vis.data.formats.json_files import fields, load_annotations
+from mmdet_vis.data.formats.json_files import fields
+from mmdet_vis.data.formats.opening import open_annotations
 from mmdet_vis.data.formats.orientation import TURNED, orientation
 from mmdet_vis.data.formats.ytvis import frame_files
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
@@ -68,7 +69,8 @@ class DatasetReport:
         num_frames: of the videos in ``videos``.
         annotated: False for a set without ground truth.
         problems: in the order in which they were found.
-        notes: what is no fault, but was taken for something, and how often.
+        notes: what is no fault, but was left out or taken for something, and how often.
+        format: of the annotations, by its name.
     """
 
     name: str
@@ -80,25 +82,34 @@ class DatasetReport:
     annotated: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    format: str = "ytvis"
 
     def add(self, kind: str, text: str) -> None:
         """Note a problem."""
         self.problems.append(Problem(kind, text))
 
 
-def check_ytvis(ann_file: str | Path, img_prefix: str | Path, progress: bool = False) -> DatasetReport:
-    """Check a dataset in the YouTube-VIS format, every frame and every mask.
+def check_ytvis(ann_file: str | Path, img_prefix: str | Path | None = None, progress: bool = False) -> DatasetReport:
+    """Check a dataset in the YouTube-VIS format, every frame and every mask; or one of another, as it is read.
+
+    Args:
+        ann_file: annotations of any format.
+        img_prefix: folder of the frames; None: it is looked for.
+        progress: show progress bars.
 
     Raises:
         DatasetError: the file or the folder cannot be read at all.
     """
-    if not Path(img_prefix).is_dir():
+    if img_prefix is not None and not Path(img_prefix).is_dir():
         raise DatasetError(f"{img_prefix} is not a folder: give the one that the frames' names are relative to")
-    report = DatasetReport(str(ann_file))
-    content = load_annotations(ann_file, report.notes)
-    if not isinstance(content.get("videos"), list) or "images" in content:
-        raise DatasetError(f"{ann_file} is not a YouTube-VIS annotation file: {describe_json(content, ann_file)}")
-    return _check(content, Path(img_prefix), report, progress)
+    opened = open_annotations(ann_file, None if img_prefix is None else Path(img_prefix), progress)
+    report = DatasetReport(str(ann_file), format=opened.format)
+    for kind in ("left_out", "guessed", "facts"):
+        report.notes += getattr(opened.notes, kind)
+    if not isinstance(opened.content.get("videos"), list):
+        described = describe_json(opened.content, ann_file)
+        raise DatasetError(f"{ann_file} is not a YouTube-VIS annotation file: {described}")
+    return _check(opened.content, opened.image_folder(Path(ann_file)), report, progress)
 
 
 def check_davis(

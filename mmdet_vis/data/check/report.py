@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mmdet_vis.data.check.check import DatasetReport
+from mmdet_vis.data.formats.registry import FORMATS
 
 MAX_LINES = 50
 
@@ -17,6 +18,8 @@ def print_report(report: DatasetReport, console: Console) -> None:
     """Print counts, the category histogram, what was taken for what, and the first :data:`MAX_LINES` problems."""
     lines = [f"[bold]{escape(report.name)}[/bold]", f"videos {report.num_videos}, frames {report.num_frames}"]
     lines[1] += f", objects {report.num_objects}" if report.annotated else "; no annotations (a test set)"
+    if report.format != "ytvis":
+        lines.append(f"read as {FORMATS[report.format].title}")
     console.print(*lines, sep="\n", highlight=False, soft_wrap=True)
     if report.annotated:
         console.print(_histogram(report))

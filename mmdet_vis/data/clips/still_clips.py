@@ -24,9 +24,9 @@ from mmdet_vis.data.clips.raw import (
 )
 from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.opening import log_notes, open_stills
 from mmdet_vis.data.preprocess import FrameGeometry
-from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.registry import DATASETS
 
 # Warps that may lose all objects before the still is taken as it is.
@@ -44,8 +44,9 @@ class StillClips(ClipDataset):
     clips with that flag.
 
     Args:
-        ann_file: JSON file, relative to ``data_root``.
-        img_prefix: folder of the images, relative to ``data_root``.
+        ann_file: COCO file, relative to ``data_root``; or annotations of any other format, every frame an image.
+        img_prefix: folder of the images, relative to ``data_root``; None: they are where the format has them, or
+            beside the file.
         categories: the network's classes: names, or the name of a benchmark. None: see ``category_map``.
         category_map: for each class its names in the file, as in ``dict(person=["person"], other=["*"])``, "*" for all
             that nothing else names; file categories in no class are background. Without ``categories`` its keys are the
@@ -73,7 +74,7 @@ class StillClips(ClipDataset):
     def __init__(
         self,
         ann_file: str | Path,
-        img_prefix: str | Path,
+        img_prefix: str | Path | None = None,
         categories: str | Sequence[str] | None = None,
         category_map: Mapping[str, Sequence[str]] | None = None,
         data_root: str | Path = "data",
@@ -99,12 +100,13 @@ class StillClips(ClipDataset):
         self.scales = None if scales is None else [(int(a), int(b)) for a, b in scales]
         self.warp = WarpOptions(**(warp or {}))
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
-        file, folder = Path(data_root, ann_file), Path(data_root, img_prefix)
-        content = load_annotations(file)
+        file = Path(data_root, ann_file)
+        opened = open_stills(file, None if img_prefix is None else Path(data_root, img_prefix))
+        log_notes(file, opened.notes)
+        content = opened.content
         wanted = None if categories is None else resolve_categories(categories)
         self.categories, labels = map_categories(content, wanted, category_map, file)
-        if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder: put the images of {file} there, or a link to them")
+        folder = opened.image_folder(file)
         self.stills = read_stills(content, labels, folder, min_pixels, file)
         self.landscape = np.array([still.size[1] > still.size[0] for still in self.stills], bool)
         self._repeats = repeats(self.stills, repeat_thr)

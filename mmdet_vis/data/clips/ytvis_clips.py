@@ -18,7 +18,7 @@ from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
 from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
 from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import Annotations, Video, check_ids, frame_files, index_videos
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
@@ -54,12 +54,10 @@ class YTVISClips(ClipDataset):
     """Clips of an annotation file in the YouTube-VIS format: one sample per frame with an object.
 
     Args:
-        ann_file: JSON file, relative to ``data_root``.
-        img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
+        ann_file, img_prefix, data_root: see :class:`~mmdet_vis.data.datasets.YTVISDataset`; any format is read.
         categories: the network's classes in their order: names, or the name of a benchmark. None: as in the file.
         category_map: for each class its names in the file, see
             :class:`~mmdet_vis.data.training.still_clips.StillClips`; None: classes are found by name.
-        data_root: relative to the working directory; absolute paths of the other arguments ignore it.
         num_frames: frames per clip, at least 2; see :func:`~mmdet_vis.data.clips.tracks.choose_frames`.
         max_gap: how many frames the first and the last of a clip may be apart; None: any number, as published.
         copy_paste: arguments of :class:`~mmdet_vis.data.clips.copy_paste.PasteOptions`: objects of other frames are
@@ -76,7 +74,7 @@ class YTVISClips(ClipDataset):
     def __init__(
         self,
         ann_file: str | Path,
-        img_prefix: str | Path,
+        img_prefix: str | Path | None = None,
         categories: str | Sequence[str] | None = None,
         category_map: Mapping[str, Sequence[str]] | None = None,
         data_root: str | Path = "data",
@@ -91,8 +89,10 @@ class YTVISClips(ClipDataset):
             raise ConfigError(f"YTVISClips: num_frames={num_frames} must be 2 or more, max_gap={max_gap} 1 or more")
         self.num_frames, self.max_gap = num_frames, max_gap
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
-        self.ann_file, folder = Path(data_root, ann_file), Path(data_root, img_prefix)
-        content = load_annotations(self.ann_file)
+        self.ann_file = Path(data_root, ann_file)
+        opened = open_annotations(self.ann_file, None if img_prefix is None else Path(data_root, img_prefix))
+        log_notes(self.ann_file, opened.notes)
+        content = opened.content
         index = index_videos(content, str(self.ann_file))
         wanted = None if categories is None else resolve_categories(categories)
         if category_map is not None:
@@ -103,8 +103,7 @@ class YTVISClips(ClipDataset):
                 self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
             )
             labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
-        if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
+        folder = opened.image_folder(self.ann_file)
         objects = _by_video(content, index, labels, self.ann_file)
         self.videos = [
             _read_video(video, entry, folder, objects[video.id], labels, self.ann_file)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmdet_vis.data.categories import plain_name
-from mmdet_vis.data.converters.unpack import unpack
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.formats.frame_files import find_frames
-from mmdet_vis.data.formats.identify import identify
+from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
 from mmdet_vis.errors import DatasetError
 
@@ -35,44 +32,6 @@ class Selection:
     val_videos: Sequence[str] | None = None
 
 
-def read_annotations(
-    source: str | Path,
-    from_format: str | None = None,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
-    say: Callable[[str], None] | None = None,
-) -> AnnotatedVideos:
-    """Read annotations or results of any format that :data:`~mmdet_vis.data.formats.registry.FORMATS` has.
-
-    Args:
-        source: a file or folder.
-        from_format: its name in ``FORMATS``; None: it is found out.
-        options: for the reader.
-        say: takes the line that says what the source is.
-
-    Returns:
-        its videos; frames are under the names of their files where the folder of the images is known.
-
-    Raises:
-        DatasetError, ResultsError: it cannot be read, or is of no known format.
-    """
-    path = Path(source)
-    name = from_format
-    if name is None:
-        name, path = identify(path)
-    read = _format(name).read
-    if read is None:
-        raise DatasetError(f"{name} is a format that is only written: choose another with --from")
-    if say is not None:
-        say(f"{path}: {FORMATS[name].title}" + (" (guessed)" if from_format is None else ""))
-    if options.images is not None and not options.images.is_dir():
-        raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
-    found = read(path, options)
-    if found.images is None:
-        found.images = _images_near(path, found)
-    find_frames(found)
-    return found
-
-
 def convert(
     source: str | Path,
     target: str | Path,
@@ -86,7 +45,7 @@ def convert(
     """Convert annotations or results; what is left out or guessed is said, a line for each kind.
 
     Args:
-        source: a file or folder, or a zip of one, which is unpacked beside the target.
+        source: a file or folder, or a zip or tar archive of one, which is unpacked beside the target.
         target: the file or folder to write; with a part kept apart for validation, that goes to its name with ``_val``.
         from_format: name of the source's format in ``FORMATS``; None: it is found out.
         to_format: name of the target's; None: YouTube-VIS, if the target's name ends with ``.json``.
@@ -104,15 +63,13 @@ def convert(
         if target.suffix.lower() != ".json":
             raise DatasetError(f"{target} is no .json file: say with --to which format it is to have")
         to_format = "ytvis"
-    write = _format(to_format).write
+    write = format_of(to_format).write
     if write is None:
         writable = ", ".join(name for name, entry in FORMATS.items() if entry.write)
         raise DatasetError(f"{to_format} is a format that is only read: choose one of {writable} with --to")
     if target.resolve() == source.resolve():
         raise DatasetError(f"{target} is the source: choose another name for the result")
-    if from_format not in ("results",) and zipfile.is_zipfile(source) and not _holds_results(source):
-        source = unpack(source, target.parent, say)
-    found = read_annotations(source, from_format, options, say)
+    found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
     _select(found, selection)
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
@@ -125,30 +82,6 @@ def convert(
         say(f"frames are relative to {found.images}: use it as img_prefix")
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is written, but not all could be (strict): {found.notes.doubts()}")
-
-
-def _format(name: str):  # type: ignore[no-untyped-def]
-    if name not in FORMATS:
-        raise DatasetError(f"{name!r:.40} is no format: choose one of {', '.join(FORMATS)}")
-    return FORMATS[name]
-
-
-def _holds_results(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist() == ["results.json"]
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
-        return False
-
-
-def _images_near(path: Path, found: AnnotatedVideos) -> Path | None:
-    """The folder near an annotation file in which the first frame is; None if it is in none of them."""
-    names = found.videos[0].file_names if found.videos else []
-    for base in (path.parent, path.parent.parent):
-        for name in ("", "images", "frames", "JPEGImages", "train", "val", "data"):
-            if names and (base / name / names[0]).is_file():
-                return base / name
-    return None
 
 
 def _select(found: AnnotatedVideos, selection: Selection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from mmdet_vis.data.sources import display_name
@@ -32,6 +32,24 @@ def video_names(ids: Sequence[int], file_names: Sequence[Sequence[str]]) -> list
         taken.add(name.casefold())
         names.append(display_name(name))
     return names
+
+
+def unique_video_names(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+    """Names of N videos as those of files, no two the same and none as one that is taken, whatever the case.
+
+    Folders in a name are parted by ``_``.
+    """
+    used = {name.casefold() for name in taken}
+    found = []
+    for name in names:
+        plain = display_name("_".join(part for part in name.split("/") if part not in ("", ".", ".."))) or "video"
+        candidate, number = plain, 1
+        while candidate.casefold() in used:
+            number += 1
+            candidate = f"{plain}_{number}"
+        used.add(candidate.casefold())
+        found.append(candidate)
+    return found
 
 
 def _folder(file: str) -> str:

@@ -1,4 +1,4 @@
-"""Datasets in the YouTube-VIS format: YouTube-VIS 2019, 2021 and 2022, OVIS, and users' own."""
+"""Datasets with an annotation file: YouTube-VIS 2019, 2021 and 2022, OVIS, and users' own, in any format."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from mmdet_vis.data.categories import plain_name, resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
-from mmdet_vis.data.datasets.names import video_names
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.datasets.names import unique_video_names, video_names
+from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
@@ -26,9 +26,12 @@ NAMED = 5
 class YTVISDataset(VideoDataset):
     """Videos of an annotation file in the YouTube-VIS format; its ``annotations`` may be missing or null.
 
+    Annotations in any other format are read as ``mmdet-vis convert`` reads them.
+
     Args:
-        ann_file: JSON file, relative to ``data_root``.
-        img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``.
+        ann_file: file (or folder or archive, in other formats), relative to ``data_root``.
+        img_prefix: folder that the file's ``file_names`` are relative to, itself relative to ``data_root``; None: the
+            frames are where the format has them, or beside the file.
         categories: the network's classes in their order: names, or the name of a benchmark. They are found in the
             file by name, in whatever order and with whatever ids it has them; it may lack some. None: the classes in
             the file's order.
@@ -46,7 +49,7 @@ class YTVISDataset(VideoDataset):
     def __init__(
         self,
         ann_file: str | Path,
-        img_prefix: str | Path,
+        img_prefix: str | Path | None = None,
         categories: str | Sequence[str] | None = None,
         data_root: str | Path = "data",
         name: str | None = None,
@@ -57,9 +60,10 @@ class YTVISDataset(VideoDataset):
             raise ConfigError(f"test.dataset: submission={submission!r} is not known: use 'ytvis' or 'davis'")
         self.submission = submission
         self.ann_file: Path = Path(data_root, ann_file)
-        folder = Path(data_root, img_prefix)
         self.name = name or self.ann_file.stem
-        content = load_annotations(self.ann_file)
+        opened = open_annotations(self.ann_file, None if img_prefix is None else Path(data_root, img_prefix))
+        log_notes(self.ann_file, opened.notes)
+        content = opened.content
         index = index_videos(content, str(self.ann_file))
         self.categories = tuple(index.categories.values())
         self.category_ids: tuple[int | None, ...] = tuple(index.categories)
@@ -68,10 +72,9 @@ class YTVISDataset(VideoDataset):
             self.category_ids = find_categories(
                 self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
             )
-        if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder: put the frames of {self.ann_file} there, or a link to them")
+        folder = opened.image_folder(self.ann_file)
         files = [frame_files(entry, f"{self.ann_file}: video {n}") for n, entry in enumerate(content["videos"])]
-        names = video_names(list(index.videos), files)
+        names = video_names(list(index.videos), files) if opened.names is None else unique_video_names(opened.names)
         self.videos = [
             VideoInfo(video.id, name, video.height, video.width, tuple([folder / file for file in frames]))
             for video, name, frames in zip(index.videos.values(), names, files, strict=True)

@@ -97,6 +97,7 @@ class AnnotatedVideos:
         categories: id in the source (None: it has none) by name, in the order of the source.
         ground_truth: False for a test set, whose objects are kept secret.
         notes: what was left out or guessed so far.
+        format: its name in the registry, where it is known.
     """
 
     source: str
@@ -105,6 +106,7 @@ class AnnotatedVideos:
     categories: dict[str, int | None] = field(default_factory=dict)
     ground_truth: bool = True
     notes: Notes = field(default_factory=Notes)
+    format: str = ""
     _spellings: dict[str, str] = field(default_factory=dict, repr=False)
 
     def category(self, name: str, category_id: int | None = None) -> str:

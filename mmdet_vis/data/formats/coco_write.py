@@ -18,7 +18,7 @@ def write_coco(videos: AnnotatedVideos, path: Path) -> None:
     Raises:
         DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
     """
-    write_json(videos, path, _content(videos, cocovid=False))
+    write_json(videos, path, coco_content(videos, cocovid=False))
 
 
 def write_cocovid(videos: AnnotatedVideos, path: Path) -> None:
@@ -27,10 +27,11 @@ def write_cocovid(videos: AnnotatedVideos, path: Path) -> None:
     Raises:
         DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
     """
-    write_json(videos, path, _content(videos, cocovid=True))
+    write_json(videos, path, coco_content(videos, cocovid=True))
 
 
-def _content(videos: AnnotatedVideos, cocovid: bool) -> dict[str, Any]:
+def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, Any]:
+    """The content of a COCO file, or of one of CocoVID; frames that nobody annotated are no images of it."""
     content = ytvis_content(videos)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

@@ -11,9 +11,10 @@ import numpy as np
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.index_pngs import META, add_png_video, png_videos, read_labels
-from mmdet_vis.data.formats.mask_folders import Masks, list_pngs
+from mmdet_vis.data.formats.mask_folders import Masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
+from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -44,7 +45,7 @@ def read_colour_masks(
             found.notes.facts["videos with outlines in the void colour of Pascal VOC, which are of no object"] += 1
 
     for name, folder in with_bar(folders, "videos", shown=progress):
-        pngs = list_pngs(folder)
+        pngs = list_files(folder, ".png")
         if not pngs:
             raise DatasetError(f"{folder} holds no colour PNGs: unpack the annotations of all videos")
         add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), category)

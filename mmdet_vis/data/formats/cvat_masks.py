@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks, find_images, list_pngs
+from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks, find_images
 from mmdet_vis.data.formats.number_pngs import read_colours
 from mmdet_vis.data.sources import natural_key
+from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, decode_masks
@@ -41,13 +42,14 @@ def read_cvat_masks(root: Path, images: Path | None = None, progress: bool = Fal
     """
     found = AnnotatedVideos(f"CVAT masks of {root}")
     labels = _labels(root / LABELS)
-    folders = sorted({png.parent for png in (root / OBJECTS).rglob("*.png")}, key=lambda path: natural_key(str(path)))
+    pngs = [png for png in (root / OBJECTS).rglob("*") if png.suffix.lower() == ".png" and not png.name.startswith(".")]
+    folders = sorted({png.parent for png in pngs}, key=lambda path: natural_key(str(path)))
     if not folders:
         raise DatasetError(f"{root / OBJECTS} holds no PNGs: export the task with its masks again")
     names = [folder.relative_to(root / OBJECTS).as_posix() for folder in folders]
     found.images = find_images(root / OBJECTS, images, [name for name in names if name != "."] or [root.name])
     for name, folder in zip(names, with_bar(folders, "videos", shown=progress), strict=True):
-        pngs = list_pngs(folder)
+        pngs = list_files(folder, ".png")
         frames = FrameFiles(found, [png.stem for png in pngs], "" if name == "." else name, found.images, folder)
         objects, size = collect_masks(pngs, read_colours)
         classes = [root / CLASSES / png.relative_to(root / OBJECTS) for png in pngs]

@@ -31,6 +31,14 @@ def find_davis_root(path: str | Path) -> Path:
     )
 
 
+def is_davis(path: Path) -> bool:
+    """Whether :func:`find_davis_root` finds a folder DAVIS."""
+    try:
+        return path.is_dir() and bool(find_davis_root(path))
+    except DatasetError:
+        return False
+
+
 def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
     """Names of the videos of a set.
 

@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from mmdet_vis.data.formats.coco_json import has_tracks, is_coco
+from mmdet_vis.data.formats.archives import is_archive
+from mmdet_vis.data.formats.coco_json import is_coco
 from mmdet_vis.data.formats.cvat import ANNOTATIONS
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
-from mmdet_vis.data.formats.mask_folders import list_pngs
 from mmdet_vis.data.formats.mots_classes import PER_CLASS
 from mmdet_vis.data.formats.mots_png import INSTANCES, instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
-from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_numbers
+from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_colours, read_numbers
 from mmdet_vis.data.formats.object_folders import has_object_folders
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
+from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
 from mmdet_vis.errors import DatasetError
 
+_NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
+_WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
 _SAMPLES = 200
 """PNGs of a video that are looked into for one with an object."""
 
@@ -45,21 +48,64 @@ def identify(path: Path) -> tuple[str, Path]:
         return _of_file(path), path
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: check the path")
-    name = _of_folder(path)
-    if name is not None:
-        return name, path
-    files = [file for place in (path, path / "annotations") for file in sorted(place.glob("*.json"))]
-    found = [(name, file) for file in files if (name := kind_of_json(read_json(file))) is not None]
-    if len(found) == 1:
-        return found[0]
-    if len(found) > 1:
-        raise DatasetError(f"{path} holds {len(found)} annotation files: give one of them, such as {found[0][1]}")
+    inner = _only_folder(path)
+    for place in (path, *([inner] if inner else ())):
+        known = _marked(place)
+        if known is not None:
+            return known
     kind = _of_pngs(path)
+    if kind == "objects" and inner is not None and not _is_binary(inner):
+        return png_kind(inner), inner  # <masks>/<video>/<frame>.png, as it was packed
     if kind is not None:
         return kind, path
     images = list_images(path)[0]
     what = f"it holds {len(images)} images and no annotations" if images else "no file in it is one of annotations"
     raise DatasetError(f"{path} is no format that is known ({what}): see docs/formats.md, or name one with --from")
+
+
+def _marked(path: Path) -> tuple[str, Path] | None:
+    """The format of a folder that files of its own kind tell, and what to read; None if none does."""
+    name = _of_folder(path)
+    if name is not None:
+        return name, path
+    files = [file for place in (path, path / "annotations") for file in list_files(place, ".json")]
+    found = [(name, file) for file in files if (name := kind_of_json(read_json(file))) is not None]
+    if len(found) > 1:
+        raise DatasetError(f"{path} holds {len(found)} annotation files: give one of them, such as {found[0][1]}")
+    return found[0] if found else None
+
+
+def _only_folder(path: Path) -> Path | None:
+    """The one folder that is all that a folder holds, as archives have it."""
+    entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    return entries[0] if len(entries) == 1 and entries[0].is_dir() else None
+
+
+def _is_binary(video: Path) -> bool:
+    """Whether the first masks of a video's folders have one value besides the background: an object's folder each."""
+    firsts = [pngs[0] for folder in list_folders(video) if (pngs := list_files(folder, ".png"))]
+    return all(png_mode(png) and len(np.unique(read_colours(png))) <= 2 for png in firsts[:_SAMPLES])
+
+
+def names_dataset(path: Path) -> bool:
+    """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
+    inner = _only_folder(path)
+    return any(_of_folder(place) in _WITH_FRAMES for place in (path, *([inner] if inner else ())))
+
+
+def is_json_file(path: Path) -> bool:
+    """Whether a path is to be read as JSON: a file of no other known kind."""
+    suffix = path.suffix.lower()
+    return path.is_file() and suffix not in (".xml", ".txt") and suffix not in _NO_ANNOTATIONS and not is_archive(path)
+
+
+def holds_results(archive: Path) -> bool:
+    """Whether an archive is a submission: a zip of ``results.json`` alone."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.namelist() == [RESULTS]
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return False
 
 
 def kind_of_json(content: Any) -> str | None:
@@ -77,15 +123,10 @@ def kind_of_json(content: Any) -> str | None:
 
 def describe_json(content: Any, path: str | Path) -> str:
     """What a JSON file is that is not what it was taken for, and what to do with it."""
-    kind = kind_of_json(content)
-    convert = f"convert it with 'mmdet-vis convert {path} NEW.json'"
-    if kind in ("results", "result"):
-        return f"it is a results file; {convert}, or evaluate it"
-    if kind in ("coco", "cocovid"):
-        tracks = "with" if kind == "cocovid" or has_tracks(content) else "without"
-        return f"it is a COCO file of {len(content['images'])} images {tracks} track numbers; {convert}"
+    if kind_of_json(content) in ("results", "result"):
+        return f"it is a results file; convert it with 'mmdet-vis convert {path} NEW.json', or evaluate it"
     if is_labelme(content):
-        return f"it is a frame of labelme; {convert.replace(str(path), str(Path(path).parent))}"
+        return f"it is a frame of labelme; give its folder, {Path(path).parent}"
     if isinstance(content, dict) and "videos" in content:
         return "it has no list 'videos' whose entries have file_names: give a YouTube-VIS annotation file"
     if isinstance(content, list) and content and isinstance(content[0], dict) and "annotations" in content[0]:
@@ -102,7 +143,7 @@ def _of_file(path: Path) -> str:
         return "results"
     if suffix == ".txt" and is_mots(path):
         return "mots-txt"
-    if suffix in VIDEO_SUFFIXES or suffix in (".txt", ".csv", ".yaml", ".yml", ".png", ".jpg"):
+    if suffix == ".txt" or suffix in _NO_ANNOTATIONS:
         raise DatasetError(f"{path} is no file of annotations that is known: see docs/formats.md")
     content = read_json(path)
     kind = kind_of_json(content)
@@ -112,7 +153,7 @@ def _of_file(path: Path) -> str:
 
 
 def _of_folder(path: Path) -> str | None:
-    below = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    below = list_folders(path)
     if (path / "ImageSets").is_dir() and (path / "JPEGImages").is_dir():
         return "davis"
     if is_cvat_masks(path):
@@ -126,19 +167,19 @@ def _of_folder(path: Path) -> str | None:
     if (path / RESULTS).is_file():
         return "results"
     for place in (path, *below):
-        first = next(iter(sorted(place.glob("*.json"))), None)
-        if first is not None and first.is_file() and is_labelme(read_json(first)):
+        first = next((file for file in list_files(place, ".json") if file.is_file()), None)
+        if first is not None and is_labelme(read_json(first)):
             return "labelme"
     return None
 
 
 def _of_pngs(path: Path) -> str | None:
     """Which kind of PNGs of masks a folder holds, or the folders in it."""
-    below = [entry for entry in sorted(path.iterdir()) if entry.is_dir() and not entry.name.startswith(".")]
+    below = list_folders(path)
     if any(has_object_folders(entry) for entry in below):
         return "objects"
     for place in (path, *below):
-        pngs = list_pngs(place)
+        pngs = list_files(place, ".png")
         if pngs:
             return png_kind(path)
     return None
@@ -147,9 +188,9 @@ def _of_pngs(path: Path) -> str | None:
 def png_kind(root: Path) -> str:
     """Which format the PNGs of a folder, or of the folders in it, are in: "index", "colours" or "mots"."""
     base = root / INSTANCES if (root / INSTANCES).is_dir() else root
-    folders = [base, *sorted(entry for entry in base.iterdir() if entry.is_dir())] if base.is_dir() else []
+    folders = [base, *list_folders(base)] if base.is_dir() else []
     for folder in folders:
-        for png in list_pngs(folder)[:_SAMPLES]:
+        for png in list_files(folder, ".png")[:_SAMPLES]:
             mode = png_mode(png)
             if mode in COLOURS:
                 return "colours"

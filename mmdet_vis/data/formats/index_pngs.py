@@ -15,10 +15,10 @@ from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION,
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.frame_files import copy_frames
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images, list_pngs
+from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, png_palette, read_colours, read_numbers
-from mmdet_vis.data.sources import natural_key
+from mmdet_vis.data.sources.folder import list_files, list_folders
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -93,10 +93,10 @@ def png_videos(
     """Names and folders of the videos below ``root`` (itself, if it holds PNGs), and the folder of their frames."""
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder: give the one with a folder of index PNGs per video")
-    if names is None and list_pngs(root):
+    if names is None and list_files(root, ".png"):
         return [(root.resolve().name, root)], find_images(root, images, [root.resolve().name])
     if names is None:
-        names = sorted((path.name for path in root.iterdir() if path.is_dir()), key=natural_key)
+        names = [folder.name for folder in list_folders(root)]
     return [(name, root / name) for name in names], find_images(root, images, names)
 
 
@@ -113,7 +113,7 @@ def add_index_video(
     Raises:
         DatasetError: see :func:`read_index`.
     """
-    pngs = list_pngs(folder) if folder.is_dir() else []
+    pngs = list_files(folder, ".png")
     if not pngs:
         raise DatasetError(f"{folder} holds no index PNGs: unpack the annotations of all listed videos")
     palettes = {png_palette(png) for png in pngs}

@@ -22,7 +22,7 @@ from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
 from mmdet_vis.data.sources import is_name, natural_key
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.folder import list_files, list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -53,14 +53,14 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
         DatasetError: a file cannot be used; the message names it.
     """
     found = AnnotatedVideos(f"labelme files of {root}", images or root)
-    folders = video_folders(root, lambda path: any(path.glob("*.json")), "a folder of labelme JSON files")
+    folders = video_folders(root, lambda path: bool(list_files(path, ".json")), "a folder of labelme JSON files")
     for folder, prefix in with_bar(folders, "videos", shown=progress):
         _add_video(found, folder, prefix, folder if images is None else images / prefix)
     return found
 
 
 def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) -> None:
-    files = sorted(folder.glob("*.json"), key=lambda path: natural_key(path.name))
+    files = list_files(folder, ".json")
     frames = [image.name for image in list_images(images)[0]] if images.is_dir() else []
     contents = {file: _read(file, images / frames[0] if frames else None) for file in files}
     if not frames:  # The images are elsewhere: the JSON files still name them.

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.sources import natural_key
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.folder import list_folders, list_images
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, encode_masks
 
@@ -40,28 +39,22 @@ def video_folders(root: Path, is_video: Callable[[Path], bool], what: str) -> li
         raise DatasetError(f"{root} is not a folder: give the one with {what} per video")
     if is_video(root):
         return [(root, "")]
-    folders = [path for path in root.iterdir() if path.is_dir() and is_video(path)]
+    folders = [path for path in list_folders(root) if is_video(path)]
     if not folders:
         raise DatasetError(f"{root} holds no videos: give the folder with {what} per video")
-    return [(path, f"{path.name}/") for path in sorted(folders, key=lambda path: natural_key(path.name))]
-
-
-def list_pngs(folder: Path) -> list[Path]:
-    """The PNGs of a folder in natural order, hidden ones left out."""
-    files = [path for path in folder.iterdir() if path.suffix.lower() == ".png" and not path.name.startswith(".")]
-    return sorted(files, key=lambda path: natural_key(path.name))
+    return [(path, f"{path.name}/") for path in folders]
 
 
 def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:
     """The folder with a folder of frames per video: ``images``, or one beside ``root`` that has them."""
     if images is not None:
         return images if images.is_dir() else None
-    for name in FRAME_FOLDERS:
-        for parent in (root.parent, root):
-            folder = parent / name
+    # Of MOTS, the masks are one folder deeper: there, only folders called as the videos count.
+    for parents, alone in (((root.parent, root), len(videos) == 1), ((root.absolute().parent.parent,), False)):
+        for folder in (parent / name for name in FRAME_FOLDERS for parent in parents):
             if folder == root or not folder.is_dir():
                 continue
-            if any((folder / video).is_dir() for video in videos) or (len(videos) == 1 and list_images(folder)[0]):
+            if any((folder / video).is_dir() for video in videos) or (alone and list_images(folder)[0]):
                 return folder
     return None
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.index_pngs import png_videos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks, list_pngs
+from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.mots_classes import KITTI_NAMES, LABELS, PER_CLASS, MotsClasses, number_tracks
 from mmdet_vis.data.formats.number_pngs import encode_png, read_numbers
+from mmdet_vis.data.sources.folder import list_files, list_folders
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -25,7 +26,7 @@ def instance_folders(root: Path) -> list[Path]:
     """Folders ``instances`` in ``root`` or one below it (CVAT: one for each subset); else ``root`` itself."""
     if (root / INSTANCES).is_dir():
         return [root / INSTANCES]
-    below = sorted(path / INSTANCES for path in root.iterdir() if (path / INSTANCES).is_dir()) if root.is_dir() else []
+    below = [path / INSTANCES for path in list_folders(root) if (path / INSTANCES).is_dir()] if root.is_dir() else []
     return below or [root]
 
 
@@ -64,7 +65,7 @@ def _subset_images(base: Path) -> Path | None:
 
 
 def _add_video(found: AnnotatedVideos, classes: MotsClasses, name: str, folder: Path) -> None:
-    pngs = list_pngs(folder)
+    pngs = list_files(folder, ".png")
     if not pngs:
         raise DatasetError(f"{folder} holds no PNGs: unpack the annotations of all videos")
     frames = FrameFiles(found, [png.stem for png in pngs], name, found.images, folder)

@@ -12,7 +12,7 @@ from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.mots_classes import LABELS, MotsClasses, number_tracks
 from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
 from mmdet_vis.data.sources import natural_key
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -40,9 +40,9 @@ def mots_files(source: Path) -> list[tuple[str, Path]]:
         return [(source.parent.parent.name if source.name == "gt.txt" else source.stem, source)]
     if (source / "gt" / "gt.txt").is_file():
         return [(source.resolve().name, source / "gt" / "gt.txt")]
-    below = [(path.name, path / "gt" / "gt.txt") for path in source.iterdir() if (path / "gt" / "gt.txt").is_file()]
+    below = [(path.name, path / "gt" / "gt.txt") for path in list_folders(source) if (path / "gt" / "gt.txt").is_file()]
     folder = source / FOLDER if (source / FOLDER).is_dir() else source
-    found = below or [(path.stem, path) for path in folder.glob("*.txt") if path.name != LABELS and is_mots(path)]
+    found = below or [(path.stem, path) for path in list_files(folder, ".txt") if path.name != LABELS and is_mots(path)]
     return sorted(found, key=lambda item: natural_key(item[0]))
 
 

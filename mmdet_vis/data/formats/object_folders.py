@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images, list_pngs
+from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images
 from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
 from mmdet_vis.data.sources import natural_key
+from mmdet_vis.data.sources.folder import list_files, list_folders
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -24,7 +25,7 @@ _NUMBERED = re.compile(r"(?P<category>.*?)[ _-]*[0-9]*")
 
 def has_object_folders(video: Path) -> bool:
     """Whether a folder holds folders of PNGs."""
-    return video.is_dir() and any(path.is_dir() and list_pngs(path) for path in video.iterdir())
+    return video.is_dir() and any(list_files(path, ".png") for path in list_folders(video))
 
 
 def read_object_folders(
@@ -46,7 +47,7 @@ def read_object_folders(
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder: give the one with a folder of masks per object")
-    folders = sorted((path for path in root.iterdir() if has_object_folders(path)), key=lambda p: natural_key(p.name))
+    folders = [path for path in list_folders(root) if has_object_folders(path)]
     if not folders and has_object_folders(root):
         folders = [root.resolve()]
     if not folders:
@@ -61,8 +62,7 @@ def read_object_folders(
 
 
 def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
-    objects = {path.name: list_pngs(path) for path in sorted(folder.iterdir(), key=lambda p: natural_key(p.name))
-               if path.is_dir()}  # fmt: skip
+    objects = {path.name: list_files(path, ".png") for path in list_folders(folder)}
     stems = sorted({png.stem for pngs in objects.values() for png in pngs}, key=natural_key)
     frames = FrameFiles(found, stems, folder.name, found.images, folder)
     place = {stem: number for number, stem in enumerate(stems)}

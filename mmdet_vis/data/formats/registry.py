@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.coco_json import read_coco
@@ -29,7 +30,8 @@ class ReadOptions:
     Attributes:
         images: folder of the frames.
         category: of objects in formats that have none.
-        annotations: of results: the YouTube-VIS file of their videos.
+        annotations: of results: the annotations of their videos, in any format.
+        content: of these annotations, as they were opened.
         score_thr: of results: sequences with a lower score are left out.
         set_name, year, resolution, davis_annotations: of DAVIS.
         repeat: of COCO: every image is a video of so many equal frames.
@@ -39,6 +41,7 @@ class ReadOptions:
     images: Path | None = None
     category: str = "object"
     annotations: Path | None = None
+    content: Mapping[str, Any] | None = None
     score_thr: float = 0.0
     set_name: str = "val"
     year: int | None = None
@@ -82,7 +85,7 @@ def _coco(path: Path, o: ReadOptions) -> AnnotatedVideos:
 
 
 def _results(path: Path, o: ReadOptions) -> AnnotatedVideos:
-    return read_results(path, o.images, o.progress, o.annotations, o.score_thr)
+    return read_results(path, o.images, o.progress, o.annotations, o.score_thr, o.content)
 
 
 FORMATS: dict[str, Format] = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.data.formats.json_files import load_annotations, load_results
+from mmdet_vis.data.formats.json_files import load_results
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources.folder import list_images
@@ -32,6 +33,7 @@ def read_results(
     progress: bool = False,
     annotations: Path | None = None,
     score_thr: float = 0.0,
+    content: Mapping[str, Any] | None = None,
 ) -> AnnotatedVideos:
     """Read ``results.json`` (or a zip of it, or the folder of a run).
 
@@ -42,8 +44,9 @@ def read_results(
         images: folder of the frames; without ``annotations``, of a folder per video in the order of the ids, or of the
             one video.
         progress: show a progress bar.
-        annotations: YouTube-VIS file of the videos; without it, frames and categories are called by their numbers.
+        annotations: of the videos; without them, frames and categories are called by their numbers.
         score_thr: sequences with a lower score are left out.
+        content: of the annotations, as :func:`~mmdet_vis.data.formats.opening.open_annotations` gives it.
 
     Raises:
         ResultsError: the file cannot be read, or an entry is wrong.
@@ -52,7 +55,7 @@ def read_results(
     path = path / RESULTS if path.is_dir() else path
     found = AnnotatedVideos(f"results {path}", images)
     entries = load_results(path)
-    videos, names = _dataset(found, annotations)
+    videos, names = _dataset(found, annotations, content)
     best: dict[tuple[Any, ...], int] = {}
     kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
     for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
@@ -116,12 +119,13 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
     return found
 
 
-def _dataset(found: AnnotatedVideos, path: Path | None) -> tuple[dict[int, AnnotatedVideo], dict[int, str]]:
-    """Videos and names of categories of an annotation file; nothing without one."""
-    if path is None:
+def _dataset(
+    found: AnnotatedVideos, path: Path | None, content: Mapping[str, Any] | None
+) -> tuple[dict[int, AnnotatedVideo], dict[int, str]]:
+    """Videos and names of categories of annotations; nothing without any."""
+    if content is None:
         found.notes.guessed["names of categories and frames, taken from their numbers (give the annotation file)"] += 1
         return {}, {}
-    content = load_annotations(path, found.notes.guessed)
     index = index_videos(content, str(path))
     videos = {}
     for entry, video in zip(content["videos"], index.videos.values(), strict=True):

@@ -26,6 +26,23 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     return images, [entry for entry in entries if entry not in chosen]
 
 
+def list_files(folder: Path, suffix: str) -> list[Path]:
+    """Entries of a folder with this ending, in any case, in natural order and without hidden ones.
+
+    A folder that does not exist has none.
+    """
+    if not folder.is_dir():
+        return []
+    found = [entry for entry in folder.iterdir() if entry.suffix.lower() == suffix and not entry.name.startswith(".")]
+    return sorted(found, key=lambda entry: natural_key(entry.name))
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders in a folder in natural order, without hidden ones and what macOS adds to archives."""
+    found = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))]
+    return sorted(found, key=lambda entry: natural_key(entry.name))
+
+
 class ImageFilesSource(FrameSource):
     """Frames from image files, in the order given, decoded when they are read.
 

@@ -1,6 +1,7 @@
 """Evaluation of YouTube-VIS results: average precision and recall of mask sequences."""
 
-from mmdet_vis.data.formats.json_files import load_annotations, load_results
+from mmdet_vis.data.formats.json_files import load_results
+from mmdet_vis.data.formats.opening import annotation_content as load_annotations
 from mmdet_vis.evaluation.ytvis.evaluate import evaluate
 from mmdet_vis.evaluation.ytvis.metrics import YtvisMetrics
 from mmdet_vis.evaluation.ytvis.plot import check_plot_name, plot_pr_curves

@@ -168,7 +168,10 @@ def test_a_zip_is_unpacked_beside_the_target(tmp_path: Path) -> None:
     assert lines[0] == f"unpacked {tmp_path / 'export.zip'} to {tmp_path / 'new/export'}"
     video = json.loads((tmp_path / "new/out.json").read_text())["videos"][0]
     assert (tmp_path / "new/export" / video["file_names"][0]).is_file()
-    with pytest.raises(DatasetError, match="which exists"):
+    lines = lines_of(tmp_path / "export.zip", tmp_path / "new/out.json")
+    assert lines[0] == f"{tmp_path / 'export.zip'} is unpacked in {tmp_path / 'new/export'}"
+    (tmp_path / "new/export/annotations.xml").write_text("<other/>")
+    with pytest.raises(DatasetError, match="which holds something else"):
         lines_of(tmp_path / "export.zip", tmp_path / "new/out.json")
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr("../annotations.xml", "<annotations/>")

@@ -1,0 +1,145 @@
+"""Exports that come as one file: zip and tar archives, unpacked once into a folder of their name."""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mmdet_vis.data.formats.errors import ZIP_ERRORS
+from mmdet_vis.data.sources import is_inside
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
+from mmdet_vis.files.zips import MAX_MEMBER, MAX_RATIO, MAX_SMALL, read_member
+
+MAX_MEMBERS = 10**6
+MAX_BYTES = 2**38
+TAR_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+_ERRORS = (*ZIP_ERRORS, tarfile.TarError)
+_ENCRYPTED = 1
+# What systems put into archives and folders for themselves.
+_DEBRIS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file of an archive: its name with ``/``, its size in bytes, and how it is read."""
+
+    name: str
+    size: int
+    read: Callable[[], bytes]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a zip, by its content, or a tar archive, by its name."""
+    return path.is_file() and (path.name.lower().endswith(TAR_SUFFIXES) or zipfile.is_zipfile(path))
+
+
+def unpack(path: Path, folder: Path, say: Callable[[str], None]) -> Path:
+    """Unpack an archive into a new folder of its name below ``folder``, or find it there as unpacked before.
+
+    What systems add for themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``) stays out.
+
+    Args:
+        path: a zip or tar file; its members must stay in their folder, and may not unpack to far more than they take.
+        folder: where the new folder is made.
+        say: takes a line that says where.
+
+    Raises:
+        DatasetError: a folder of that name holds something else, or the archive is damaged, encrypted or unsafe.
+        OutputError: a file cannot be written.
+    """
+    target = folder / _stem(path.name)
+    try:
+        with _opened(path) as members:
+            if target.exists():
+                if not all(_is_there(target / member.name, member.size) for member in members):
+                    raise DatasetError(
+                        f"{path} would be unpacked to {target}, which holds something else: give {target} as the "
+                        "source, or remove it"
+                    )
+                say(f"{path} is unpacked in {target}")
+                return target
+            for member in members:
+                place = target / member.name
+                if not place.parent.is_dir():
+                    ensure_writable_dir(place.parent)
+                atomic_write(place, member.read())
+    except _ERRORS as error:
+        raise DatasetError(f"cannot unpack {path} ({error}): export it again, or unpack it yourself") from None
+    say(f"unpacked {path} to {target}")
+    return target
+
+
+def _stem(name: str) -> str:
+    ending = max((ending for ending in TAR_SUFFIXES if name.lower().endswith(ending)), key=len, default="")
+    stem = name[: -len(ending)] if ending else PurePosixPath(name).stem
+    return stem if stem != name else f"{name}_unpacked"  # an archive without an ending stands in the way of its folder
+
+
+def _is_there(file: Path, size: int) -> bool:
+    return file.is_file() and file.stat().st_size == size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[list[_Member]]:
+    """The files of an archive that is safe to unpack."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield _checked(path, _of_zip(path, archive))
+        return
+    with tarfile.open(path) as archive:
+        members = _checked(path, _of_tar(archive))
+        if sum(member.size for member in members) > max(MAX_RATIO * path.stat().st_size, MAX_SMALL):
+            raise DatasetError(f"{path} is not unpacked: it unpacks to {MAX_RATIO} times its size; unpack it yourself")
+        yield members
+
+
+def _of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
+    for info in archive.infolist():
+        if info.is_dir():
+            continue
+        if info.flag_bits & _ENCRYPTED:
+            raise DatasetError(f"{path} is encrypted: unpack it yourself with its password and give the folder")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise DatasetError(f"{path} holds a link, {info.filename!r:.60}: unpack it yourself and give the folder")
+        yield _Member(info.filename, info.file_size, lambda name=info.filename: read_member(archive, name))  # type: ignore[misc]
+
+
+def _of_tar(archive: tarfile.TarFile) -> Iterator[_Member]:
+    for info in archive:
+        if info.isfile():  # links and devices have no place in an export
+            yield _Member(info.name, info.size, lambda info=info: _read_tar(archive, info))  # type: ignore[misc]
+
+
+def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(info)
+    data = b"" if stream is None else stream.read(MAX_MEMBER)
+    if len(data) != info.size:
+        raise tarfile.ReadError(f"{info.name} is cut short")
+    return data
+
+
+def _checked(path: Path, members: Iterator[_Member]) -> list[_Member]:
+    found: dict[str, _Member] = {}
+    total = 0
+    for member in members:
+        name = str(PurePosixPath(member.name.replace("\\", "/")))  # some programs of Windows write its own
+        parts = PurePosixPath(name).parts
+        if any(part.casefold() in _DEBRIS or part.startswith("._") or part == ".DS_Store" for part in parts):
+            continue
+        if not is_inside(name):
+            raise DatasetError(f"{path} is not unpacked: {member.name!r:.60} leads out of its folder; do so yourself")
+        if name in found:
+            raise DatasetError(f"{path} is not unpacked: {name!r:.60} is in it twice; unpack it yourself")
+        total += member.size
+        if len(found) >= MAX_MEMBERS or member.size > MAX_MEMBER or total > MAX_BYTES:
+            raise DatasetError(f"{path} is not unpacked: its files are too many or too large; unpack it yourself")
+        found[name] = _Member(name, member.size, member.read)
+    if not found:
+        raise DatasetError(f"{path} is empty: export it again")
+    return list(found.values())

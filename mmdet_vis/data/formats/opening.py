@@ -1,0 +1,203 @@
+"""The one door to annotations: a file, folder or archive of any format, found out and read.
+
+``mmdet-vis convert`` takes what comes out as it is; training, evaluation and checks take it as the content of a
+YouTube-VIS file, which a file of that format already is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
+from mmdet_vis.data.formats.archives import is_archive, unpack
+from mmdet_vis.data.formats.coco_write import coco_content
+from mmdet_vis.data.formats.frame_files import find_frames
+from mmdet_vis.data.formats.identify import describe_json, holds_results, identify, is_json_file, kind_of_json
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.registry import FORMATS, Format, ReadOptions
+from mmdet_vis.data.formats.ytvis_json import ytvis_content
+from mmdet_vis.data.sources import is_name
+from mmdet_vis.errors import DatasetError
+
+_LOGGER = logging.getLogger(__name__)
+_RESULTS = ("results", "result")
+_NEAR = ("", "images", "frames", "JPEGImages", "train", "val", "data")
+
+
+@dataclass(frozen=True)
+class OpenedAnnotations:
+    """Annotations of any format as a YouTube-VIS file has them.
+
+    Attributes:
+        content: with ``videos``, ``categories`` and ``annotations``, see
+            :func:`~mmdet_vis.data.formats.ytvis_json.ytvis_content`. Of a file of this format it is not checked.
+        images: the folder that ``file_names`` are relative to; None if it is not known.
+        format: its name in :data:`~mmdet_vis.data.formats.registry.FORMATS`.
+        notes: what was left out or guessed.
+        names: of the videos, with ``/`` between folders; None: they have no other than those of their frames.
+    """
+
+    content: dict[str, Any]
+    images: Path | None
+    format: str
+    notes: Notes = field(default_factory=Notes)
+    names: list[str] | None = None
+
+    def image_folder(self, path: Path) -> Path:
+        """The folder of the frames.
+
+        Args:
+            path: of the annotations, for the message.
+
+        Raises:
+            DatasetError: it is not known, or is no folder.
+        """
+        if self.images is None:
+            raise DatasetError(f"the frames of {path} are not beside it: name their folder (img_prefix)")
+        if not self.images.is_dir():
+            raise DatasetError(f"{self.images} is not a folder: put the frames of {path} there, or a link to them")
+        return self.images
+
+
+def format_of(name: str) -> Format:
+    """The format of a name.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    if name not in FORMATS:
+        raise DatasetError(f"{name!r:.40} is no format: choose one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def read_annotations(
+    source: str | Path,
+    from_format: str | None = None,
+    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
+    say: Callable[[str], None] | None = None,
+    unpack_to: Path | None = None,
+) -> AnnotatedVideos:
+    """Read annotations or results of any format that :data:`~mmdet_vis.data.formats.registry.FORMATS` has.
+
+    Args:
+        source: a file or folder, or a zip or tar archive of one.
+        from_format: its name in ``FORMATS``; None: it is found out.
+        options: for the reader.
+        say: takes the lines that say what the source is, and where an archive is unpacked.
+        unpack_to: where an archive gets a folder of its name; beside it by default.
+
+    Returns:
+        its videos; frames are under the names of their files where the folder of the images is known.
+
+    Raises:
+        DatasetError, ResultsError: it cannot be read, or is of no known format.
+        OutputError: an archive cannot be unpacked there.
+    """
+    tell = say or (lambda line: None)
+    path = Path(source)
+    if is_archive(path) and from_format not in _RESULTS and not holds_results(path):
+        path = unpack(path, unpack_to or path.parent, tell)
+    name = from_format
+    if name is None:
+        name, path = identify(path)
+    read = format_of(name).read
+    if read is None:
+        raise DatasetError(f"{name} is a format that is only written: choose another with --from")
+    tell(f"{path}: {FORMATS[name].title}" + (" (guessed)" if from_format is None else ""))
+    if options.images is not None and not options.images.is_dir():
+        raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
+    if name == "results" and options.annotations is not None:
+        opened = open_annotations(options.annotations, options.images)
+        options = replace(options, content=opened.content, images=options.images or opened.images)
+    found = read(path, options)
+    found.format = name
+    if found.images is None and found.videos:
+        found.images = images_near(path, found.videos[0].file_names[0])
+    find_frames(found)
+    return found
+
+
+def open_annotations(path: str | Path, images: Path | None = None, progress: bool = False) -> OpenedAnnotations:
+    """Open the annotations of a dataset, in any format that is read.
+
+    Args:
+        path: a file or folder, or an archive, which is unpacked beside it, once.
+        images: folder of the frames; None: it is looked for.
+        progress: show progress bars.
+
+    Raises:
+        DatasetError: it cannot be read, is of no known format, or holds results.
+        OutputError: an archive cannot be unpacked.
+    """
+    path = Path(path)
+    if is_json_file(path):
+        notes = Notes()
+        content = load_annotations(path, notes.guessed)
+        kind = kind_of_json(content)
+        if kind in _RESULTS:
+            raise DatasetError(f"{path} is not a YouTube-VIS annotation file: {describe_json(content, path)}")
+        if kind not in ("coco", "cocovid"):
+            return OpenedAnnotations(content, images or images_near(path, _first_frame(content)), "ytvis", notes)
+    found = read_annotations(path, None, ReadOptions(images=images, progress=progress), _LOGGER.info)
+    if found.format in _RESULTS:
+        raise DatasetError(f"{path} holds results, not annotations: evaluate or convert them")
+    names = [video.name for video in found.videos]
+    return OpenedAnnotations(ytvis_content(found), found.images, found.format, found.notes, names)
+
+
+def open_stills(path: str | Path, images: Path | None = None) -> OpenedAnnotations:
+    """As :func:`open_annotations`, with the content of a COCO file: every frame that was annotated is an image.
+
+    Raises:
+        DatasetError, OutputError: see there.
+    """
+    path = Path(path)
+    if is_json_file(path):
+        notes = Notes()
+        content = load_annotations(path, notes.guessed)
+        if kind_of_json(content) not in ("ytvis", *_RESULTS):
+            first = next(iter(content["images"]), None) if isinstance(content.get("images"), list) else None
+            name = first.get("file_name") if isinstance(first, dict) else None
+            near = images_near(path, name) if isinstance(name, str) and is_name(name) else None
+            return OpenedAnnotations(content, images or near, "coco", notes)
+    found = read_annotations(path, None, ReadOptions(images=images), _LOGGER.info)
+    return OpenedAnnotations(coco_content(found), found.images, found.format, found.notes)
+
+
+def annotation_content(path: str | Path) -> dict[str, Any]:
+    """The content of :func:`open_annotations`; what was left out or guessed is a warning in the log.
+
+    Raises:
+        DatasetError, OutputError: see there.
+    """
+    opened = open_annotations(path)
+    log_notes(path, opened.notes)
+    return opened.content
+
+
+def log_notes(path: str | Path, notes: Notes) -> None:
+    """Log what was left out or guessed as warnings, each with the name of the source."""
+    for line in replace(notes).lines():
+        _LOGGER.warning("%s: %s", path, line)
+
+
+def images_near(path: Path, first: str | None) -> Path | None:
+    """The folder near an annotation file in which its first frame is; None if it is in none of them."""
+    for base in (path.parent, path.parent.parent) if first else ():
+        for name in _NEAR:
+            if os.path.isfile(base / name / str(first)):  # Path.is_file() fails for names too long
+                return base / name
+    return None
+
+
+def _first_frame(content: dict[str, Any]) -> str | None:
+    try:
+        name = content["videos"][0]["file_names"][0]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return name.replace("\\", "/") if is_name(name) else None
