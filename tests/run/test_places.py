@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_vis.data.datasets.inputs import inputs_of
 from mmdet_vis.errors import OutputError
 from mmdet_vis.run.job import jobs_of_files
 from mmdet_vis.run.places import check_places
@@ -55,9 +56,9 @@ def test_ten_thousand_videos_take_less_than_two_seconds(tmp_path: Path) -> None:
         (tmp_path / f"{number}.mp4").touch()
     paths = [tmp_path / f"{number}.mp4" for number in range(10_000)]
     start = time.process_time()
-    jobs = jobs_of_files(paths, tmp_path / "out", ("json", "overlay", "video", "png"))
+    jobs = jobs_of_files(inputs_of(paths), tmp_path / "out", ("json", "overlay", "video", "png"))
     check_places(paths, [place for job in jobs for place in job.places.values()], paths)
     assert time.process_time() - start < 2
     os.link(paths[0], tmp_path / "9999.mp4")
-    jobs = jobs_of_files(paths, tmp_path, ("video",))
+    jobs = jobs_of_files(inputs_of(paths), tmp_path, ("video",))
     assert "would overwrite the input" in refused(paths, [jobs[-1].places["video"]])

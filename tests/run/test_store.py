@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_vis.data.datasets.inputs import inputs_of
 from mmdet_vis.errors import OutputError
 from mmdet_vis.run.job import Job, jobs_of_files
 from mmdet_vis.run.store import DatasetStore, FilesStore, fingerprint
@@ -28,7 +29,7 @@ def dataset_jobs(*ids: int) -> list[Job]:
 
 def test_a_run_over_files(tmp_path: Path) -> None:
     paths = [write_frames(tmp_path / "in" / name, 1) for name in ("a", "b", "c")]
-    jobs = jobs_of_files(paths, tmp_path, ("json", "png"))
+    jobs = jobs_of_files(inputs_of(paths), tmp_path, ("json", "png"))
     records = tmp_path / ".progress"
     records.mkdir()
     (records / "run.json").write_text(json.dumps(IDENTITY))

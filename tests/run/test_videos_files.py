@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-import mmdet_vis.run.job as job
 import mmdet_vis.run.loop as loop
 import mmdet_vis.run.videos as engine
 from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.data.datasets import inputs
 from mmdet_vis.errors import CheckpointError, OutputError, SourceError
 from mmdet_vis.run.options import RunOptions
 from mmdet_vis.run.store import FilesStore
@@ -72,14 +72,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def stop_before(name: str, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Let the video of that name raise an error when it is opened."""
-    whole = job.open_source
+    whole = inputs.open_source
 
     def open_source(path: Path) -> object:
         if path.name == name:
             raise error
         return whole(path)
 
-    monkeypatch.setattr(job, "open_source", open_source)
+    monkeypatch.setattr(inputs, "open_source", open_source)
 
 
 def test_interrupted_and_resumed_gives_the_same_bytes(

@@ -73,10 +73,14 @@ def find_videos(given: Given | Sequence[Given], unpack_to: Path | None = None) -
         inner = _packed(path) if path != place else path
         for found in find_inputs(inner):
             plain.setdefault(found.resolve(), found)
-    names = unique_names(plain.values())
-    videos = [VideoInput(path, name) for path, name in zip(plain.values(), names, strict=True)]
-    of_frames = unique_video_names(list(frames.values()), names)
+    videos = inputs_of(list(plain.values()))
+    of_frames = unique_video_names(list(frames.values()), [video.name for video in videos])
     return videos + [VideoInput(files[0].parent, name, files) for files, name in zip(frames, of_frames, strict=True)]
+
+
+def inputs_of(paths: Sequence[Path]) -> list[VideoInput]:
+    """Videos, each a file or a folder of frames, under names of their own."""
+    return [VideoInput(path, name) for path, name in zip(paths, unique_names(paths), strict=True)]
 
 
 def open_video(given: Given, unpack_to: Path | None = None) -> FrameSource:
