@@ -30,6 +30,7 @@ DATASETS = Registry(
 )
 TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, scope=SCOPE, locations=["mmdet_vis.data.clips"])
 TASK_UTILS = Registry("task util", parent=ROOT_TASK_UTILS, scope=SCOPE, locations=["mmdet_vis.propose_reduce"])
+PROPOSERS = Registry("proposer", scope=SCOPE, locations=["mmdet_vis.proposers"])
 HOOKS = Registry("hook", parent=ROOT_HOOKS, scope=SCOPE, locations=["mmdet_vis.training"])
 LOOPS = Registry("loop", parent=ROOT_LOOPS, scope=SCOPE, locations=["mmdet_vis.training"])
 OPTIM_WRAPPERS = Registry("optim wrapper", parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=["mmdet_vis.training"])

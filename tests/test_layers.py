@@ -22,6 +22,7 @@ LAYERS = (
     "baselines",
     "config",
     "weights",
+    "proposers",
     "api",
     "run",
     "webui streaming batch training",

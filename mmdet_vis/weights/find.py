@@ -129,7 +129,7 @@ def _from_web(address: str, checksum: str | None) -> Path:
         if not target.is_file():  # another process may have fetched it meanwhile
             logger.info("fetching %s to %s", address, target)
             with temporary_path(target) as temporary:
-                with _network(address), _timeout():
+                with fetching(address):
                     torch.hub.download_url_to_file(address, str(temporary), progress=sys.stderr.isatty())
                 _check(temporary, address, checksum)
                 _check_readable(temporary, address)
@@ -160,7 +160,7 @@ def _from_hub(name: str) -> Path:
             )
         )
 
-    with _network(f"hf://{name}"), _quiet():
+    with fetching(f"hf://{name}"), quiet_hub():
         try:
             return fetch(local=True)
         except LocalEntryNotFoundError:
@@ -169,22 +169,33 @@ def _from_hub(name: str) -> Path:
 
 
 @contextmanager
-def _network(address: str) -> Iterator[None]:
-    """Say in one line what went wrong; the libraries raise errors of many kinds, their HTTP clients' among them."""
+def fetching(address: str, fix: str | None = None) -> Iterator[None]:
+    """Around a download: a silent server is given up after :data:`TIMEOUT`, and what goes wrong is one line.
+
+    The libraries raise errors of many kinds, their HTTP clients' among them.
+
+    Args:
+        address: what is fetched, for the message.
+        fix: how the message ends; the usual one names :func:`home`.
+
+    Raises:
+        CheckpointError: it cannot be fetched.
+    """
     try:
-        yield
+        with _timeout():
+            yield
     except (CheckpointError, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
         raise CheckpointError(
-            f"cannot fetch {address}: {reason[:300]}; check the address and the network, or get the file in another "
-            f"way and put it into {home()}"
+            f"cannot fetch {address}: {reason[:300]}; "
+            + (fix or f"check the address and the network, or get the file in another way and put it into {home()}")
         ) from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_hub() -> Iterator[None]:
     """Without the hub's line for each of its attempts: the last one's error says it."""
     log = logging.getLogger("huggingface_hub")
     before = log.level
