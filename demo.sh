@@ -16,7 +16,7 @@ usage() {
   cat <<END
 usage: [CONFIG=FILE] [CHECKPOINT=FILE] [INPUT_DIR=DIR] [SAVE_DIR=DIR] [PYTHON=FILE] sh demo.sh [OPTION...]
 
-Segments every video and frame folder of a directory: Seq Mask R-CNN with Propose-Reduce, 5 key frames. The model that
+Segments every video and frame folder of a directory: Seq Mask R-CNN with Propose-Reduce. The model that
 comes with the repository finds persons, animals, vehicles and other objects; CONFIG and CHECKPOINT choose another.
 The first run makes a Python environment in $venv, unless an active one has the package.
 
@@ -42,9 +42,8 @@ fi
 [ -f "$CONFIG" ] || fail "no configuration at $CONFIG; set CONFIG to a file of configs/"
 [ -e "$INPUT_DIR" ] || fail "no input at $INPUT_DIR; set INPUT_DIR to a directory of videos and frame folders"
 
-# The small model scores parts and duplicates up to 0.3.
-[ "$CHECKPOINT" != "$default_checkpoint" ] || set -- --show-thr 0.3 "$@"
+# The default model brings its own settings; the published ones are used as in the original demo, in bounded memory.
+[ "$CHECKPOINT" = "$default_checkpoint" ] || set -- --key-num 5 --mem-step 5 --mem-max 40 --precision auto "$@"
 setup_env ''
 exec "$python" "$root/tools/test_vis.py" "$CONFIG" "$CHECKPOINT" \
-  --input-dir "$INPUT_DIR" --save-dir "$SAVE_DIR" --key-num 5 --mem-step 5 --mem-max 40 --use-img \
-  --precision auto "$@"
+  --input-dir "$INPUT_DIR" --save-dir "$SAVE_DIR" --use-img "$@"

@@ -123,7 +123,7 @@ class Bench:
         for index, video in enumerate(self.dataset.videos):
             start = time.perf_counter()
             with self.dataset.open(index) as source:
-                result = segment_video(model, source, **variant.arguments)
+                result = segment_video(model, source, score_thr=0.0, **variant.arguments)
             seconds += time.perf_counter() - start
             sequences += len(result.sequences)
             found = sequence_annotations(replace(result, category_ids=ids), video.id, self.score_thr)
@@ -138,7 +138,7 @@ class Bench:
         if precision not in self._models:
             model = load_model(self.config, self.checkpoint, self.device, precision)
             with self.dataset.open(0) as source:
-                segment_video(model, source)
+                segment_video(model, source, score_thr=0.0)
             self._models[precision] = model
         return self._models[precision]
 

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
     parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
     parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
-    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends, or float32")
     parser.add_argument("--key-num", type=positive, help="key frames (default: the config's)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
     parser.add_argument("--sheet", type=Path, help="also write a picture: frames of each clip with what was found")

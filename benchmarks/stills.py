@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--drawn", type=probability, default=0.3, help="score from which on a sequence is drawn (0.3)")
     parser.add_argument("--fit", action="store_true", help="also print the calibration that fits these stills best")
     parser.add_argument("--diagram", type=Path, help="also write the reliability diagram, a picture")
-    parser.add_argument("--precision", default="float32", choices=PRECISIONS)
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends, or float32")
     parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
 
@@ -48,7 +48,7 @@ def segment(model: VISModel, dataset: VideoDataset, table: NDArray[np.bool_]) ->
     results = []
     for index in range(len(dataset)):
         with dataset.open(index) as source:
-            results.append(regroup(segment_video(model, source), table, dataset))
+            results.append(regroup(segment_video(model, source, score_thr=0.0), table, dataset))
     return results
 
 

@@ -24,7 +24,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.preprocess import Preprocessor
@@ -103,7 +103,7 @@ def load_model(
     config: str | Path | Config | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
-    precision: str = "float32",
+    precision: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     compile: bool = False,
     safe_config: bool = False,
@@ -121,7 +121,7 @@ def load_model(
             random.
         device: ``auto`` (a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
-            fastest that the device does well.
+            fastest that the device does well. None: what the config recommends for the device, else ``float32``.
         cfg_options: dotted keys and values that override the config's.
         compile: use torch.compile: slow to start, faster on long runs on some devices.
         safe_config: read the config file as data: literals only, nothing in it is executed.
@@ -131,7 +131,8 @@ def load_model(
         CheckpointError: the weights cannot be read or belong to another model.
     """
     where = resolve_device(device)
-    how = resolve_precision(precision, where)
+    if precision is not None:  # what cannot be is said before anything is read
+        resolve_precision(precision, where)
     if weights is not None:
         weights = find_weights(weights)
     elif config is None:
@@ -139,6 +140,7 @@ def load_model(
     chosen = _resolve_config(config, weights, cfg_options, safe_config)
     if config is None and weights is not None:
         check_fits(chosen, weights)
+    how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where)
     network = build_model(chosen)
     categories = check_classes(chosen, network)
     if weights is not None:
@@ -169,9 +171,9 @@ def segment_video(
     mem_max: int | None = None,
     use_cate_reduce: bool = False,
     feature_memory: str | int = "2GB",
-    profile: str = "exact",
+    profile: str | None = None,
     progress: Callable[[int, int], None] | None = None,
-    score_thr: float = 0.0,
+    score_thr: float | None = None,
     color: Color = "bgr",
 ) -> VideoResult:
     """Find every object of a video as one sequence of masks.
@@ -190,9 +192,11 @@ def segment_video(
         mem_max: at most so many frames are remembered, spread evenly: bounds the memory of long videos.
         use_cate_reduce: category-aware reduction (the config must have ``propose_reduce.cate_reduce``).
         feature_memory: bytes of features kept, e.g. ``"2GB"``; those of longer videos are computed again.
-        profile: ``exact``, or ``fast``, which skips detections that a propagated sequence already covers.
+        profile: ``exact``, or ``fast``, which skips detections that a propagated sequence already covers; the one that
+            the config recommends unless given.
         progress: called with (frames swept, frames to sweep).
-        score_thr: sequences with a lower score are left out of the result.
+        score_thr: sequences with a lower score are left out of the result; what the config recommends unless given,
+            which is 0.05 where it says nothing, as in the commands.
         color: order of the channels of arrays, ``bgr`` (as OpenCV reads them) or ``rgb``.
 
     Returns:
@@ -217,7 +221,7 @@ def segment_video(
                 return settings(*common, engine, progress)
 
         found = with_less_memory(search, engine, video.name, len(video))
-        return _result(model, video, found, geometry.resized).filter(score_thr)
+        return _result(model, video, found, geometry.resized, score_thr)
     finally:
         if video is not source:
             video.close()
@@ -261,19 +265,26 @@ def _opened(source: Source, color: Color) -> FrameSource:
     return video
 
 
-def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int]) -> VideoResult:
+def _result(
+    model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int], score_thr: float | None
+) -> VideoResult:
+    usual = recommended(model.config)
+    least = usual.score_thr if score_thr is None else score_thr
     original = (video.height, video.width)
     # The order is the reduction's, as in the reference's results; a sequence that every category dropped is gone.
     kept = [i for i, scores in enumerate(found.scores) if scores[1:].max() >= 0]
+    best = [float(found.scores[i, 1:].max()) for i in kept]
     sequences = []
-    for rank, index in enumerate(kept, start=1):
+    for rank, (index, score) in enumerate(zip(kept, best, strict=True), start=1):
+        if score < least:
+            continue
         scores = found.scores[index]
         label = int(scores[1:].argmax())
         sequences.append(
             InstanceSequence(
                 track_id=rank,
                 label=label,
-                score=float(scores[label + 1]),
+                score=score,
                 class_scores=scores[1:],
                 masks=rles_to_original(found.masks[index], resized, original),
             )
@@ -288,4 +299,5 @@ def _result(model: VISModel, video: FrameSource, found: Sequences, resized: tupl
         category_ids=tuple(range(1, len(model.categories) + 1)),
         frame_names=list(video.frame_names),
         fps=video.fps,
+        show_thr=usual.drawn_from(best),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmdet_vis import structures
 from mmdet_vis.data.formats.result_file import read_result, write_result
 from mmdet_vis.data.sources.given import Color, check_color
-from mmdet_vis.visualization.overlay import SHOW_SCORE_THR, Style, draw_frame
+from mmdet_vis.visualization.overlay import Style, draw_frame
 
 
 class VideoResult(structures.VideoResult):
@@ -38,7 +38,7 @@ class VideoResult(structures.VideoResult):
         self,
         index: int,
         image: NDArray[np.uint8],
-        score_thr: float = SHOW_SCORE_THR,
+        score_thr: float | None = None,
         style: Style = "overlay",
         color: Color = "bgr",
     ) -> NDArray[np.uint8]:
@@ -47,7 +47,7 @@ class VideoResult(structures.VideoResult):
         Args:
             index: 0-based number of the frame.
             image: the frame, ``[H, W, 3]`` uint8 of the video's size; it is left as it is.
-            score_thr: sequences below it are not drawn.
+            score_thr: sequences below it are not drawn; ``show_thr`` unless given.
             style: ``"overlay"`` (45 % colour) or ``"blend"`` (70 % colour, as the published demo).
             color: order of the channels of ``image`` and of what is returned.
 

@@ -163,18 +163,16 @@ def test_demo_makes_its_environment_once(checkout: Checkout, shell: str) -> None
         assert result["argv"] == [
             *[str(checkout.root / "tools/test_vis.py"), str(config), "my weights.pth", "--input-dir"],
             *[str(checkout.root / "demo/inputs"), "--save-dir", "my results"],
-            *shlex.split("--key-num 5 --mem-step 5 --mem-max 40 --use-img --precision auto --device cpu"),
+            *shlex.split("--use-img --key-num 5 --mem-step 5 --mem-max 40 --precision auto --device cpu"),
         ]
         assert checkout.log == ["venv", "pip ."]
     assert not (checkout.root / ".venv-lock").exists()
 
 
-def test_what_the_default_model_shows_can_be_changed(checkout: Checkout) -> None:
-    for arguments, shown in (([], "0.3"), (["--show-thr", "0.7"], "0.7")):
+def test_the_default_model_is_run_with_its_own_settings(checkout: Checkout) -> None:
+    for arguments in ([], ["--show-thr", "0.7"]):
         argv = demo_result(checkout.run("demo.sh", *arguments))["argv"]
-        assert argv[len(argv) - argv[::-1].index("--show-thr")] == shown, "the last one counts"
-    (checkout.elsewhere / "own.pth").touch()
-    assert "--show-thr" not in demo_result(checkout.run("demo.sh", CHECKPOINT="own.pth"))["argv"]
+        assert argv[argv.index("--save-dir") + 2 :] == ["--use-img", *arguments]
 
 
 def test_tests_run_the_fast_set_and_any_other(checkout: Checkout) -> None:

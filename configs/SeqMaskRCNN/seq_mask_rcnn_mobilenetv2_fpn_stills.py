@@ -20,15 +20,22 @@ model = dict(
     ),
     test_cfg=dict(rcnn=dict(score_thr=0.2, cross_nms_thr=0.6, max_per_img=20)),
 )
-# Settings that go with the model, in every way in: a memory of four frames, what is covered is not carried again,
+# A memory of four frames, what is covered is not carried again,
 # parts inside a better object of their category are dropped, and a score says how often it is right.
 propose_reduce = dict(
     memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=3),
     skip_covered_iou=0.6,
-    always_skip_covered=True,
     containment=dict(type="DropContained", inside_thr=0.9),
     # Fitted on the 60 held-out stills: benchmarks/stills.py --fit.
     calibration=dict(type="PlattScores", slope=0.915, offset=-1.498),
+)
+# How it is used unless the user says it, by the API, the commands and the page alike.
+recommended = dict(
+    precision=dict(cpu="auto", cuda="auto"),
+    profile="fast",
+    score_thr=0.01,
+    show_thr=0.4,
+    show_best_thr=0.05,
 )
 load_from = "pretrained/mobilenet_v2_coco_backbone.safetensors"
 train_cfg = dict(max_iters=1000)

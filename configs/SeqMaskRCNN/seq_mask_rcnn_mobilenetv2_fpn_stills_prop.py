@@ -20,7 +20,7 @@ train = dict(
     _delete_=True,
     dataset=dict(
         type="MixedClips",
-        weights=[0.36, 0.08, 0.26, 0.2, 0.1],
+        weights=[0.32, 0.08, 0.2, 0.25, 0.15],
         datasets=[
             dict(ann_file="stills/train.json", img_prefix="stills/images", **stills),
             dict(ann_file="stills_more/instances.json", img_prefix="stills_more/images", **stills),
@@ -55,19 +55,20 @@ train = dict(
             ),
         ],
     ),
-    batch_size=4,
+    batch_size=2,
     num_workers=0,
 )
 load_from = "work_dirs/default_model/labelled/iter_1700.pth"
-train_cfg = dict(max_iters=3000)
+train_cfg = dict(max_iters=10000)
 optim_wrapper = dict(
     _delete_=True,
-    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.02),
+    optimizer=dict(type="AdamW", lr=7e-4, weight_decay=0.02),
     clip_grad=dict(max_norm=5),
     precision="bfloat16",
     paramwise_cfg=dict(bias_decay_mult=0.0, custom_keys=dict(log_=dict(decay_mult=0.0))),
 )
+custom_hooks = [dict(type="MovingAverageHook", decay=0.995)]
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, by_epoch=False, begin=0, end=100),
-    dict(type="CosineAnnealingLR", by_epoch=False, begin=100, end=3000, eta_min_ratio=0.01),
+    dict(type="CosineAnnealingLR", by_epoch=False, begin=100, end=10000, eta_min_ratio=0.0),
 ]

@@ -41,7 +41,9 @@ def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None,
         help="draw objects as the original demo does with this flag (70%% colour, 30%% image)",
     )
     parser.add_argument(
-        "--show-thr", type=probability, default=0.2, help="draw sequences from this score (default 0.2)"
+        "--show-thr",
+        type=probability,
+        help="draw sequences from this score (default: what the model recommends, or 0.2)",
     )
     parser.add_argument(
         "--strict",
@@ -61,7 +63,9 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         help="remember at most so many frames, spread evenly (for long videos)",
     )
     algorithm.add_argument(
-        "--score-thr", type=probability, default=0.05, help="lowest score written to results.json (default 0.05)"
+        "--score-thr",
+        type=probability,
+        help="lowest score written to results.json (default: what the model recommends, or 0.05)",
     )
     algorithm.add_argument(
         "--use-cate-reduce",
@@ -74,15 +78,15 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     engine.add_argument(
         "--precision",
-        default="float32",
         choices=PRECISIONS,
-        help="float32 gives the published numbers; auto is the fastest that the device does well (default float32)",
+        help="float32 gives the published numbers; auto is the fastest that the device does well (default: what the "
+        "model recommends, or float32)",
     )
     engine.add_argument(
         "--profile",
-        default="exact",
         choices=PROFILES,
-        help="fast skips detections that a propagated sequence already covers (default exact: the published algorithm)",
+        help="exact is the published algorithm, fast skips detections that a propagated sequence already covers "
+        "(default: what the model recommends, or exact)",
     )
     engine.add_argument(
         "--compile",

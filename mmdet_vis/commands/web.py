@@ -65,9 +65,10 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     model.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     model.add_argument(
         "--precision",
-        default="auto",
+        default=argparse.SUPPRESS,
         choices=PRECISIONS,
-        help="what the page starts with; auto is the fastest that the device does well, float32 is exact",
+        help="what the page starts with; auto is the fastest that the device does well, float32 is exact (default: "
+        "what the model recommends, or float32)",
     )
     server = parser.add_argument_group("server")
     server.add_argument(
@@ -121,7 +122,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         from mmdet_vis.weights.find import find_weights
 
         given["weights"] = find_weights(given["weights"])
-    models = ModelStore({**given, "device": args.device, "safe_config": args.safe_config}, args.precision)
+    models = ModelStore(
+        {**given, "device": args.device, "safe_config": args.safe_config}, getattr(args, "precision", None)
+    )
     serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples, getattr(args, "root_path", ""))
     return 0
 

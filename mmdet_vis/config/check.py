@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mmdet_vis.choices import PRECISIONS, PROFILES
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.registry import did_you_mean, file_of
@@ -17,6 +18,7 @@ MAX_LAYERS = {"num_convs": 2**8}
 MAX_SIDE = 2**13
 """Side of the frames that the network sees, in pixels."""
 MAX_DIVISOR = 2**10
+DEVICES = ("cpu", "cuda", "mps")
 
 
 def check_sizes(config: Mapping[str, Any], file: str) -> None:
@@ -105,11 +107,18 @@ PROPOSE_REDUCE: Rules = {
     "reduce": BLOCK,
     "cate_reduce": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
     "skip_covered_iou": FRACTION,
-    "always_skip_covered": Rule(lambda v: isinstance(v, bool), "True or False"),
     **dict.fromkeys(("containment", "calibration"), Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)),
     "method": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
 }
-OPTIONAL = {"cate_reduce", "skip_covered_iou", "always_skip_covered", "containment", "calibration", "method"}
+RECOMMENDED: Rules = {
+    "precision": Rule(
+        lambda v: isinstance(v, Mapping) and set(v) <= set(DEVICES) and set(v.values()) <= set(PRECISIONS),
+        f"a dict from {', '.join(DEVICES)} to {', '.join(PRECISIONS)}",
+    ),
+    "profile": Rule(lambda v: v in PROFILES, f"one of {', '.join(PROFILES)}"),
+    **dict.fromkeys(("score_thr", "show_thr", "show_best_thr"), FRACTION),
+}
+OPTIONAL = {"cate_reduce", "skip_covered_iou", "containment", "calibration", "method"}
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
@@ -145,6 +154,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         check_block(config, "data_preprocessor", config["data_preprocessor"], DATA_PREPROCESSOR)
     if "propose_reduce" in config:
         check_propose_reduce(config)
+    if config.get("recommended") is not None:
+        check_block(config, "recommended", config["recommended"], RECOMMENDED)
 
 
 def check_categories(config: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""From a config's ``propose_reduce`` block and a user's options to the algorithm's settings."""
+"""What a config says and a user wants, as settings: one set of defaults for the API, the commands and the page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmengine.config import Config
@@ -15,9 +16,45 @@ from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction, SequenceMethod
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.registry import TASK_UTILS, file_of
+from mmdet_vis.structures.sequence import SHOW_SCORE_THR
 
 SKIP_COVERED_IOU = 0.7
 """Overlap at which the fast profile takes a detection for an object that it already has."""
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """How a model is used unless the user says it: its config's block ``recommended``; what that lacks is as here.
+
+    Attributes:
+        precision: number formats of :data:`mmdet_vis.choices.PRECISIONS` by kind of device (cpu, cuda, mps).
+        profile: see :func:`build_settings`.
+        score_thr: lowest score of a sequence in a result.
+        show_thr: lowest score of a sequence that is drawn.
+        show_best_thr: if no sequence of a video reaches ``show_thr``, the best one is drawn all the same if its score
+            is at least this. None: it is not.
+    """
+
+    precision: Mapping[str, str] = field(default_factory=dict)
+    profile: str = "exact"
+    score_thr: float = 0.05
+    show_thr: float = SHOW_SCORE_THR
+    show_best_thr: float | None = None
+
+    def precision_on(self, device: str) -> str:
+        """The number format on a kind of device; float32, which gives the published numbers, unless one is named."""
+        return self.precision.get(device, "float32")
+
+    def drawn_from(self, scores: Sequence[float]) -> float:
+        """Score from which on the sequences of a video with these scores are drawn, see ``show_best_thr``."""
+        best = max(scores, default=0.0)
+        shown = self.show_best_thr is not None and self.show_best_thr <= best < self.show_thr
+        return best if shown else self.show_thr
+
+
+def recommended(config: Mapping[str, Any]) -> Recommended:
+    """What a checked config recommends."""
+    return Recommended(**(config.get("recommended") or {}))
 
 
 def build_settings(
@@ -26,7 +63,7 @@ def build_settings(
     mem_step: int | None = None,
     mem_max: int | None = None,
     use_cate_reduce: bool = False,
-    profile: str = "exact",
+    profile: str | None = None,
 ) -> ProposeReduceSettings | SequenceMethod:
     """Build the algorithm's settings, or the other method that the config names.
 
@@ -38,15 +75,14 @@ def build_settings(
         mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
         use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
         profile: ``exact`` for the published algorithm, or ``fast``: detections that an already propagated sequence
-            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says). A config with
-            ``always_skip_covered`` has this as a part of its algorithm, whatever the profile.
+            covers are skipped (``skip_covered_iou`` of the config, 0.7 unless it says). None: what it recommends.
 
     Raises:
         ConfigError: a key or value that cannot be used, or an option that the config's ``method`` does not have.
     """
     check_propose_reduce(config)
     options: Mapping[str, Any] = config["propose_reduce"]
-    if profile not in PROFILES:
+    if profile is not None and profile not in PROFILES:
         raise ConfigError(f"{option('profile', profile)} is not known: use one of {', '.join(PROFILES)}")
     if options.get("method") is not None:
         given = {
@@ -64,7 +100,7 @@ def build_settings(
         raise ConfigError(f"{option('mem_step')} must be at least 1, got {mem_step}")
     if mem_max is not None and mem_max < 2:
         raise ConfigError(f"{option('mem_max')} must be at least 2, got {mem_max}")
-    fast = profile == "fast" or options.get("always_skip_covered", False)
+    fast = (profile or recommended(config).profile) == "fast"
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if fast else None
     memory: MemoryConfig
     if mem_max is not None:

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.choices import in_order
+from mmdet_vis.config.settings import recommended
 from mmdet_vis.data.datasets.base import VideoDataset
 from mmdet_vis.device import resolve_device, resolve_precision
 from mmdet_vis.errors import CheckpointError
@@ -24,10 +25,11 @@ NOT_IN_IDENTITY = ("feature_memory", "strict")
 IGNORED_CONFIG_KEYS = ("test",)
 
 
-def compute_settings(device: str, precision: str, compile: bool) -> dict[str, Any]:
+def compute_settings(config: Config, device: str, precision: str | None, compile: bool) -> dict[str, Any]:
     """How the numbers come about, as far as that decides on their last digits.
 
     Args:
+        config: says which precision None stands for.
         device, precision: as given; the answer has the kind of device and the number format that they stand for.
         compile: whether parts of the network are compiled.
 
@@ -40,7 +42,7 @@ def compute_settings(device: str, precision: str, compile: bool) -> dict[str, An
     where = resolve_device(device)
     return {
         "device": where.type,
-        "precision": resolve_precision(precision, where).name,
+        "precision": resolve_precision(precision or recommended(config).precision_on(where.type), where).name,
         "compile": compile,
         "threads": torch.get_num_threads() if where.type == "cpu" else None,
     }

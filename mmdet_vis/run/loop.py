@@ -47,6 +47,7 @@ def run_jobs(
         SourceError: the only video cannot be read.
         OutputError: a result cannot be written.
     """
+    options = options.complete(model.config)
     report = ShardReport(device=str(model.device))
     start = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
@@ -64,7 +65,7 @@ def run_jobs(
             _LOGGER.error("%s", line)
             continue
         seconds = time.perf_counter() - before
-        shown = Counter(result.category_of(s) for s in result.sequences if s.reaches(options.show_thr))
+        shown = Counter(result.category_of(s) for s in result.shown(options.show_thr))
         report.add(result.num_frames, shown)
         found = ", ".join(f"{n} {c}" for c, n in shown.most_common()) or "no object"
         line = f"{result.num_frames} frames in {seconds:.1f} s ({result.num_frames / seconds:.2f} frames/s): {found}"
@@ -91,6 +92,7 @@ def _run_job(
             if "video" in job.places:
                 ensure_writable_dir(job.places["video"].parent)
             write_pictures(result, source, job.places, options.show_thr, options.use_img, progress.bar)
+        assert options.score_thr is not None  # as options are complete
         # Last, since this says that the video is done.
         store.save(job, result, options.score_thr)
         return "", result

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from mmengine.config import Config
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.choices import DEFAULT_FORMATS, in_order
+from mmdet_vis.config.settings import recommended
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.structures import VideoResult
 
@@ -15,10 +18,12 @@ from mmdet_vis.structures import VideoResult
 class RunOptions:
     """How videos are segmented and what is written.
 
+    What is None is as the model recommends it: see :class:`mmdet_vis.config.settings.Recommended`.
+
     Attributes:
         key_num, mem_step, mem_max, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.
         score_thr: lowest score of an entry of ``results.json``.
-        show_thr: lowest score of a sequence that is drawn.
+        show_thr: lowest score of a sequence that is drawn; None: what the model recommends for each video.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
         strict: a video of which something is left out, converted or guessed is not segmented: it fails with that line.
         formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order.
@@ -29,15 +34,21 @@ class RunOptions:
     mem_max: int | None = None
     use_cate_reduce: bool = False
     feature_memory: str = "2GB"
-    profile: str = "exact"
-    score_thr: float = 0.05
-    show_thr: float = 0.2
+    profile: str | None = None
+    score_thr: float | None = None
+    show_thr: float | None = None
     use_img: bool = False
     strict: bool = False
     formats: Sequence[str] = DEFAULT_FORMATS
 
     def __post_init__(self) -> None:
         self.formats = in_order(self.formats)
+
+    def complete(self, config: Config) -> RunOptions:
+        """The same with what a config recommends for what is None, but for ``show_thr``."""
+        usual = recommended(config)
+        score_thr = usual.score_thr if self.score_thr is None else self.score_thr
+        return replace(self, profile=self.profile or usual.profile, score_thr=score_thr)
 
     def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
         """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`."""
@@ -51,4 +62,5 @@ class RunOptions:
             feature_memory=self.feature_memory,
             profile=self.profile,
             progress=progress,
+            score_thr=0.0,  # index PNGs have all; results.json does not
         )

@@ -25,7 +25,7 @@ def write_pictures(
     result: VideoResult,
     source: FrameSource,
     places: Mapping[str, Path],
-    show_thr: float,
+    show_thr: float | None,
     use_img: bool,
     bar: Progress,
 ) -> None:
@@ -35,7 +35,7 @@ def write_pictures(
         result: what was found in ``source``.
         places: what to write and where: a folder for ``png`` (index PNGs) and ``overlay`` (JPEGs), a file in an
             existing folder for ``video`` (mp4).
-        show_thr: lowest score of a sequence that is drawn; index PNGs have all.
+        show_thr: lowest score of a sequence that is drawn, the result's own if None; index PNGs have all.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
         bar: shows how far the drawing is.
 

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmdet_vis.api import load_model
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
 from mmdet_vis.device import parse_bytes
 from mmdet_vis.errors import OutputError, UserError
@@ -63,7 +63,7 @@ class Run:
     save_dir: Path
     options: RunOptions
     device: str = "auto"
-    precision: str = "float32"
+    precision: str | None = None
     compile: bool = False
     resume: bool = False
     overwrite: bool = False
@@ -75,11 +75,13 @@ class Run:
         Raises:
             ConfigError: a setting or the device cannot be used.
         """
-        given = self.options
+        given = self.options.complete(self.config)
         build_settings(self.config, given.key_num, given.mem_step, given.mem_max, given.use_cate_reduce, given.profile)
         parse_bytes(given.feature_memory)
+        if given.show_thr is None:
+            given = replace(given, show_thr=recommended(self.config).show_thr)
         settings = {key: value for key, value in asdict(given).items() if key not in NOT_IN_IDENTITY}
-        return settings | compute_settings(self.device, self.precision, self.compile)
+        return settings | compute_settings(self.config, self.device, self.precision, self.compile)
 
 
 def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None = None) -> int:
@@ -103,7 +105,9 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
         OutputError: a result cannot be written, or another run writes into the same folder.
     """
     workers = workers or Workers()
-    run = replace(run, options=replace(run.options, formats=run.options.formats or DEFAULT_FORMATS))
+    run = replace(
+        run, options=replace(run.options.complete(run.config), formats=run.options.formats or DEFAULT_FORMATS)
+    )
     formats = run.options.formats
 
     def check() -> tuple[list[VideoInput], dict[str, Any]]:
@@ -150,7 +154,7 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
     dataset = workers.after_first(lambda: build_dataset(run.config))
     # What the benchmark's server takes, and always the JSON.
     formats = run.options.formats or ("json", submitted_format(dataset))
-    run = replace(run, options=replace(run.options, formats=formats))
+    run = replace(run, options=replace(run.options.complete(run.config), formats=formats))
     formats = run.options.formats
     jobs = jobs_of_dataset(dataset, run.save_dir, formats)
     store = DatasetStore(run.save_dir, jobs, "json" in formats, dataset.category_ids)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.structures import RLE
+from mmdet_vis.structures.sequence import SHOW_SCORE_THR
 
 
 class Stream(ABC):
@@ -86,9 +87,11 @@ class FrameResult:
     Attributes:
         index, time, image: as of the :class:`StreamFrame`.
         objects: those that are visible, in the order of the window's reduction, best first.
+        show_thr: score from which on objects are drawn: what the model recommends for their window.
     """
 
     index: int
     time: float | None
     image: NDArray[np.uint8]
     objects: list[StreamObject] = field(default_factory=list)
+    show_thr: float = SHOW_SCORE_THR

@@ -159,7 +159,8 @@ class _Writer:
             rate, aspect = self._reader.fps, self._reader.pixel_aspect
             video = FragmentedVideoWriter(self._video_place, rate, (height, width), aspect)
             self._video = self._stack.enter_context(video)
-        shown = [found for found in result.objects if found.score >= self._show_thr]
+        least = result.show_thr if self._show_thr is None else self._show_thr
+        shown = [found for found in result.objects if found.score >= least]
         tags = [tag_text(found.category, found.score, found.track_id) for found in shown]
         masks, ids = [found.mask for found in shown], [found.track_id for found in shown]
         self._video.write(draw_overlay(result.image, masks, tags, ids, self._style), result.time)

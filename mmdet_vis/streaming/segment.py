@@ -28,7 +28,7 @@ def segment_stream(
     frames: Iterable[StreamFrame | NDArray[np.uint8]],
     window: int = WINDOW,
     overlap: int = OVERLAP,
-    score_thr: float = 0.0,
+    score_thr: float | None = None,
     stop: Callable[[], bool] | None = None,
     **options: Any,
 ) -> Iterator[FrameResult]:
@@ -46,7 +46,7 @@ def segment_stream(
         window: frames that are segmented at once, at least 2. Longer windows find more and follow better, but the
             results come later and the memory grows in proportion.
         overlap: frames that neighbouring windows share, 1 to ``window - 1``.
-        score_thr: sequences of a window with a lower score are left out.
+        score_thr: sequences of a window with a lower score are left out; what the model recommends unless given.
         stop: asked again and again; once it is true the results end, without those of the window in work.
         options: those of ``segment_video``: ``key_num``, ``mem_step``, ``mem_max``, ``use_cate_reduce``,
             ``feature_memory``, ``profile``.
@@ -92,7 +92,7 @@ def _windows(
     frames: Iterator[StreamFrame],
     window: int,
     linker: IdentityLinker,
-    score_thr: float,
+    score_thr: float | None,
     stopped: Callable[[], bool],
     options: dict[str, Any],
 ) -> Iterator[FrameResult]:
@@ -133,7 +133,7 @@ def _window(
     held: list[StreamFrame],
     shared: int,
     linker: IdentityLinker,
-    score_thr: float,
+    score_thr: float | None,
     stopped: Callable[[], bool],
     options: dict[str, Any],
 ) -> Iterator[FrameResult]:
@@ -143,9 +143,9 @@ def _window(
         if stopped():
             raise _StoppedError
 
-    result = segment_video(model, ArraySource([frame.image for frame in held]), progress=check, **options)
-    sequences = [sequence for sequence in result.sequences if sequence.score >= score_thr]
-    pairs = list(zip(linker.link(sequences, shared), sequences, strict=True))
+    video = ArraySource([frame.image for frame in held])
+    result = segment_video(model, video, progress=check, score_thr=score_thr, **options)
+    pairs = list(zip(linker.link(result.sequences, shared), result.sequences, strict=True))
     for position in range(shared, len(held)):
         objects = [
             _object(identity, sequence, position, result.categories)
@@ -153,7 +153,7 @@ def _window(
             if identity is not None and areas([sequence.masks[position]])[0]
         ]
         frame = held[position]
-        yield FrameResult(frame.index, frame.time, frame.image, objects)
+        yield FrameResult(frame.index, frame.time, frame.image, objects, result.show_thr)
 
 
 def _object(identity: Identity, sequence: InstanceSequence, position: int, categories: tuple[str, ...]) -> StreamObject:

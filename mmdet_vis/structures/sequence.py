@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas
 
 _Result = TypeVar("_Result", bound="VideoResult")
+SHOW_SCORE_THR = 0.2
+"""Lowest score of a sequence that is drawn unless a model recommends another, as in the published demo."""
+
 _SHOWN = 8
 """Sequences that a repr lists."""
 _PLAIN = ("track_id", "label", "score", "masks", "proposed_on", "given", "named")
@@ -134,6 +137,8 @@ class VideoResult:
         category_ids: C ids of these categories in the dataset's annotation file (1-based in YouTube-VIS).
         frame_names: T names without ending, e.g. ``"00005"``; used to name per-frame files.
         fps: frames per second of the source, if it has any.
+        show_thr: score from which on sequences are drawn unless the user says it: the model's recommendation for this
+            video, see :class:`mmdet_vis.config.settings.Recommended`.
     """
 
     name: str
@@ -145,10 +150,16 @@ class VideoResult:
     category_ids: tuple[int, ...]
     frame_names: list[str] = field(default_factory=list)
     fps: float | None = None
+    show_thr: float = SHOW_SCORE_THR
 
     def category_of(self, sequence: InstanceSequence) -> str:
         """Name of the best category of ``sequence``."""
         return self.categories[sequence.label]
+
+    def shown(self, score_thr: float | None = None) -> list[InstanceSequence]:
+        """The sequences that are drawn: those from ``score_thr`` on, from ``show_thr`` on unless it is given."""
+        least = self.show_thr if score_thr is None else score_thr
+        return [sequence for sequence in self.sequences if sequence.reaches(least)]
 
     def frame(self, index: int) -> FrameObjects:
         """The objects that are visible on a frame, in the order of the sequences.

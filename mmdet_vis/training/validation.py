@@ -81,7 +81,7 @@ class VideoValLoop(BaseLoop):
                 break
             try:
                 with dataset.open(index) as source:
-                    result = segment_video(model, source)
+                    result = segment_video(model, source, score_thr=0.0)
             except SourceError as error:
                 self.runner.logger.warning(f"left out of the validation: {error}")
                 continue

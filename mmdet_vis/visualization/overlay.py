@@ -17,9 +17,6 @@ from mmdet_vis.visualization.tags import Box, fit_tag, place_tag, tag_text
 
 Style = Literal["overlay", "blend"]
 
-SHOW_SCORE_THR = 0.2
-"""Lowest score of a sequence that is drawn, as in the published demo."""
-
 # How much of an object's pixel is the track's colour; the rest is the image. "blend" is the published demo's,
 # so strong that the object's own texture almost vanishes; "overlay" leaves the object recognisable.
 _COLOUR_SHARE: dict[str, float] = {"overlay": 0.45, "blend": 0.7}
@@ -119,7 +116,7 @@ def draw_frame(
     result: VideoResult,
     index: int,
     frame: NDArray[np.uint8],
-    score_thr: float = SHOW_SCORE_THR,
+    score_thr: float | None = None,
     style: Style = "overlay",
 ) -> NDArray[np.uint8]:
     """Draw the sequences of a video on one of its frames.
@@ -128,7 +125,8 @@ def draw_frame(
         result: the sequences; the most confident one is on top.
         index: 0-based number of the frame.
         frame: ``[H, W, 3]`` uint8, BGR, of the video's original size; it is left as it is.
-        score_thr: sequences below it are not drawn; if none reaches it the frame stays as it is.
+        score_thr: sequences below it are not drawn (the result's ``show_thr`` unless given); if none reaches it the
+            frame stays as it is.
         style: see :func:`draw_overlay`.
 
     Returns:
@@ -143,7 +141,7 @@ def draw_frame(
             f"frame {index + 1} of {result.name} is {size}; its result has {result.num_frames} frames of "
             f"{result.width}x{result.height}"
         )
-    shown = [sequence for sequence in result.sequences if sequence.reaches(score_thr)]
+    shown = result.shown(score_thr)
     labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
     return draw_overlay(frame, [s.masks[index] for s in shown], labels, [s.track_id for s in shown], style)
 
@@ -151,7 +149,7 @@ def draw_frame(
 def render_frames(
     result: VideoResult,
     frames: Iterable[NDArray[np.uint8]],
-    score_thr: float = SHOW_SCORE_THR,
+    score_thr: float | None = None,
     style: Style = "overlay",
 ) -> Iterator[NDArray[np.uint8]]:
     """:func:`draw_frame` for all frames of a video, one frame at a time.

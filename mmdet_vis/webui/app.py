@@ -13,10 +13,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmdet_vis.choices import PROFILES
 from mmdet_vis.errors import UserError
-from mmdet_vis.visualization.overlay import SHOW_SCORE_THR
 from mmdet_vis.webui.job import JobOptions, JobResult
 from mmdet_vis.webui.limits import Limits
-from mmdet_vis.webui.runner import Runner
+from mmdet_vis.webui.runner import ModelStore, Runner
 from mmdet_vis.webui.tracks import HEADERS
 
 MOST_WAITING = 20
@@ -57,7 +56,7 @@ def build_page(runner: Runner, examples: Sequence[Path]) -> gr.Blocks:
                 )
                 if examples:
                     gr.Examples([[str(path)] for path in examples], video, label="Examples", cache_examples=False)
-                options = _options(limits, key_num, runner.models.precisions, runner.models.precision)
+                options = _options(limits, key_num, runner.models)
                 with gr.Row():
                     start = gr.Button("Segment", variant="primary", elem_id="start")
                     stop = gr.Button("Stop", elem_id="stop", interactive=False)
@@ -81,16 +80,18 @@ def build_page(runner: Runner, examples: Sequence[Path]) -> gr.Blocks:
     return page
 
 
-def _options(limits: Limits, key_num: int | None, precisions: Sequence[str], precision: str) -> list[Any]:
+def _options(limits: Limits, key_num: int | None, models: ModelStore) -> list[Any]:
     """The controls, in the order of the arguments of ``segment`` after the video."""
     own = key_num is not None  # Propose-Reduce; other methods have neither key frames nor profiles.
     with gr.Accordion("Options", open=True):
         with gr.Row():
             keys = gr.Slider(1, max(20, key_num or 1), value=key_num or 1, step=1, label="Key frames", visible=own)
-            score = gr.Slider(0, 1, value=SHOW_SCORE_THR, step=0.01, label="Score threshold", elem_id="score")
+            score = gr.Slider(
+                0, 1, value=models.recommended.show_thr, step=0.01, label="Score threshold", elem_id="score"
+            )
         with gr.Row():
-            profile = gr.Radio(list(PROFILES), value="exact", label="Profile", visible=own)
-            number = gr.Dropdown(list(precisions), value=precision, label="Precision")
+            profile = gr.Radio(list(PROFILES), value=models.recommended.profile, label="Profile", visible=own)
+            number = gr.Dropdown(list(models.precisions), value=models.precision, label="Precision")
         with gr.Row():
             frames = gr.Number(
                 limits.max_frames, label="Use the first … frames", precision=0, minimum=1, maximum=limits.max_frames
@@ -122,7 +123,8 @@ def _connect(page: gr.Blocks, runner: Runner, inputs: list[Any], outputs: list[A
         chosen = JobOptions(
             # None, where the config's number stays, is also what other methods take.
             key_num=None if keys == own_key_num or own_key_num is None else int(keys),
-            score_thr=score,
+            # As with the key frames: where it stays, the model's own rule holds, which may show the best object below.
+            score_thr=None if score == runner.models.recommended.show_thr else score,
             profile=profile,
             max_frames=int(frames) if frames else None,
             max_seconds=seconds or None,

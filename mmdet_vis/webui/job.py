@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.config.settings import recommended
 from mmdet_vis.data.formats import sequence_annotations, write_davis_pngs, write_results
 from mmdet_vis.data.sources import Frame, FrameSource, Prefetcher, open_source
 from mmdet_vis.errors import UserError
 from mmdet_vis.files.zips import write_zip
 from mmdet_vis.structures import VideoResult
-from mmdet_vis.visualization.overlay import SHOW_SCORE_THR, render_frames
+from mmdet_vis.visualization.overlay import render_frames
 from mmdet_vis.visualization.video_writer import VideoWriter
 from mmdet_vis.webui.limits import HeadSource, frames_wanted
 from mmdet_vis.webui.tracks import Track, timeline_svg, tracks_of
@@ -37,14 +38,14 @@ class JobOptions:
 
     Attributes:
         key_num: frames that objects are proposed from; None is the config's number.
-        score_thr: lowest score of an object that is shown and saved, in [0, 1].
-        profile: ``exact`` or ``fast``, see :func:`mmdet_vis.api.segment_video`.
+        score_thr: lowest score of an object that is shown and saved, in [0, 1]; None is what the model recommends.
+        profile: ``exact`` or ``fast``, see :func:`mmdet_vis.api.segment_video`; None is what the model recommends.
         max_frames, max_seconds: only the first frames of the video are used; None for all.
     """
 
     key_num: int | None = None
-    score_thr: float = SHOW_SCORE_THR
-    profile: str = "exact"
+    score_thr: float | None = None
+    profile: str | None = None
     max_frames: int | None = None
     max_seconds: float | None = None
 
@@ -102,18 +103,19 @@ def run_job(model: VISModel, path: Path, folder: Path, options: JobOptions, prog
             source,
             key_num=options.key_num,
             profile=options.profile,
+            score_thr=options.score_thr,
             progress=lambda done, total: progress(
                 0.05 + 0.75 * done / total, f"Following objects, step {done}/{total}"
             ),
         )
         seconds = time.perf_counter() - start
-        result = replace(result, sequences=[s for s in result.sequences if s.score >= options.score_thr])
+        result = replace(result, sequences=result.shown(options.score_thr))
         overlay = _draw(result, source, folder, progress)
     progress(0.98, "Packing the results")
     tracks = tracks_of(result)
     return JobResult(
         overlay=overlay,
-        results=_write_json(result, folder, options.score_thr),
+        results=_write_json(result, folder, options.score_thr or recommended(model.config).score_thr),
         pngs=_write_pngs(result, folder),
         tracks=tracks,
         timeline=timeline_svg(tracks, result.num_frames, result.fps),

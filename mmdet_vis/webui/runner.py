@@ -10,7 +10,7 @@ from typing import Any
 
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.choices import CPU_PRECISIONS, PRECISIONS
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.errors import UserError, is_out_of_memory
 from mmdet_vis.propose_reduce import ProposeReduceSettings
 from mmdet_vis.webui.job import JobOptions, JobResult, JobStoppedError, Progress, run_job
@@ -126,6 +126,7 @@ class ModelStore:
 
     Attributes:
         precision: that of the first load.
+        recommended: what the model recommends.
 
     Args:
         arguments: of :func:`mmdet_vis.api.load_model`, without ``precision``.
@@ -135,10 +136,11 @@ class ModelStore:
         ConfigError, CheckpointError: the model cannot be loaded.
     """
 
-    def __init__(self, arguments: Mapping[str, Any], precision: str) -> None:
+    def __init__(self, arguments: Mapping[str, Any], precision: str | None = None) -> None:
         self._arguments = dict(arguments)
         self._model = load_model(**self._arguments, precision=precision)
-        self.precision = self._loaded = precision
+        self.precision = self._loaded = precision or self._model.precision.name
+        self.recommended = recommended(self._model.config)
 
     def get(self, precision: str) -> VISModel:
         """The model in a precision; not for use from several threads at once."""

@@ -23,7 +23,7 @@ CONFIG_KEY = "mmdet_vis.config"
 MAX_CONFIG = 2**20
 """Characters of such a config."""
 
-KEPT = ("categories", "data_preprocessor", "model", "propose_reduce")
+KEPT = ("categories", "data_preprocessor", "model", "propose_reduce", "recommended")
 """What inference needs of a config."""
 
 

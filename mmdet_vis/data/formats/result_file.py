@@ -17,6 +17,7 @@ from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.files.atomic import atomic_stream
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, empty_rle
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles
+from mmdet_vis.structures.sequence import SHOW_SCORE_THR
 
 _Result = TypeVar("_Result", bound=VideoResult)
 
@@ -40,7 +41,7 @@ def write_result(path: str | Path, result: VideoResult) -> None:
             kept.
     """
     head: dict[str, Any] = {"format": FORMAT, "version": VERSION}
-    names = ("name", "height", "width", "num_frames", "fps", "frame_names", "categories", "category_ids")
+    names = ("name", "height", "width", "num_frames", "fps", "frame_names", "categories", "category_ids", "show_thr")
     head |= {name: getattr(result, name) for name in names}
     _Reader(f"cannot write {path}", head).head()
     empty = empty_rle(result.height, result.width)["counts"]
@@ -183,6 +184,8 @@ class _Reader:
             f"{len(categories)} whole numbers",
             lambda v: isinstance(v, list | tuple) and len(v) == len(categories) and all(type(n) is int for n in v),
         )
+        if "show_thr" in self.content:  # older files lack it
+            self.take("show_thr", "a number", _is_finite)
         return {
             "name": name,
             "height": height,
@@ -192,6 +195,7 @@ class _Reader:
             "frame_names": frames,
             "categories": tuple(categories),
             "category_ids": tuple(ids),
+            "show_thr": float(self.content.get("show_thr", SHOW_SCORE_THR)),
         }
 
 
