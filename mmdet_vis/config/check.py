@@ -116,7 +116,7 @@ RECOMMENDED: Rules = {
         f"a dict from {', '.join(DEVICES)} to {', '.join(PRECISIONS)}",
     ),
     "profile": Rule(lambda v: v in PROFILES, f"one of {', '.join(PROFILES)}"),
-    **dict.fromkeys(("score_thr", "show_thr", "show_best_thr"), FRACTION),
+    **dict.fromkeys(("score_thr", "show_thr", "show_share", "show_least"), FRACTION),
 }
 OPTIONAL = {"cate_reduce", "skip_covered_iou", "containment", "calibration", "method"}
 PARTS: Mapping[str, Rules] = {

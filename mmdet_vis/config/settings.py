@@ -31,25 +31,25 @@ class Recommended:
         profile: see :func:`build_settings`.
         score_thr: lowest score of a sequence in a result.
         show_thr: lowest score of a sequence that is drawn.
-        show_best_thr: if no sequence of a video reaches ``show_thr``, the best one is drawn all the same if its score
-            is at least this. None: it is not.
+        show_share: where the best score of a video times this is lower than ``show_thr``, it takes its place: one that
+            finds little of which it is sure still shows the best of it.
+        show_least: but nothing below this is drawn.
     """
 
     precision: Mapping[str, str] = field(default_factory=dict)
     profile: str = "exact"
     score_thr: float = 0.05
     show_thr: float = SHOW_SCORE_THR
-    show_best_thr: float | None = None
+    show_share: float = 1.0
+    show_least: float = SHOW_SCORE_THR
 
     def precision_on(self, device: str) -> str:
         """The number format on a kind of device; float32, which gives the published numbers, unless one is named."""
         return self.precision.get(device, "float32")
 
     def drawn_from(self, scores: Sequence[float]) -> float:
-        """Score from which on the sequences of a video with these scores are drawn, see ``show_best_thr``."""
-        best = max(scores, default=0.0)
-        shown = self.show_best_thr is not None and self.show_best_thr <= best < self.show_thr
-        return best if shown else self.show_thr
+        """Score from which on the sequences of a video with these scores are drawn."""
+        return min(self.show_thr, max(self.show_least, self.show_share * max(scores, default=0.0)))
 
 
 def recommended(config: Mapping[str, Any]) -> Recommended:

@@ -30,7 +30,7 @@ from tests.webui.clips import write_clip
 BLOCK = """
 _base_ = "{base}"
 recommended = dict(
-    precision=dict(cpu="bfloat16"), profile="fast", score_thr=0.27, show_thr=0.32, show_best_thr=0.1
+    precision=dict(cpu="bfloat16"), profile="fast", score_thr=0.27, show_thr=0.32, show_share=0.9, show_least=0.1
 )
 """
 
@@ -51,7 +51,9 @@ def test_every_way_in_gives_the_same_result(model_files, tmp_path, capsys) -> No
     scores = [sequence.score for sequence in result.sequences]
     assert min(scores) >= 0.27
     assert 0 < len(result.shown()) < len(scores), "the clip has sequences on both sides of the threshold"
-    none_reaches = load_model(*model_files, device="cpu", cfg_options={"recommended.show_thr": 0.9})
+    none_reaches = load_model(
+        *model_files, device="cpu", cfg_options={"recommended.show_thr": 0.9, "recommended.show_share": 1}
+    )
     assert [s.track_id for s in segment_video(none_reaches, clip).shown()] == [1], "the best one is drawn"
 
     config, weights = map(str, model_files)
@@ -86,16 +88,16 @@ def test_every_way_in_gives_the_same_result(model_files, tmp_path, capsys) -> No
 
 @pytest.mark.parametrize(
     ("scores", "expected"),
-    [([0.9, 0.5], 0.4), ([0.3, 0.3, 0.2], 0.3), ([0.05], 0.05), ([0.04, 0.01], 0.4), ([], 0.4), ([0.4], 0.4)],
+    [([0.9, 0.5], 0.4), ([0.3, 0.3, 0.2], 0.15), ([0.2], 0.1), ([0.06, 0.05], 0.05), ([0.04], 0.05), ([], 0.05)],
 )
-def test_where_none_reaches_the_threshold_the_best_is_drawn(scores: list[float], expected: float) -> None:
-    assert Recommended(show_thr=0.4, show_best_thr=0.05).drawn_from(scores) == expected
-    assert Recommended(show_thr=0.4).drawn_from(scores) == 0.4
+def test_where_little_is_sure_the_best_of_it_is_drawn(scores: list[float], expected: float) -> None:
+    assert Recommended(show_thr=0.4, show_share=0.5, show_least=0.05).drawn_from(scores) == pytest.approx(expected)
+    assert Recommended().drawn_from(scores) == 0.2
 
 
 def test_a_model_that_recommends_nothing_is_used_as_ever(tiny) -> None:
     config = load_config(tiny[0])
-    assert recommended(config) == Recommended({}, "exact", 0.05, 0.2, None)
+    assert recommended(config) == Recommended({}, "exact", 0.05, 0.2, 1.0, 0.2)
     settings = Run(config, tiny[1], Path("out"), RunOptions(), device="cpu").settings()
     kept = {"profile": "exact", "score_thr": 0.05, "show_thr": 0.2, "precision": "float32"}
     assert {key: settings[key] for key in kept} == kept, "a run of an earlier version goes on"
