@@ -25,7 +25,8 @@ if [ "$parallel" = yes ]; then
   # One thread in each worker: more would compete for the same cores.
   : "${OMP_NUM_THREADS:=1}"
   export OMP_NUM_THREADS
-  set -- -n auto --maxprocesses 4 "$@"
+  # Neighbours stay together, so that what a file prepares is prepared once.
+  set -- -n auto --maxprocesses 4 --dist worksteal "$@"
 fi
 
 setup_env dev pytest pytest-xdist hypothesis

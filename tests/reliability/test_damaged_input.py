@@ -125,7 +125,7 @@ def test_frames_larger_than_any_image(tmp_path: Path) -> None:
         read_coco(tmp_path / "stills.json")
     root = write_ytvis(tmp_path / "videos", "v.json", "frames", {1: 1})
     edited(root / "v.json", lambda c: c["videos"][0].update(width=10**12))
-    with pytest.raises(DatasetError, match=r"v.json: video 0 has frames of 1000000000000x64, more than"):
+    with pytest.raises(DatasetError, match=r"v.json: video 0 is said to be 1000000000000x64, more than"):
         YTVISDataset("v.json", "frames", data_root=root)
     assert "has a size of 1000000000000x64" in check_ytvis(root / "v.json", root / "frames").problems[0].text
     (tmp_path / "cvat").mkdir()

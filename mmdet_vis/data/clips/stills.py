@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.clips.raw import decode_segmentations
-from mmdet_vis.data.sources import is_inside
+from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
 from mmdet_vis.errors import ConfigError, DatasetError
 
 MOST_REPEATS = 4
@@ -67,38 +67,28 @@ def read_stills(
     Raises:
         DatasetError: something is missing or wrong.
     """
-    images, annotations = content.get("images"), content.get("annotations")
-    if not isinstance(images, list) or not isinstance(annotations, list):
-        raise DatasetError(f"{file} has no lists 'images' and 'annotations': give a COCO file with instances")
+    check_lists(content, file, "annotations")
+    categories = read_categories(content, file)
+    images = {image.id: image for image in read_images(content, file, folder)}
     by_image: defaultdict[Any, list[StillObject]] = defaultdict(list)
-    for position, entry in enumerate(annotations):
+    for position, entry in enumerate(content["annotations"]):
+        label = f"{file}: annotation {position}"
+        check_ids(entry, images, categories, label)
         try:
-            label = labels.get(entry["category_id"], 0)
             x, y, width, height = (float(value) for value in entry["bbox"])
-            area, segmentation, crowd = float(entry["area"]), entry["segmentation"], entry.get("iscrowd", 0)
-            objects_of_image = by_image[entry["image_id"]]
-        except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
-            raise DatasetError(
-                f"{file}: annotation {position} has no image_id, category_id, bbox, area or segmentation: correct it"
-            ) from None
-        if label and area > 0 and width >= 1 and height >= 1:
-            label = 0 if crowd or area < min_area else label
-            objects_of_image.append(StillObject(label, (x, y, width, height), area, segmentation))
-    stills = []
-    for position, entry in enumerate(images):
-        try:
-            size = (int(entry["height"]), int(entry["width"]))
-            objects = sorted(by_image[entry["id"]], key=lambda item: item.label == 0)
-            name, exhaustive = entry["file_name"], bool(entry.get("exhaustive", True))
+            area, segmentation = float(entry["area"]), entry["segmentation"]
         except (TypeError, KeyError, ValueError, OverflowError):
-            raise DatasetError(f"{file}: image {position} has no id, file_name, height or width: correct it") from None
-        if not is_inside(name):
-            raise DatasetError(
-                f"{file}: image {position} has file_name {name!r:.60}, which is no path below the image folder: "
-                "correct it"
-            )
+            raise DatasetError(f"{label} has no bbox, area or segmentation: correct the file") from None
+        number = labels.get(entry["category_id"], 0)
+        if number and area > 0 and width >= 1 and height >= 1:
+            number = 0 if entry.get("iscrowd", 0) or area < min_area else number
+            by_image[entry["image_id"]].append(StillObject(number, (x, y, width, height), area, segmentation))
+    stills = []
+    for image in images.values():
+        objects = sorted(by_image[image.id], key=lambda item: item.label == 0)
         if objects and objects[0].label:
-            stills.append(Still(folder / name, size, exhaustive, _pack(objects)))
+            exhaustive = bool(image.entry.get("exhaustive", True))
+            stills.append(Still(folder / image.file, (image.height, image.width), exhaustive, _pack(objects)))
     if not stills:
         raise DatasetError(f"{file} has no object of the model's categories: check 'categories' and 'category_map'")
     return stills
@@ -148,16 +138,10 @@ def map_categories(
         names, and 1-based classes by category id; what belongs to no class is not in it.
 
     Raises:
-        DatasetError: the file has no categories.
+        DatasetError: see :func:`~mmdet_vis.data.formats.coco.read_categories`.
         ConfigError: the map names a class or category that does not exist, or one of them twice.
     """
-    try:
-        ids = {entry["name"]: entry["id"] for entry in content["categories"]}
-        hash(tuple(ids.values()))
-    except (TypeError, KeyError):
-        raise DatasetError(
-            f"{file} has no list 'categories' with id and name: give a COCO file with instances"
-        ) from None
+    ids = {name: number for number, name in read_categories(content, file).items()}
     if category_map is None:
         names = tuple(categories or ids)
         return names, {ids[name]: label for label, name in enumerate(names, 1) if name in ids}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos, Notes
-from mmdet_vis.data.formats.coco_videos import Image, group_videos
-from mmdet_vis.data.formats.frame_files import image_size
-from mmdet_vis.data.formats.json_files import fields, load_annotations
-from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
-from mmdet_vis.data.sources import is_inside, is_name
+from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
+from mmdet_vis.data.formats.coco_videos import group_videos
+from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.shapes import merge_masks
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
@@ -57,17 +56,16 @@ def read_coco(
     """
     notes = Notes()
     content = load_annotations(path, notes.guessed)
-    for key in ("images", "categories", "annotations"):
-        if not isinstance(content.get(key), list):
-            raise DatasetError(f"{path} has no list '{key}': give a COCO instances file")
+    check_lists(content, path, "annotations")
     found = AnnotatedVideos(f"COCO file {path.name}", images, notes=notes)
-    categories = _read_categories(found, content["categories"], path)
+    # Names of categories in two spellings have been joined by now.
+    categories = {number: found.category(name, number) for number, name in read_categories(content, path).items()}
+    entries = list(read_images(content, path, images))
     tracked = repeat is None and has_tracks(content)
-    if not tracked and repeat is None and len(content["images"]) > 1:
+    if not tracked and repeat is None and len(entries) > 1:
         found.notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(
-            content["images"]
+            entries
         )
-    entries = list(_images(content["images"], images, path))
     groups = group_videos(entries, content.get("videos"), found.notes, path) if tracked else [[e] for e in entries]
     places: dict[Hashable, tuple[AnnotatedVideo, int]] = {}
     for group in groups:
@@ -109,11 +107,8 @@ def _add_annotation(
     tracked: bool,
     label: str,
 ) -> None:
-    fields(annotation, {"category_id": int}, label)
-    image_id = annotation.get("image_id")
-    if not isinstance(image_id, Hashable) or image_id not in places or annotation["category_id"] not in categories:
-        raise DatasetError(f"{label} has an image_id or category_id that does not exist: correct the file")
-    video, frame = places[image_id]
+    check_ids(annotation, places, categories, label)
+    video, frame = places[annotation["image_id"]]
     category, crowd = categories[annotation["category_id"]], bool(annotation.get("iscrowd", 0))
     track = _track_id(annotation) if tracked else None
     if tracked and track is None:
@@ -147,38 +142,6 @@ def _is_brushed(annotation: dict[str, Any]) -> bool:
     """Whether CVAT wrote a mask: it gives what is no polygon an ``iscrowd``, whatever it shows."""
     attributes = annotation.get("attributes")
     return isinstance(attributes, dict) and "occluded" in attributes and isinstance(annotation["segmentation"], dict)
-
-
-def _read_categories(found: AnnotatedVideos, categories: list[Any], path: Path) -> dict[Any, str]:
-    known: dict[Any, str] = {}
-    for position, entry in enumerate(categories):
-        category_id, name = fields(entry, {"id": int, "name": str}, f"{path}: category {position}")
-        if category_id in known or name in known.values():
-            raise DatasetError(f"{path}: category {position} has the id or name of another: correct the file")
-        known[category_id] = name
-    # Names of categories in two spellings have been joined by now.
-    return {number: found.category(name, number) for number, name in known.items()}
-
-
-def _images(entries: list[Any], folder: Path | None, path: Path) -> Iterator[Image]:
-    known: set[Hashable] = set()
-    for position, entry in enumerate(entries):
-        label = f"{path}: image {position}"
-        fields(entry, {"file_name": str}, label)
-        number = entry.get("id")
-        if type(number) not in (int, str) or number in known:
-            raise DatasetError(f"{label} has id {number!r:.40}, none or one that another image has: correct the file")
-        known.add(number)
-        file = entry["file_name"].replace("\\", "/")
-        if not is_name(file) or not is_inside(file):
-            raise DatasetError(f"{label} has file_name {file!r:.60}, no path below the image folder: correct the file")
-        height, width = entry.get("height"), entry.get("width")
-        if (not height or not width) and folder is not None and (folder / file).is_file():
-            height, width = image_size(folder / file)
-        if type(height) is not int or type(width) is not int or height <= 0 or width <= 0:
-            raise DatasetError(f"{label} has no height and width: correct the file, or give the folder of the images")
-        check_frame_size(height, width, label)
-        yield Image(number, file, height, width, entry)
 
 
 def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:

@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import Notes
+from mmdet_vis.data.formats.coco import Image
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.errors import DatasetError
 
 _VIDEO_KEYS = ("video_id", "video", "video_name", "seq_name")
 _FRAME_KEYS = ("frame_id", "frame_index", "frame", "mot_frame_id")
-
-
-@dataclass(frozen=True)
-class Image:
-    """An entry of ``images`` that was checked; ``file`` has ``/`` between folders."""
-
-    id: Hashable
-    file: str
-    height: int
-    width: int
-    entry: dict[str, Any]
-
-    @property
-    def video(self) -> str:
-        """The folder that it lies in, or its name without ending."""
-        return self.file.rpartition("/")[0] or self.file.rpartition(".")[0] or self.file
 
 
 def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> list[list[Image]]:

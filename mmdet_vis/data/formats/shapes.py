@@ -22,7 +22,9 @@ def check_frame_size(height: int, width: int, name: str) -> None:
         DatasetError: more than :data:`MAX_IMAGE_PIXELS` pixels; ``name`` is the file that says so.
     """
     if height * width > MAX_IMAGE_PIXELS:
-        raise DatasetError(f"{name} is said to be {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels")
+        raise DatasetError(
+            f"{name} is said to be {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels: correct the file"
+        )
 
 
 def merge_masks(masks: Sequence[RLE]) -> RLE | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.json_files import fields
+from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.data.sources import is_inside, is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
@@ -168,11 +169,7 @@ def _video(entry: Any, label: str) -> Video:
     for key, value in numbers.items():
         if not _is_int(value) or (key != "id" and value <= 0):
             raise DatasetError(f"{label} has {key} {value!r:.40}, not a positive whole number: correct the file")
-    height, width = numbers["height"], numbers["width"]
-    if height * width > MAX_IMAGE_PIXELS:
-        raise DatasetError(
-            f"{label} has frames of {width!s:.20}x{height!s:.20}, more than {MAX_IMAGE_PIXELS} pixels: correct the file"
-        )
+    check_frame_size(numbers["height"], numbers["width"], label)
     first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
     first = first.replace("\\", "/")
     return Video(
