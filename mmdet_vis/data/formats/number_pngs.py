@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.errors import DatasetError
 
 NUMBERS = ("1", "L", "P")
@@ -84,8 +84,7 @@ def _open(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
     try:
         data = path.read_bytes()
         image = Image.open(io.BytesIO(data), formats=["PNG"])
-        if image.width * image.height > MAX_IMAGE_PIXELS:
-            raise DatasetError(f"{path} is {image.width}x{image.height}, more than {MAX_IMAGE_PIXELS} pixels")
+        check_frame_size(image.height, image.width, str(path))
         if image.mode in modes:
             image.load()
     except FileNotFoundError as error:
