@@ -100,7 +100,7 @@ def test_tools_that_only_read_json_do_not_load_torch(repository: Path) -> None:
     code = "import sys; sys.path.insert(0, 'tools')\n"
     code += "import convert_coco_stills, convert_davis, convert_labelme, convert_cvat, mmdet_vis.data.check.check\n"
     code += "assert 'torch' not in sys.modules"
-    assert run(repository, "-c", code).returncode == 0
+    subprocess.run([sys.executable, "-c", code], cwd=repository, check=True)
 
 
 def test_unreadable_input_exits_with_2(repository: Path, tmp_path: Path) -> None:
