@@ -10,16 +10,18 @@ from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos, Notes
 from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
+from mmdet_vis.data.formats.coco_images import tidy, upright_sizes
 from mmdet_vis.data.formats.coco_videos import group_videos
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.frame_files import images_near
+from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id
 from mmdet_vis.data.formats.shapes import merge_masks
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle, is_flat_polygon
 
-TRACK_KEYS = ("track_id", "instance_id")
-"""Of an annotation or its ``attributes`` (CVAT): what is the same in all frames of an object."""
+_TRIED = 10
+"""Images that are looked for in the folders near a file."""
 
 
 def is_coco(content: Any) -> bool:
@@ -57,10 +59,12 @@ def read_coco(
     notes = Notes()
     content = load_annotations(path, notes.guessed)
     check_lists(content, path, "annotations")
+    names = tidy(content, notes)
+    images = images or next((near for name in names[:_TRIED] if (near := images_near(path, name))), None)
     found = AnnotatedVideos(f"COCO file {path.name}", images, notes=notes)
     # Names of categories in two spellings have been joined by now.
     categories = {number: found.category(name, number) for number, name in read_categories(content, path).items()}
-    entries = list(read_images(content, path, images))
+    entries = upright_sizes(list(read_images(content, path, images)), content["annotations"], images, notes)
     tracked = repeat is None and has_tracks(content)
     if not tracked and repeat is None and len(entries) > 1:
         found.notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(
@@ -132,9 +136,10 @@ def _add_annotation(
 def _track_id(annotation: dict[str, Any]) -> int | str | None:
     attributes = annotation.get("attributes")
     for entry in (annotation, attributes if isinstance(attributes, dict) else {}):
-        for key in TRACK_KEYS:
-            if type(entry.get(key)) in (int, str):
-                return entry[key]
+        for key, value in entry.items():
+            if type(value) in (int, str, float) and is_track_key(key):
+                number: int | str | None = plain_id(value)
+                return number
     return None
 
 
@@ -151,10 +156,24 @@ def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:
         segmentation = [segmentation]
     if not isinstance(segmentation, list):
         return segmentation
+    segmentation = [segmentation] if _is_points(segmentation) else segmentation
+    points = [place for place, polygon in enumerate(segmentation) if _is_points(polygon)]
+    if points:
+        found.notes.guessed["polygons that are lists of points [x, y]"] += len(points)
+        segmentation = [[n for point in polygon for n in point] if place in points else polygon
+                        for place, polygon in enumerate(segmentation)]  # fmt: skip
     kept = [polygon for polygon in segmentation if not isinstance(polygon, list) or len(polygon) >= 6]
     if len(kept) < len(segmentation):
         found.notes.left_out["polygons of fewer than 3 points"] += len(segmentation) - len(kept)
     return kept
+
+
+def _is_points(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 2
+        and all(isinstance(point, list) and len(point) == 2 and not isinstance(point[0], list) for point in value)
+    )
 
 
 def _mask(segmentation: Any, height: int, width: int, label: str) -> RLE | None:

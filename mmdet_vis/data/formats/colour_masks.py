@@ -32,7 +32,7 @@ def read_colour_masks(
     go by ``#rrggbb``.
     """
     found = AnnotatedVideos(f"colour masks of {root}")
-    folders, found.images = png_videos(root, images)
+    folders, found.images = png_videos(found, root, images)
     labels = {
         name: {str(int(key[1:], 16)): label for key, label in of_video.items() if _is_colour(key)}
         for name, of_video in read_labels(root).items()

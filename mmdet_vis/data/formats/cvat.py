@@ -1,4 +1,4 @@
-"""Exports of CVAT in the format "CVAT for video 1.1": of a task, a job or a project."""
+"""Exports of CVAT in the formats "CVAT for video 1.1" and "CVAT for images 1.1": of a task, a job or a project."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from xml.etree.ElementTree import Element
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.cvat_frames import CvatTask, list_frames, match_frames
-from mmdet_vis.data.formats.cvat_tracks import track_masks
+from mmdet_vis.data.formats.cvat_images import add_images
+from mmdet_vis.data.formats.cvat_tracks import BY_ATTRIBUTE, SHAPES, linked, track_masks
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.shapes import merge_masks
 from mmdet_vis.data.formats.xml_tree import parse_xml
+from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
@@ -21,12 +23,27 @@ from mmdet_vis.structures import RLE
 ANNOTATIONS = "annotations.xml"
 
 
+def export_file(folder: Path) -> Path | None:
+    """The XML file of an unpacked export: ``annotations.xml``, or the only one, if it is of CVAT; None if none is."""
+    files = list_files(folder, ".xml")
+    named = [file for file in files if file.name.lower() == ANNOTATIONS]
+    if named or len(files) != 1:
+        return named[0] if named else None
+    with files[0].open("rb") as stream:
+        head = stream.read(_HEAD).replace(b"\0", b"")  # also of UTF-16
+    return files[0] if b"<annotations" in head else None
+
+
+_HEAD = 2**12
+
+
 def read_cvat(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
     """Read ``root/<video>/annotations.xml`` with its frames in ``images`` beside it (or ``root`` itself).
 
-    A track is an object; tracks with one label and one ``group_id`` are parts of one object, which is also how mask
-    tracks, which CVAT writes frame by frame, become objects. Polygons and masks count; tracks of other shapes are left
-    out and counted. A file of keyframes alone is interpolated. Frame files are relative to ``root``.
+    A track is an object; tracks with one label and one ``group_id``, or one attribute ``track_id`` or ``id``, are parts
+    of one object, which is also how mask tracks, which CVAT writes frame by frame, become objects. Polygons and masks
+    count; tracks of other shapes are left out and counted. A file of keyframes alone is interpolated. Frame files are
+    relative to ``root``. About exports for images see :mod:`.cvat_images`.
 
     Args:
         root: folder of the unpacked exports, or an XML file.
@@ -40,9 +57,10 @@ def read_cvat(root: Path, images: Path | None = None, progress: bool = False) ->
     if root.is_file():
         folders, base = [(root, "")], root.parent
     else:
-        is_export = lambda path: (path / ANNOTATIONS).is_file()  # noqa: E731
+        is_export = lambda path: export_file(path) is not None  # noqa: E731
         found_folders = video_folders(root, is_export, f"an unpacked export ({ANNOTATIONS})")
-        folders, base = [(folder / ANNOTATIONS, prefix) for folder, prefix in found_folders], root
+        folders = [(file, prefix) for folder, prefix in found_folders if (file := export_file(folder)) is not None]
+        base = root
     found = AnnotatedVideos(f"CVAT exports of {root}", images or base)
     for file, prefix in with_bar(folders, "videos", shown=progress):
         _add_export(found, file, prefix, images)
@@ -51,13 +69,19 @@ def read_cvat(root: Path, images: Path | None = None, progress: bool = False) ->
 
 def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | None) -> None:
     tree = parse_xml(file)
-    if tree.tag != "annotations" or tree.find("image") is not None or tree.find("./meta") is None:
-        raise DatasetError(f"{file} is not in the format 'CVAT for video 1.1': export the task in it")
+    if tree.tag != "annotations" or tree.find("./meta") is None:
+        raise DatasetError(
+            f"{file} is not in the format 'CVAT for video 1.1' (it begins with <{tree.tag:.20}>): export the task in it"
+        )
+    tags = len(tree.findall(".//tag"))
+    if tags:
+        found.notes.left_out["tags of frames"] += tags
+    if tree.find("image") is not None:
+        folder, start = _folder(file, prefix, images)
+        add_images(found, tree, file, folder, start, prefix.rstrip("/") or file.resolve().parent.name)
+        return
     tasks = [CvatTask.of(element, file) for element in _tasks(tree)]
-    if images is None:
-        folder, start = file.parent / "images", f"{prefix}images/"
-    else:
-        folder, start = (images / prefix, prefix) if prefix and (images / prefix).is_dir() else (images, "")
+    folder, start = _folder(file, prefix, images)
     frames = list_frames(folder, tasks, file)
     of_project = tree.find("./meta/project") is not None
     for task, files in zip(tasks, frames, strict=True):
@@ -68,22 +92,33 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
             name = f"{prefix}{file_name(task.name or f'task {task.id}')}"
         video = found.add_video(name, [start + frame for frame in names], *size)
         tracks: dict[tuple[str, str], defaultdict[int, list[RLE]]] = {}
+        members: defaultdict[tuple[str, str], list[Element]] = defaultdict(list)
         for number, track in enumerate(tree.iter("track")):
             if of_project and track.get("task_id") != task.id:
                 continue
-            label, group = track.get("label"), track.get("group_id")
+            label = track.get("label")
             if not label:
                 raise DatasetError(f"{file}: track {number} has no label: export the task again")
-            key = f"group {group}" if group not in (None, "", "0") else f"track {number}"
+            key = linked(track) or f"track {number}"
             parts = tracks.setdefault((label, key), defaultdict(list))
+            members[label, key].append(track)
             for position, rle in track_masks(found.notes, track, number, task, places, size):
                 parts[position].append(rle)
         for label_element in tree.iterfind("./meta//label/name"):
             if label_element.text:
                 found.category(label_element.text)
-        for (label, _), parts in tracks.items():
-            if parts:
+        for (label, key), parts in tracks.items():
+            if key.startswith("id ") and len(members[label, key]) > 1:
+                found.notes.guessed[BY_ATTRIBUTE] += 1
+            if parts or any(shape.tag in SHAPES for track in members[label, key] for shape in track):
                 found.add_track(video, label, [merge_masks(parts.get(frame, [])) for frame in range(len(names))])
+
+
+def _folder(file: Path, prefix: str, images: Path | None) -> tuple[Path, str]:
+    """The folder of an export's frames, and how their names begin."""
+    if images is None:
+        return file.parent / "images", f"{prefix}images/"
+    return (images / prefix, prefix) if prefix and (images / prefix).is_dir() else (images, "")
 
 
 def _tasks(tree: Element) -> list[Element]:

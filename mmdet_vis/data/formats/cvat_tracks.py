@@ -10,9 +10,29 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import Notes
 from mmdet_vis.data.formats.cvat_frames import CvatTask
+from mmdet_vis.data.formats.json_files import is_track_key
 from mmdet_vis.data.formats.shapes import box_mask, polygon_mask, polygon_points
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE
+
+SHAPES = ("polygon", "mask")
+"""Elements that outline an object."""
+
+
+BY_ATTRIBUTE = "objects made of what has one track_id or id among its attributes"
+"""What is guessed of tracks or shapes that no group links."""
+
+
+def linked(element: Element) -> str | None:
+    """What says that tracks or shapes of one label are one object: their group, or an attribute like ``track_id``."""
+    group = element.get("group_id")
+    if group not in (None, "", "0"):
+        return f"group {group}"
+    for attribute in element.iter("attribute"):
+        name, text = attribute.get("name") or "", (attribute.text or "").strip()
+        if text and (is_track_key(name) or name.casefold() == "id"):
+            return f"id {text}"
+    return None
 
 
 def track_masks(
@@ -34,8 +54,8 @@ def track_masks(
     Raises:
         DatasetError: a shape cannot be read or is in no frame of the task.
     """
-    shapes = [(task.index(shape.get("frame", "")), shape) for shape in track if shape.tag in ("polygon", "mask")]
-    others = {shape.tag for shape in track} - {"polygon", "mask", "attribute"}
+    shapes = [(task.index(shape.get("frame", "")), shape) for shape in track if shape.tag in SHAPES]
+    others = {shape.tag for shape in track} - {*SHAPES, "attribute"}
     if others:
         notes.left_out[f"{min(others)} tracks"] += 1
     shapes.sort(key=lambda item: item[0])
@@ -46,7 +66,7 @@ def track_masks(
         if shape.get("outside") == "1":
             continue
         label = f"{task.file}: track {track.get('id', number)}, frame {index}"
-        mask = _mask(shape, size, label)
+        mask = shape_mask(shape, size, label)
         if index in places:
             yield places[index], mask
         else:
@@ -72,7 +92,7 @@ def track_masks(
 def _between(first: Element, second: Element, share: float, size: tuple[int, int], label: str) -> RLE:
     """The mask at a ``share`` in (0, 1) of the way from one keyframe to the next."""
     if first.tag != "polygon" or second.tag != "polygon":
-        return _mask(first, size, label)
+        return shape_mask(first, size, label)
     try:
         start, end = (polygon_points(_points(shape), *size) for shape in (first, second))
     except (ValueError, DatasetError) as error:
@@ -95,7 +115,12 @@ def _points(shape: Element) -> list[list[float]]:
     return [[float(value) for value in point.split(",")] for point in shape.get("points", "").split(";")]
 
 
-def _mask(shape: Element, size: tuple[int, int], label: str) -> RLE:
+def shape_mask(shape: Element, size: tuple[int, int], label: str) -> RLE:
+    """The mask of a polygon or mask in a frame of a size (height, width); ``label`` is how messages call it.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
     try:
         return polygon_mask(_points(shape), *size) if shape.tag == "polygon" else _run_lengths(shape, *size)
     except (ValueError, DatasetError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path, PurePosixPath
 
@@ -22,6 +23,19 @@ def image_size(file: Path) -> tuple[int, int]:
     """
     source = ImageFilesSource([file], file.stem)
     return source.height, source.width
+
+
+_NEAR = ("", "images", "frames", "JPEGImages", "train", "val", "data")
+
+
+def images_near(path: Path, first: str | None) -> Path | None:
+    """The folder near an annotation file in which its first frame is; None if it is in none of them."""
+    for file in (first, PurePosixPath(first).name) if first else ():
+        for base in (path.parent, path.parent.parent):
+            for name in _NEAR:
+                if os.path.isfile(base / name / file):  # Path.is_file() fails for names too long
+                    return base / name
+    return None
 
 
 def find_frames(videos: AnnotatedVideos) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.formats.coco_json import is_coco
-from mmdet_vis.data.formats.cvat import ANNOTATIONS
+from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
@@ -21,13 +21,14 @@ from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_col
 from mmdet_vis.data.formats.object_folders import has_object_folders
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
-from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
+from mmdet_vis.data.sources.folder import folders_below, list_files, list_folders, list_images
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
 from mmdet_vis.errors import DatasetError
 
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
+_LOOKED_AT = 3
 _SAMPLES = 200
 """PNGs of a video that are looked into for one with an object."""
 
@@ -58,8 +59,11 @@ def identify(path: Path) -> tuple[str, Path]:
         return png_kind(inner), inner  # <masks>/<video>/<frame>.png, as it was packed
     if kind is not None:
         return kind, path
-    images = list_images(path)[0]
+    places = [path, *folders_below(path)]
+    images = [image for place in places[:_SAMPLES] for image in list_images(place)[0]]
     what = f"it holds {len(images)} images and no annotations" if images else "no file in it is one of annotations"
+    if images and all(image.suffix.lower() in (".jpg", ".jpeg") for image in images):
+        what += "; masks must be PNG, since JPEG changes the pixels"
     raise DatasetError(f"{path} is no format that is known ({what}): see docs/formats.md, or name one with --from")
 
 
@@ -143,8 +147,13 @@ def _of_file(path: Path) -> str:
         return "results"
     if suffix == ".txt" and is_mots(path):
         return "mots-txt"
+    if suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+        raise DatasetError(f"{path} is a video or an image: segment it, or give its annotations")
     if suffix == ".txt" or suffix in _NO_ANNOTATIONS:
-        raise DatasetError(f"{path} is no file of annotations that is known: see docs/formats.md")
+        raise DatasetError(
+            f"{path} is no file of annotations that is known (of text files, those of MOTS with masks are): see "
+            "docs/formats.md"
+        )
     content = read_json(path)
     kind = kind_of_json(content)
     if kind is None:
@@ -158,7 +167,7 @@ def _of_folder(path: Path) -> str | None:
         return "davis"
     if is_cvat_masks(path):
         return "cvat-masks"
-    if any((place / ANNOTATIONS).is_file() for place in (path, *below)):
+    if any(export_file(place) is not None for place in (path, *below)):
         return "cvat"
     if instance_folders(path) != [path]:
         return "mots"
@@ -166,9 +175,9 @@ def _of_folder(path: Path) -> str | None:
         return "mots-txt"
     if (path / RESULTS).is_file():
         return "results"
-    for place in (path, *below):
-        first = next((file for file in list_files(place, ".json") if file.is_file()), None)
-        if first is not None and is_labelme(read_json(first)):
+    for place in (path, *folders_below(path)):
+        files = [file for file in list_files(place, ".json") if file.is_file()][:_LOOKED_AT]
+        if any(is_labelme(read_json(file)) for file in files):
             return "labelme"
     return None
 

@@ -78,7 +78,7 @@ def read_index(
         DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
     """
     found = AnnotatedVideos(f"index PNGs of {root}")
-    folders, found.images = png_videos(root, images, names)
+    folders, found.images = png_videos(found, root, images, names)
     labels = read_labels(root)
     if not labels:
         found.category(category)
@@ -88,15 +88,21 @@ def read_index(
 
 
 def png_videos(
-    root: Path, images: Path | None, names: Sequence[str] | None = None
+    found: AnnotatedVideos, root: Path, images: Path | None, names: Sequence[str] | None = None
 ) -> tuple[list[tuple[str, Path]], Path | None]:
-    """Names and folders of the videos below ``root`` (itself, if it holds PNGs), and the folder of their frames."""
+    """Names and folders of the videos below ``root`` (itself, if it holds PNGs), and the folder of their frames.
+
+    Without ``names``, folders without PNGs are left out and counted.
+    """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder: give the one with a folder of index PNGs per video")
     if names is None and list_files(root, ".png"):
         return [(root.resolve().name, root)], find_images(root, images, [root.resolve().name])
     if names is None:
-        names = [folder.name for folder in list_folders(root)]
+        folders = list_folders(root)
+        names = [folder.name for folder in folders if list_files(folder, ".png")] or [folder.name for folder in folders]
+        if len(names) < len(folders):
+            found.notes.left_out["folders without PNGs"] += len(folders) - len(names)
     return [(name, root / name) for name in names], find_images(root, images, names)
 
 

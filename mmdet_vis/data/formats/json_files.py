@@ -1,4 +1,4 @@
-"""Reading the JSON files of the evaluation."""
+"""Reading the JSON files of annotations and results."""
 
 from __future__ import annotations
 
@@ -151,18 +151,60 @@ def _read(path: str | Path, error_type: type[UserError], max_bytes: int | None =
 
 
 def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
+    if data.startswith(tuple(_SIGNATURES)):
+        raise error_type(f"{name} is not JSON text ({_what_is(data)}): give a JSON file")
     try:
         with collector_paused():
             return json.loads(data)
     except UnicodeDecodeError:
-        raise error_type(f"{name} is not JSON text (it is not UTF-8): give a JSON file") from None
+        raise error_type(f"{name} is not JSON text ({_what_is(data)}): give a JSON file, saved as UTF-8") from None
     except json.JSONDecodeError as error:
+        if not data.strip():
+            raise error_type(f"{name} is empty: write the file again") from None
         where = f"line {error.lineno}, column {error.colno}"
         raise error_type(f"{name} is not valid JSON ({error.msg} at {where}): write the file again") from None
     except ValueError as error:  # a number of thousands of digits
         raise error_type(f"{name} is not valid JSON ({error}): write the file again") from None
     except RecursionError:
         raise error_type(f"{name} is not a results or annotation file: its JSON is nested too deeply") from None
+
+
+_SIGNATURES = {
+    b"Rar!": "a RAR archive: unpack it",
+    b"7z\xbc\xaf": "a 7-Zip archive: unpack it",
+    b"\x1f\x8b": "gzip data",
+}
+
+
+def _what_is(data: bytes) -> str:
+    known = next((f"it is {name}" for start, name in _SIGNATURES.items() if data.startswith(start)), None)
+    if known is not None or b"\0" in data[:1000]:
+        return known or "it is binary"
+    try:
+        data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return f"line {data[: error.start].count(10) + 1} is not UTF-8"
+    return "its encoding is not known"
+
+
+def plain_id(value: Any) -> Any:
+    """An id as a whole number where it is written as text or as a real number (``"7"``, ``7.0``); else as it is."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, str) and len(value) < 18 and value.isascii() and value.removeprefix("-").isdigit():
+        return int(value)
+    return value
+
+
+_TRACK_KEYS = frozenset({"trackid", "instanceid", "trackingid", "objecttrackid"})
+
+
+def is_track_key(key: str) -> bool:
+    """Whether a key of an annotation, or an attribute, names its object in the video: ``track_id``, ``Track ID``.
+
+    What it says is the same in all frames of an object.
+    """
+    return isinstance(key, str) and key.casefold().replace("_", "").replace(" ", "").replace("-", "") in _TRACK_KEYS
 
 
 def read_json(path: str | Path, error_type: type[UserError] = DatasetError, max_bytes: int | None = None) -> Any:

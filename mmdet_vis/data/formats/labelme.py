@@ -16,14 +16,14 @@ from PIL import Image
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
-from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.mask_folders import video_folders
+from mmdet_vis.data.formats.json_files import load_annotations, plain_id, read_json
+from mmdet_vis.data.formats.mask_folders import find_images, video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
 from mmdet_vis.data.sources import is_name, natural_key
 from mmdet_vis.data.sources.folder import list_files, list_images
-from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS, read_header
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -60,9 +60,19 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
 
 
 def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) -> None:
-    files = list_files(folder, ".json")
+    name = prefix.rstrip("/") or folder.resolve().name
+    files = [file for file in list_files(folder, ".json") if _is_frame(found, file)]
+    if not files:
+        return
     frames = [image.name for image in list_images(images)[0]] if images.is_dir() else []
     contents = {file: _read(file, images / frames[0] if frames else None) for file in files}
+    if not frames and found.images is not None:
+        # As some programs export them: folders of JSON files and of images side by side.
+        near = find_images(folder, None, [folder.name])
+        near = near / folder.name if near is not None and (near / folder.name).is_dir() else near
+        if near is not None and near.is_relative_to(found.images):
+            prefix, images = f"{near.relative_to(found.images).as_posix()}/", near
+            frames = [image.name for image in list_images(images)[0]]
     if not frames:  # The images are elsewhere: the JSON files still name them.
         frames = sorted((_image_name(content) for content in contents.values()), key=natural_key)
         found.notes.facts["frames that are not beside their JSON files (give the frames' folder)"] += len(frames)
@@ -79,10 +89,19 @@ def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) 
             raise DatasetError(f"{file} and {files[0].name} have images of different sizes: a video must have one size")
         for track, mask in _masks(found, content, file, *size).items():
             tracks[track][number] = mask
-    video = found.add_video(prefix.rstrip("/") or folder.resolve().name, [prefix + name for name in frames], *size)
+    video = found.add_video(name, [prefix + name for name in frames], *size)
     found.mark_annotated(video, [number in seen for number in range(len(frames))])
     for (label, _), masks in tracks.items():
         found.add_track(video, label, masks)
+
+
+def _is_frame(found: AnnotatedVideos, file: Path) -> bool:
+    """Whether a JSON file is one of labelme; lists of classes and the like lie beside them."""
+    content = read_json(file) if file.is_file() else None
+    if not isinstance(content, dict | list) or "shapes" in content:
+        return True  # what is wrong with it is said when it is read
+    found.notes.left_out["JSON files that are not of labelme"] += 1
+    return False
 
 
 def _frame_of(found: AnnotatedVideos, file: Path, content: dict[str, Any], frames: list[str], images: Path) -> int:
@@ -104,8 +123,9 @@ def _read(file: Path, image: Path | None) -> dict[str, Any]:
     if not file.is_file():  # a pipe would never end
         raise DatasetError(f"{file} is not a file: move it away")
     content = load_annotations(file)
-    if image is not None and content.get("imageHeight") is None and content.get("imageWidth") is None:
-        content["imageHeight"], content["imageWidth"] = image_size(image)
+    if content.get("imageHeight") is None and content.get("imageWidth") is None:
+        size = image_size(image) if image is not None else _size_within(content.get("imageData"))
+        content["imageHeight"], content["imageWidth"] = size
     sizes = [content.get(key) for key in ("imageHeight", "imageWidth")]
     if (
         not all(type(side) is int and side > 0 for side in sizes)
@@ -120,6 +140,15 @@ def _read(file: Path, image: Path | None) -> dict[str, Any]:
     return content
 
 
+def _size_within(data: Any) -> tuple[int | None, int | None]:
+    """Height and width of the picture that a labelme file holds; None where it holds none."""
+    try:
+        header = read_header(base64.b64decode(data))
+    except (TypeError, ValueError):
+        return None, None
+    return header.size or (None, None)
+
+
 def _image_name(content: dict[str, Any]) -> str:
     """Name of the annotated image without its folder, which may be written for Windows."""
     return PureWindowsPath(content["imagePath"]).name
@@ -132,19 +161,23 @@ def _masks(
     parts: defaultdict[_Track, list[RLE]] = defaultdict(list)
     for number, shape in enumerate(content["shapes"]):
         where = f"{file}: shape {number}"
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
+        label = shape.get("label") if isinstance(shape, dict) else None
+        if type(label) not in (str, int):
             raise DatasetError(f"{where} has no label: correct it in labelme")
         kind = shape.get("shape_type") or "polygon"
         if kind not in ("polygon", "mask"):
             found.notes.left_out[f"{kind!s:.20} shapes"] += 1
             continue
-        group = shape.get("group_id")
+        if kind == "polygon" and isinstance(shape.get("points"), list) and len(shape["points"]) < 3:
+            found.notes.left_out["polygons of fewer than 3 points"] += 1
+            continue
+        group = plain_id(shape.get("group_id"))
         if group is not None and type(group) not in (int, str):
             raise DatasetError(f"{where} has group_id {group!r:.40}, not a whole number: correct it in labelme")
-        track = (found.category(shape["label"]), group)
+        track = (found.category(str(label)), group)
         if group is None and track in parts:
             raise DatasetError(
-                f"{where} is the second {shape['label']!r} in this frame without a group_id: give each object of the "
+                f"{where} is the second {label!r} in this frame without a group_id: give each object of the "
                 "video its own group_id, the same in all frames and for all its parts"
             )
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.sources.folder import list_folders, list_images
+from mmdet_vis.data.sources.folder import folders_below, list_images
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, encode_masks
 
@@ -39,10 +40,10 @@ def video_folders(root: Path, is_video: Callable[[Path], bool], what: str) -> li
         raise DatasetError(f"{root} is not a folder: give the one with {what} per video")
     if is_video(root):
         return [(root, "")]
-    folders = [path for path in list_folders(root) if is_video(path)]
+    folders = [path for path in folders_below(root) if is_video(path)]
     if not folders:
         raise DatasetError(f"{root} holds no videos: give the folder with {what} per video")
-    return [(path, f"{path.name}/") for path in folders]
+    return [(path, f"{path.relative_to(root).as_posix()}/") for path in folders]
 
 
 def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:
@@ -94,15 +95,12 @@ class FrameFiles:
         if not folder.is_dir():
             raise DatasetError(f"{folder} does not exist: unpack the images of all listed videos")
         files = list_images(folder)[0]
-        by_stem = {file.stem: frame for frame, file in enumerate(files)}
-        folded = {stem.casefold(): frame for stem, frame in by_stem.items()}
         self.names = [prefix + file.name for file in files]
-        self.places = []
-        for stem in stems:
-            place = by_stem.get(stem, folded.get(stem.casefold()))
-            if place is None:
-                raise DatasetError(f"{folder} has no image for {source / stem}.png: unpack the images again")
-            self.places.append(place)
+        places = _places(found, [file.stem for file in files], stems)
+        missing = next((stem for stem, place in zip(stems, places, strict=True) if place is None), None)
+        if missing is not None:
+            raise DatasetError(f"{folder} has no image for {source / missing}.png: unpack the images again")
+        self.places = [place for place in places if place is not None]
 
     def add_video(self, found: AnnotatedVideos, name: str, size: tuple[int, int]) -> AnnotatedVideo:
         """Add the video of these frames; those without masks are such that nobody annotated."""
@@ -117,6 +115,39 @@ class FrameFiles:
         for place, mask in zip(self.places, masks, strict=True):
             spread[place] = mask
         return spread
+
+
+def _places(found: AnnotatedVideos, frames: Sequence[str], masks: Sequence[str]) -> list[int | None]:
+    """Which frame each file with masks belongs to, by their names without endings; None for those without one.
+
+    By name, in any case; else by the last number of the names (``0001`` and ``frame_1_mask``); else, where nothing fits
+    but as many are there, in their order.
+    """
+    exact = {stem: frame for frame, stem in enumerate(frames)}
+    folded = {stem.casefold(): frame for stem, frame in exact.items()}
+    places = [exact.get(stem, folded.get(stem.casefold())) for stem in masks]
+    if None not in places:
+        return places
+    numbers = [_number(stem) for stem in frames]
+    by_number = {number: frame for frame, number in enumerate(numbers) if number is not None}
+    others = [by_number.get(number) if (number := _number(stem)) is not None else None for stem in masks]
+    if len(by_number) == len(frames) and None not in others and len(set(others)) == len(masks):
+        found.notes.guessed["masks that are called otherwise than their frames (the numbers in the names count)"] += (
+            len(masks)
+        )
+        return others
+    if len(frames) == len(masks) and not any(place is not None for place in (*places, *others)):
+        found.notes.guessed["masks that are called otherwise than their frames (their order counts)"] += len(masks)
+        return list(range(len(masks)))
+    return places
+
+
+def _number(stem: str) -> int | None:
+    match = _LAST_NUMBER.search(stem)
+    return int(match[1]) if match else None
+
+
+_LAST_NUMBER = re.compile(r"(\d{1,9})\D*$")
 
 
 def collect_masks(

@@ -45,7 +45,8 @@ class MotsClasses:
     def name(self, number: int) -> str:
         """Name of a class."""
         if not self.listed:
-            self.found.notes.guessed[f"objects of class {number}, taken as {self.names.get(number, number)}"] += 1
+            known = self.names.get(number, f"class_{number}")
+            self.found.notes.guessed[f"objects of class {number}, taken as {known}"] += 1
         return self.names.get(number, f"class_{number}")
 
 

@@ -47,7 +47,7 @@ def read_mots(root: Path, images: Path | None = None, progress: bool = False) ->
     found = AnnotatedVideos(f"MOTS PNGs of {root}")
     for base in instance_folders(root):
         classes = MotsClasses(found, base, base.parent)
-        folders, frames_of = png_videos(base, images)
+        folders, frames_of = png_videos(found, base, images)
         if base.name == INSTANCES and folders[0][1] == base:  # The frames of one video, without a folder of its name.
             folders = [(base.resolve().parent.name, base)]
             frames_of = frames_of or _subset_images(base)

@@ -49,11 +49,21 @@ def mots_files(source: Path) -> list[tuple[str, Path]]:
 def is_mots(file: Path) -> bool:
     """Whether the first line of a text file is one of MOTS."""
     try:
-        with open(file, encoding="ascii") as stream:
-            parts = stream.readline(2**20).split()
+        with open(file, "rb") as stream:
+            parts = _fields(_text(stream.read(2**16)).partition("\n")[0])
     except (OSError, UnicodeDecodeError):
         return False
     return len(parts) == 6 and all(part.isdecimal() for part in parts[:5])
+
+
+def _text(data: bytes) -> str:
+    """Text of a file, which some editors of Windows save as UTF-16."""
+    return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line, parted by spaces, or by commas, which run lengths have none of."""
+    return line.replace(",", " ").split()
 
 
 def read_mots_txt(source: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
@@ -99,12 +109,12 @@ def read_mots_txt(source: Path, images: Path | None = None, progress: bool = Fal
 def _read(file: Path) -> _File:
     content = _File()
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = _text(file.read_bytes()).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot read {file} ({error}): give a text file of MOTS") from None
     rles: list[RLE] = []
     for number, line in enumerate(lines, 1):
-        parts = line.split()
+        parts = _fields(line)
         if not parts:
             continue
         where = f"{file}: line {number}"

@@ -7,7 +7,6 @@ YouTube-VIS file, which a file of that format already is.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
 from mmdet_vis.data.formats.archives import is_archive, unpack
+from mmdet_vis.data.formats.coco_images import tidy
 from mmdet_vis.data.formats.coco_write import coco_content
-from mmdet_vis.data.formats.frame_files import find_frames
+from mmdet_vis.data.formats.frame_files import find_frames, images_near
 from mmdet_vis.data.formats.identify import describe_json, holds_results, identify, is_json_file, kind_of_json
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.formats.registry import FORMATS, Format, ReadOptions
@@ -26,7 +26,6 @@ from mmdet_vis.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
 _RESULTS = ("results", "result")
-_NEAR = ("", "images", "frames", "JPEGImages", "train", "val", "data")
 
 
 @dataclass(frozen=True)
@@ -161,9 +160,7 @@ def open_stills(path: str | Path, images: Path | None = None) -> OpenedAnnotatio
         notes = Notes()
         content = load_annotations(path, notes.guessed)
         if kind_of_json(content) not in ("ytvis", *_RESULTS):
-            first = next(iter(content["images"]), None) if isinstance(content.get("images"), list) else None
-            name = first.get("file_name") if isinstance(first, dict) else None
-            near = images_near(path, name) if isinstance(name, str) and is_name(name) else None
+            near = next((folder for name in tidy(content, notes)[:1] if (folder := images_near(path, name))), None)
             return OpenedAnnotations(content, images or near, "coco", notes)
     found = read_annotations(path, None, ReadOptions(images=images), _LOGGER.info)
     return OpenedAnnotations(coco_content(found), found.images, found.format, found.notes)
@@ -184,15 +181,6 @@ def log_notes(path: str | Path, notes: Notes) -> None:
     """Log what was left out or guessed as warnings, each with the name of the source."""
     for line in replace(notes).lines():
         _LOGGER.warning("%s: %s", path, line)
-
-
-def images_near(path: Path, first: str | None) -> Path | None:
-    """The folder near an annotation file in which its first frame is; None if it is in none of them."""
-    for base in (path.parent, path.parent.parent) if first else ():
-        for name in _NEAR:
-            if os.path.isfile(base / name / str(first)):  # Path.is_file() fails for names too long
-                return base / name
-    return None
 
 
 def _first_frame(content: dict[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,14 @@ def list_folders(folder: Path) -> list[Path]:
     """The folders in a folder in natural order, without hidden ones and what macOS adds to archives."""
     found = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))]
     return sorted(found, key=lambda entry: natural_key(entry.name))
+
+
+def folders_below(root: Path, depth: int = 4) -> Iterator[Path]:
+    """The folders below a folder in natural order, each before those in it; links are not followed further."""
+    for folder in list_folders(root):
+        yield folder
+        if depth > 1 and not folder.is_symlink():
+            yield from folders_below(folder, depth - 1)
 
 
 class ImageFilesSource(FrameSource):

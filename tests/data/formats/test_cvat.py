@@ -75,7 +75,8 @@ def test_cvat_tracks_of_polygons_and_masks(tmp_path: Path) -> None:
         ),
         ("<track/>", "track 0 has no label"),
         ("<track>", "is not valid XML"),
-        ('<image id="0"/>', "not in the format 'CVAT for video 1.1'"),
+        ('<image id="0"/>', "an image is called '', which is no file's name"),
+        ('<image name="0.png" width="x"/>', "image '0.png' has no width and height"),
     ],
 )
 def test_cvat_names_what_is_wrong(tmp_path: Path, body: str, message: str) -> None:

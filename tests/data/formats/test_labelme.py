@@ -68,7 +68,7 @@ def test_labelme_shapes_that_are_no_polygons_are_counted(tmp_path: Path) -> None
     ("shapes", "message"),
     [
         ([shape("cat", None), shape("cat", None)], r"shape 1 is the second 'cat' in this frame without a group_id"),
-        ([shape("cat", 1, points=[[1, 1], [2, 2]])], "shape 0: a polygon needs at least 3 points"),
+        ([shape("cat", 1, points=[[1, 1], [2, 2], [3]])], "shape 0: a polygon needs at least 3 points"),
         ([shape("cat", 1, points=[[1, 1], [2, float("nan")], [0, 1]])], "finite numbers"),
         ([shape("cat", 1, points=[[1, 1], [1e9, 2], [0, 1]])], "far outside the frame"),
         ([{"points": SQUARE}], "shape 0 has no label"),
@@ -94,7 +94,7 @@ def test_labelme_files_that_do_not_belong_together(tmp_path: Path) -> None:
     write_labelme(tmp_path / "1.json", [], height=H + 1)
     with pytest.raises(DatasetError, match="different sizes"):
         read_labelme(tmp_path)
-    (tmp_path / "1.json").write_text('{"videos": []}')
+    (tmp_path / "1.json").write_text('{"shapes": {}}')
     with pytest.raises(DatasetError, match="is not a labelme file"):
         read_labelme(tmp_path)
 

@@ -1,0 +1,265 @@
+"""Files as programs and people write them, beside what the formats' pages say: read, or refused with what to do."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import encode_masks
+from tests.annotation_cases import SQUARE, H, W, write_image
+from tests.data.formats.test_cvat import polygon, write_cvat
+
+FLAT = [n for point in SQUARE for n in point]
+RUNS = {"size": [H, W], "counts": [0, 36, H * W - 36]}
+
+
+def lengths(found: AnnotatedVideos) -> list[list[int]]:
+    """How many masks each object of each video has."""
+    return [[sum(mask is not None for mask in track.masks) for track in video.tracks] for video in found.videos]
+
+
+def notes(found: AnnotatedVideos) -> str:
+    return "\n".join(found.notes.lines())
+
+
+def coco(folder: Path, images: dict[str, Any], objects: list[dict[str, Any]], encode: str = "utf-8") -> Path:
+    """Three images of a video with one object, changed as the arguments say; an entry of ... is left out."""
+    entries = []
+    for number in range(3):
+        write_image(folder / "images" / f"{number}.png")
+        image = {"id": number, "file_name": f"{number}.png", "height": H, "width": W}
+        entries.append({k: v for k, v in (image | {k: f(number) for k, f in images.items()}).items() if v is not ...})
+    annotations = []
+    for number, changed in enumerate(objects):
+        item = {"id": number, "image_id": number, "category_id": 1, "track_id": 1, "segmentation": [FLAT]}
+        annotations.append({k: v for k, v in (item | changed).items() if v is not ...})
+    content = {"images": entries, "annotations": annotations, "categories": [{"id": 1, "name": "cat"}]}
+    (folder / "a.json").write_text(json.dumps(content), encoding=encode)
+    return folder / "a.json"
+
+
+@pytest.mark.parametrize(
+    ("images", "objects", "expected", "said"),
+    [
+        ({}, [{"segmentation": RUNS}, {"iscrowd": True}], [[2]], ""),
+        ({"id": float}, [{"image_id": 0.0, "category_id": 1.0}], [[1]], "3 ids of images written as text or real"),
+        ({"id": str}, [{"image_id": 0, "category_id": "1"}], [[1]], "1 category_ids of annotations written as text"),
+        ({}, [{"segmentation": []}, {"segmentation": ..., "bbox": [1, 1, 2, 2]}, {}], [[1]], "1 boxes without a mask"),
+        ({}, [{"segmentation": None}, {}], [[1]], ""),
+        ({}, [{"segmentation": [[1, 2, 3, 4], FLAT]}], [[1]], "1 polygons of fewer than 3 points"),
+        ({}, [{"segmentation": SQUARE}], [[1]], "1 polygons that are lists of points"),
+        ({}, [{"segmentation": [SQUARE]}], [[1]], "1 polygons that are lists of points"),
+        ({"height": lambda _: W, "width": lambda _: H}, [{}], [[1]], "3 images whose height and width have changed"),
+        ({"height": lambda _: ..., "width": lambda _: ...}, [{}], [[1]], ""),
+        ({}, [{"track_id": ..., "attributes": {"track_id": 5}}, {"track_id": ..., "trackId": "5"}], [[2]], ""),
+        ({}, [{"track_id": ..., "attributes": {"Track ID": 5.0}}, {"track_id": None}], [[1, 1]], "without a track_id"),
+        ({"file_name": lambda n: f"C:\\data\\{n}.png"}, [{}], [[1]], "3 absolute file names"),
+        ({"file_name": lambda n: f"https://host/a/{n}.png"}, [{}], [[1]], "3 absolute file names"),
+        ({"file_name": lambda n: f"/home/x/{n > 1}/{n}.png"}, [{}], [[1], []], "3 absolute file names"),
+    ],
+)
+def test_coco(
+    tmp_path: Path, images: dict[str, Any], objects: list[dict[str, Any]], expected: list[list[int]], said: str
+) -> None:
+    found = read_annotations(coco(tmp_path, images, objects))
+    assert lengths(found) == expected
+    assert (found.videos[0].height, found.videos[0].width) == (H, W)
+    assert said in notes(found)
+    assert all((tmp_path / "images" / name).is_file() for video in found.videos for name in video.file_names)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text.replace("}]}", "},\n]}"), r"not valid JSON \(.* at line 2, column 1\)"),
+        (lambda text: text + "\n{}", r"Extra data at line 2"),
+        (lambda text: " \n", "is empty: write the file again"),
+        (lambda text: "Rar!" + text, "it is a RAR archive: unpack it"),
+        (lambda text: text.replace("[[", "[[1, "), "a list but not of polygons"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, edit: Callable[[str], str], message: str) -> None:
+    path = coco(tmp_path, {}, [{}])
+    path.write_text(edit(path.read_text()))
+    with pytest.raises(DatasetError, match=message):
+        read_annotations(path)
+    path.write_bytes(b'{\n"name": "K\xe4tzchen"}')
+    with pytest.raises(DatasetError, match=r"line 2 is not UTF-8\): give a JSON file, saved as UTF-8"):
+        read_annotations(path)
+
+
+def labelme(folder: Path, shapes: list[dict[str, Any]], images: bool = True, **changed: Any) -> Path:
+    for number in range(3):
+        (folder / "clip").mkdir(parents=True, exist_ok=True)
+        if images:
+            write_image(folder / f"clip/{number}.jpg")
+        content = {"imagePath": f"{number}.jpg", "imageHeight": H, "imageWidth": W, "shapes": shapes} | changed
+        content = {key: value for key, value in content.items() if value is not ...}
+        (folder / f"clip/{number}.json").write_text(json.dumps(content))
+    return folder
+
+
+def shape(**changed: Any) -> dict[str, Any]:
+    return {"label": "cat", "points": SQUARE, "group_id": None, "shape_type": "polygon"} | changed
+
+
+def picture() -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (W, H)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "changed", "said"),
+    [
+        ([shape(), *(shape(shape_type=kind) for kind in ("rectangle", "circle", "line", "point", "linestrip"))], {},
+         "left out: 3 circle shapes, 3 line shapes, 3 linestrip shapes, 3 point shapes, 3 rectangle shapes"),
+        ([{"label": "cat", "points": SQUARE}], {"version": "3.6.0", "imageHeight": ..., "imageWidth": ...}, ""),
+        ([shape(group_id=1.0)], {}, ""),
+        ([shape(label=1)], {}, ""),
+        ([shape(points=[[1, 1], [2, 2]]), shape(group_id=2)], {}, "3 polygons of fewer than 3 points"),
+        ([shape()], {"images": False, "imageData": picture(), "imageHeight": ..., "imageWidth": ...},
+         "3 frames that are not beside their JSON files"),
+    ],
+)  # fmt: skip
+def test_labelme(tmp_path: Path, shapes: list[dict[str, Any]], changed: dict[str, Any], said: str) -> None:
+    found = read_annotations(labelme(tmp_path, shapes, **changed))
+    assert lengths(found) == [[3]]
+    assert said in notes(found)
+
+
+def test_labelme_among_other_files(tmp_path: Path) -> None:
+    folder = labelme(tmp_path / "deep/er", [shape()]) / "clip"
+    (folder / "._0.json").write_bytes(b"\0\5\x16\7")
+    (folder / "0_classes.json").write_text("[]")
+    (folder / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "__MACOSX").mkdir()
+    found = read_annotations(tmp_path)
+    assert (found.videos[0].name, lengths(found)) == ("deep/er/clip", [[3]])
+    assert notes(found) == "left out: 1 JSON files that are not of labelme"
+    # Folders of JSON files and of images side by side.
+    (folder / "json").mkdir()
+    for file in [*folder.glob("?.json"), folder / "0_classes.json"]:
+        file.rename(folder / "json" / file.name)
+    (folder / "images").mkdir()
+    for file in folder.glob("*.jpg"):
+        file.rename(folder / "images" / file.name)
+    assert read_annotations(folder).videos[0].file_names == [f"images/{n}.jpg" for n in range(3)]
+
+
+ONE = f'<track id="0" label="dog">{polygon(10)}</track>'
+ID = '<attribute name="id">3</attribute></polygon>'
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "said"),
+    [
+        (ONE + "".join(f'<track label="cat"><{kind} frame="10"/></track>' for kind in ("cuboid", "points", "skeleton")),
+         [[1]], "left out: 1 cuboid tracks, 1 points tracks, 1 skeleton tracks"),
+        (ONE + '<tag label="dog" frame="10"/>', [[1]], "left out: 1 tags of frames"),
+        (f'<track label="dog">{polygon(10, outside=1)}</track>', [[]], "left out: 1 objects without a pixel"),
+        (f'<track label="dog">{polygon(10)}{polygon(14)}</track>', [[3]], "1 masks between keyframes"),
+        ("".join(f'<track label="dog">{polygon(frame)[:-2]}>{ID}</track>' for frame in (10, 12)), [[2]],
+         "guessed: 1 objects made of what has one track_id or id among its attributes"),
+    ],
+)  # fmt: skip
+def test_cvat(tmp_path: Path, body: str, expected: list[list[int]], said: str) -> None:
+    write_cvat(tmp_path, body)
+    found = read_annotations(tmp_path)
+    assert lengths(found) == expected
+    assert said in notes(found)
+
+
+@pytest.mark.parametrize("name", ["ANNOTATIONS.XML", "task_5.xml"])
+def test_cvat_files_of_other_names(tmp_path: Path, name: str) -> None:
+    write_cvat(tmp_path, ONE)
+    (tmp_path / "annotations.xml").rename(tmp_path / name)
+    assert lengths(read_annotations(tmp_path)) == lengths(read_annotations(tmp_path / name)) == [[1]]
+
+
+@pytest.mark.parametrize("link", ["", '<attribute name="track_id">4</attribute>', "group"])
+def test_cvat_for_images(tmp_path: Path, link: str) -> None:
+    points = ";".join(f"{x},{y}" for x, y in SQUARE)
+    group = 'group_id="2"' if link == "group" else ""
+    shapes = f'<polygon label="cat" points="{points}" {group}>{link.removeprefix("group")}</polygon><box label="cat"/>'
+    images = "".join(
+        f'<image id="{n}" name="take 1/frame_{n:06d}.png" width="{W}" height="{H}">{shapes}</image>' for n in (1, 0, 2)
+    )
+    write_cvat(tmp_path, "", images=3)
+    head = "<annotations><meta><task><labels><label><name>cat</name></label></labels></task></meta>"
+    (tmp_path / "annotations.xml").write_text(f"{head}{images}</annotations>")
+    found = read_annotations(tmp_path)
+    assert lengths(found) == ([[3]] if link else [[1], [1], [1]])
+    assert "left out: 3 box shapes" in notes(found)
+    assert ("3 images, each of which is a video of one frame" in notes(found)) == (not link)
+    assert all((tmp_path / name).is_file() for video in found.videos for name in video.file_names)
+
+
+def numbers(*values: int, kind: type = np.uint8) -> NDArray[Any]:
+    """A square of each value side by side."""
+    pixels = np.zeros((H, W), kind)
+    for place, value in enumerate(values):
+        pixels[2:5, 1 + 4 * place : 4 + 4 * place] = value
+    return pixels
+
+
+def masks(folder: Path, pixels: NDArray[Any], name: str = "{:05d}.png") -> Path:
+    for frame in range(3):
+        write_image(folder / f"frames/clip/{frame:05d}.jpg")
+        (folder / "masks/clip").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / "masks/clip" / name.format(frame), "PNG")
+    return folder / "masks"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "name", "expected", "said"),
+    [
+        (numbers(3, 17), "{:05d}.PNG", [[3, 3]], ""),
+        (numbers(1, 255), "{:05d}.png", [[3]], "note: 1 videos with pixels of 255, which are of no object (void)"),
+        (numbers(255), "{:05d}.png", [[3]], ""),
+        (np.repeat(numbers(1, 2)[..., None], 3, axis=2), "{:05d}.png", [[3, 3]], ""),
+        (numbers(1001, 3001, 10000, kind=np.uint16), "{:05d}.png", [[3, 3]], "1 objects of class 3, taken as class_3"),
+        (numbers(1), "frame_{:d}_mask.png", [[3]], "3 masks that are called otherwise than their frames (the numbers"),
+        (numbers(1), "{:d}.png", [[3]], "the numbers in the names count"),
+        (numbers(1), "mask{:03d}5.png", [[3]], "their order counts"),
+    ],
+)
+def test_pngs(tmp_path: Path, pixels: NDArray[Any], name: str, expected: list[list[int]], said: str) -> None:
+    root = masks(tmp_path, pixels, name)
+    (root / "clip/._00000.png").write_bytes(b"x")
+    (root / ".ipynb_checkpoints").mkdir()
+    found = read_annotations(root)
+    assert lengths(found) == expected
+    assert said in notes(found)
+    (root / "empty").mkdir()
+    assert "left out: 1 folders without PNGs" in notes(read_annotations(root))
+
+
+def test_masks_are_no_jpegs(tmp_path: Path) -> None:
+    write_image(tmp_path / "masks/clip/0.jpg")
+    with pytest.raises(DatasetError, match="it holds 1 images and no annotations; masks must be PNG"):
+        read_annotations(tmp_path / "masks")
+
+
+@pytest.mark.parametrize(
+    ("edit", "encoding"),
+    [(str, "utf-8-sig"), (str, "utf-16"), (lambda text: text.replace(" ", ","), "utf-8"),
+     (lambda text: text.replace("\n", "\r\n"), "utf-8")],
+)  # fmt: skip
+def test_text_files_of_mots(tmp_path: Path, edit: Callable[[str], str], encoding: str) -> None:
+    rle = encode_masks((numbers(1) > 0)[None].astype(np.uint8))[0]["counts"]
+    text = "".join(f"{frame} 1001 1 {H} {W} {rle}\n" for frame in range(2))
+    (tmp_path / "0001.TXT").write_bytes(edit(text).encode(encoding))
+    assert lengths(read_annotations(tmp_path)) == [[2]]
