@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.models.heads.mask import paste_masks
 from mmdet_vis.models.heads.propagation import FrameTerms, soft_aggregate
 from mmdet_vis.models.roi_extractor import SingleRoIExtractor
 from mmdet_vis.ops import multiclass_nms, nms
 from mmdet_vis.structures import encode_masks
 from mmdet_vis.structures.boxes import box_iou, decode_boxes, encode_boxes
+from tests.goldens import inputs
 
 
 def tensor(goldens, name):
-    return torch.from_numpy(goldens.units[name])
+    return torch.from_numpy(goldens.units[name].copy())
+
+
+def check(goldens, name, actual):
+    """Against the whole array of the full set, or the sample of the compact one."""
+    found, expected = goldens.pair(goldens.units, name, actual)
+    close(torch.from_numpy(found), torch.from_numpy(expected))
 
 
 def close(actual, expected, tolerance=1e-5):
@@ -25,13 +33,33 @@ def close(actual, expected, tolerance=1e-5):
     assert worst <= tolerance, float(worst)
 
 
+@pytest.mark.parametrize("case", range(8))
+def test_preprocessing(goldens, case):
+    """Sizes and numbers of pictures of eight sizes, bit for bit."""
+    meta = goldens.json("goldens_units")[f"preproc/{case}"]
+    preprocess = Preprocessor(tuple(meta["scale"]))
+    geometry = preprocess.geometry(*meta["hw"])
+    assert geometry.original == tuple(meta["hw"])
+    assert geometry.resized == tuple(meta["img_shape"][:2])
+    assert geometry.padded == tuple(meta["pad_shape"][:2])
+    assert geometry.scale == meta["scale_factor"]
+    out = preprocess([inputs.blocks(meta["seed"], *meta["hw"])])
+    assert list(out.shape) == [1, *meta["out"]]
+    assert out.dtype == torch.float32
+    values = out[0].numpy()
+    arrays = goldens.units
+    np.testing.assert_array_equal(values.ravel()[arrays[f"preproc/{case}/idx"]], arrays[f"preproc/{case}/val"])
+    exact = values.astype(np.float64)
+    stats = [exact.mean(), exact.std(), np.abs(exact).max()]
+    np.testing.assert_allclose(stats, arrays[f"preproc/{case}/stats"], rtol=1e-9)
+
+
 @pytest.mark.parametrize("size", [7, 14])
 def test_roi_extractor(goldens, size):
-    levels = [tensor(goldens, f"roi/feat{i}") for i in range(4)]
-    rois = tensor(goldens, "roi/rois")
+    rois, expected = tensor(goldens, "roi/rois"), tensor(goldens, f"roi/out{size}")
     extractor = SingleRoIExtractor(output_size=size)
     assert torch.equal(extractor.levels_of(rois), tensor(goldens, "roi/levels"))
-    close(extractor(levels, rois), tensor(goldens, f"roi/out{size}"))
+    close(extractor(inputs.pyramid(), rois)[:: len(rois) // len(expected)], expected)
 
 
 def test_box_coding(goldens):
@@ -76,9 +104,12 @@ def test_multiclass_nms(goldens, name):
 @pytest.mark.parametrize("case", range(4))
 def test_mask_pasting(goldens, case):
     expected = goldens.json("goldens_units")[f"paste/{case}"]
-    logits = tensor(goldens, f"paste/{case}/logits")
     labels = tensor(goldens, f"paste/{case}/labels")
-    probability = logits[torch.arange(len(labels)), labels + 1].sigmoid().numpy()
+    if f"paste/{case}/chosen" in goldens.units:
+        logits = tensor(goldens, f"paste/{case}/chosen")
+    else:
+        logits = tensor(goldens, f"paste/{case}/logits")[torch.arange(len(labels)), labels + 1]
+    probability = logits.sigmoid().numpy()
     boxes = goldens.units[f"paste/{case}/boxes"][:, :4]
     masks = paste_masks(probability, boxes, tuple(expected["shape"]))
     assert encode_masks(masks) == expected["masks"]
@@ -97,32 +128,34 @@ def head(network):
     return network.prop_head
 
 
+def start_masks(goldens, name, width):
+    if f"{name}/packed" in goldens.units:
+        bits = np.unpackbits(goldens.units[f"{name}/packed"], axis=-1)[..., :width]
+        return torch.from_numpy(bits.astype(np.float32))
+    return tensor(goldens, name)
+
+
 @torch.no_grad()
 def test_propagation_head_from_memory_to_probability(goldens, head):
-    p2 = tensor(goldens, "prop/p2")
-    c2, c3 = tensor(goldens, "prop/c2"), tensor(goldens, "prop/c3")
-    memory = [head.memorize(p2[:1], tensor(goldens, "prop/masks")), None]
+    p2, c2, c3 = inputs.propagation().values()
+    memory = [head.memorize(p2[:1], start_masks(goldens, "prop/masks", 160)), None]
     # The second entry is written from masks smaller than the padded image.
-    memory[1] = head.memorize(p2[1:], tensor(goldens, "prop/masks_small"))
+    memory[1] = head.memorize(p2[1:], start_masks(goldens, "prop/masks_small", 155))
     for index, (key, value) in enumerate(memory):
-        close(key.transpose(1, 2).reshape(3, 64, 8, 10), tensor(goldens, f"prop/mem_key{index}"))
-        close(value.transpose(1, 2).reshape(3, 256, 8, 10), tensor(goldens, f"prop/mem_val{index}"))
+        check(goldens, f"prop/mem_key{index}", key.transpose(1, 2).reshape(3, 64, 8, 10))
+        check(goldens, f"prop/mem_val{index}", value.transpose(1, 2).reshape(3, 256, 8, 10))
     query_key, query_value = head.query(p2[1:])
-    close(query_key, tensor(goldens, "prop/qry_key"))
-    close(query_value, tensor(goldens, "prop/qry_val"))
+    check(goldens, "prop/qry_key", query_key)
+    check(goldens, "prop/qry_val", query_value)
     terms: FrameTerms = head.encode_frame(p2[1:], c2, c3)
     keys = torch.cat([m[0] for m in memory], dim=1)
     values = torch.cat([m[1] for m in memory], dim=1)
     read = head.read(terms.query_key[0], keys, values)
-    close(read, tensor(goldens, "prop/mem_read"))
+    check(goldens, "prop/mem_read", read)
     probability = head.decode(read, terms)
-    close(probability[:, None], tensor(goldens, "prop/prob_fg"))
-
-
-def test_soft_aggregation(goldens):
-    probability = tensor(goldens, "prop/prob_fg")[:, 0]
-    expected = tensor(goldens, "prop/agg_prob")[0, 1:]
-    close(soft_aggregate(probability), expected)
+    check(goldens, "prop/prob_fg", probability[:, None])
+    background = 1 - soft_aggregate(probability).sum(dim=0, keepdim=True)
+    check(goldens, "prop/agg_prob", torch.cat((background, soft_aggregate(probability)))[None])
 
 
 def test_two_saturated_objects_both_keep_the_pixel():
