@@ -13,32 +13,23 @@ Example::
 from __future__ import annotations
 
 import copy
-import logging
-import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
-from mmdet_vis.config.settings import build_settings, recommended
+from mmdet_vis.config.settings import recommended
 from mmdet_vis.corrections import edit_result
-from mmdet_vis.data.datasets import open_video
-from mmdet_vis.data.preprocess import Preprocessor
-from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
-from mmdet_vis.device import Precision, compile_parts, parse_bytes, place, resolve_device, resolve_precision
-from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.ops.tf32 import tf32_products
-from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, Sequences, propose_reduce
-from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
+from mmdet_vis.device import compile_parts, place, resolve_device, resolve_precision
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.result import VideoResult
+from mmdet_vis.session import Session
 from mmdet_vis.structures import (
+    Correction,
     Delete,
-    Edit,
     InstanceSequence,
     Merge,
     NotVisible,
@@ -47,18 +38,21 @@ from mmdet_vis.structures import (
     Split,
     Swap,
 )
-from mmdet_vis.structures.resize import rles_to_original
+from mmdet_vis.vis_model import BATCH_SIZE, CHUNK_BYTES, VISModel, engine_settings
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
 from mmdet_vis.weights.model_file import check_fits, embedded_config
 
 __all__ = [
+    "BATCH_SIZE",
+    "CHUNK_BYTES",
     "Delete",
     "InstanceSequence",
     "Merge",
     "NotVisible",
     "Prompt",
     "Rename",
+    "Session",
     "Split",
     "Swap",
     "VISModel",
@@ -68,35 +62,6 @@ __all__ = [
     "refine",
     "segment_video",
 ]
-
-_LOGGER = logging.getLogger(__name__)
-
-CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20, "mps": 128 * 2**20}
-"""One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library
-returns memory to the system after each use, which would cost as much as the convolution itself."""
-
-BATCH_SIZE = {"cpu": 1, "cuda": 8, "mps": 2}
-"""Frames per backbone batch: the CPU is busy with one."""
-
-
-@dataclass
-class VISModel:
-    """A network with what is needed to use it on videos.
-
-    Attributes:
-        network: on its device, in evaluation mode.
-        config: the config that it was built from.
-        categories: C names.
-        preprocess: frames to network input.
-        device, precision: where and how it runs.
-    """
-
-    network: SeqMaskRCNN
-    config: Config
-    categories: tuple[str, ...]
-    preprocess: Preprocessor
-    device: torch.device
-    precision: Precision
 
 
 def load_model(
@@ -175,6 +140,8 @@ def segment_video(
     progress: Callable[[int, int], None] | None = None,
     score_thr: float | None = None,
     color: Color = "bgr",
+    prompts: Sequence[Prompt] = (),
+    propose: bool = True,
 ) -> VideoResult:
     """Find every object of a video as one sequence of masks.
 
@@ -198,106 +165,69 @@ def segment_video(
         score_thr: sequences with a lower score are left out of the result; what the config recommends unless given,
             which is 0.05 where it says nothing, as in the commands.
         color: order of the channels of arrays, ``bgr`` (as OpenCV reads them) or ``rgb``.
+        prompts: objects that a person shows on some frames. They are followed through the whole video, compete for
+            pixels with each other and with what was found, and are never left out. What was found and is the same
+            object (sequence IoU of the reduction) gives way to them.
+        propose: look for objects; False: follow those of ``prompts`` alone (semi-supervised video object segmentation).
 
     Returns:
-        the sequences, best first, with masks at the video's original size. No object gives no sequence.
+        the sequences with masks at the video's original size: first those of ``prompts``, in their order, then what
+        was found, best first. No object gives no sequence. The ``track_id`` of a prompted sequence is the prompt's
+        ``id``, if it has one; the others have the lowest numbers that are free.
 
     Raises:
         SourceError: the video cannot be read, or needs too much memory, also with smaller batches than usual.
-        ConfigError: an option cannot be used.
+        ConfigError: an option or a prompt cannot be used; also: no proposal holds a prompt's points.
     """
-    settings = build_settings(model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
-    budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
-    engine = engine_settings(model, budget)
-    video = _opened(source, color)
-    try:
-        geometry = model.preprocess.geometry(video.height, video.width)
-        common = model.network, video, model.preprocess, geometry.resized
-
-        def search(engine: EngineSettings) -> Sequences:
-            with tf32_products(model.precision.tf32):
-                if isinstance(settings, ProposeReduceSettings):
-                    return propose_reduce(*common, settings, engine, progress)
-                return settings(*common, engine, progress)
-
-        found = with_less_memory(search, engine, video.name, len(video))
-        return _result(model, video, found, geometry.resized, score_thr)
-    finally:
-        if video is not source:
-            video.close()
+    with Session(model, source, feature_memory, color, keep=len(prompts) > 0) as session:
+        return session.segment(
+            prompts, propose, key_num, mem_step, mem_max, use_cate_reduce, profile, progress, score_thr
+        )
 
 
-def refine(result: VideoResult, corrections: Iterable[Edit]) -> VideoResult:
-    """Correct a result.
+def refine(
+    result: VideoResult,
+    corrections: Iterable[Correction],
+    model: VISModel | None = None,
+    source: Source | None = None,
+    mem_step: int | None = None,
+    mem_max: int | None = None,
+    feature_memory: str | int = "2GB",
+    progress: Callable[[int, int], None] | None = None,
+    color: Color = "bgr",
+    session: Session | None = None,
+) -> VideoResult:
+    """Correct a result, and carry the corrections through the video.
+
+    A :class:`Prompt` whose ``id`` is the ``track_id`` of a sequence corrects that sequence on its frame: each frame
+    follows the nearest one on which a person gave the mask, and all of these are remembered. Towards the frame on which
+    the object was detected, the masks change until what is carried there agrees with what is there. All other masks,
+    and all other sequences, stay bit for bit; its category is scored anew unless a person named it. A prompt with
+    another ``id``, or none, adds an object, as in :func:`segment_video`.
 
     Args:
         result: of :func:`segment_video`, or loaded; it is left as it is.
-        corrections: :class:`Delete`, :class:`Split`, :class:`Merge`, :class:`Swap`, :class:`Rename` and
-            :class:`NotVisible`, applied in this order.
+        corrections: :class:`Prompt`, :class:`Delete`, :class:`Split`, :class:`Merge`, :class:`Swap`, :class:`Rename`
+            and :class:`NotVisible`, applied in this order; neighbouring prompts are carried together.
+        model, source: the network and the video, see :func:`segment_video`; only prompts need them.
+        mem_step, mem_max, feature_memory, progress, color: see :func:`segment_video`.
+        session: takes the place of ``model``, ``source``, ``feature_memory`` and ``color``: its features are not
+            computed again.
 
     Returns:
-        the corrected result; sequences that no correction names are the same.
+        the corrected result: sequences keep their order and ``track_id``, added ones come first.
 
     Raises:
-        ConfigError: a correction does not fit the result; the line says which and why.
+        ConfigError: a correction does not fit the result or the video; the line says which and why.
+        SourceError: the video cannot be read, or is not that of the result.
     """
-    return edit_result(result, corrections)
-
-
-def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
-    """How the engine uses the model's device, with a budget for features in bytes."""
-    return EngineSettings(
-        device=model.device,
-        dtype=model.precision.dtype,
-        feature_bytes=feature_bytes,
-        chunk_bytes=CHUNK_BYTES[model.device.type],
-        batch_size=BATCH_SIZE[model.device.type],
-    )
-
-
-def _opened(source: Source, color: Color) -> FrameSource:
-    free = free_bytes(torch.device("cpu"))
-    given = open_video(source) if isinstance(source, str | os.PathLike) and color == "bgr" else source
-    video = as_source(given, color, None if free is None else int(SHARE * free))
-    if video is not source:
-        for line in video.warnings:
-            _LOGGER.warning("%s", line)
-    return video
-
-
-def _result(
-    model: VISModel, video: FrameSource, found: Sequences, resized: tuple[int, int], score_thr: float | None
-) -> VideoResult:
-    usual = recommended(model.config)
-    least = usual.score_thr if score_thr is None else score_thr
-    original = (video.height, video.width)
-    # The order is the reduction's, as in the reference's results; a sequence that every category dropped is gone.
-    kept = [i for i, scores in enumerate(found.scores) if scores[1:].max() >= 0]
-    best = [float(found.scores[i, 1:].max()) for i in kept]
-    sequences = []
-    for rank, (index, score) in enumerate(zip(kept, best, strict=True), start=1):
-        if score < least:
-            continue
-        scores = found.scores[index]
-        label = int(scores[1:].argmax())
-        sequences.append(
-            InstanceSequence(
-                track_id=rank,
-                label=label,
-                score=score,
-                class_scores=scores[1:],
-                masks=rles_to_original(found.masks[index], resized, original),
-            )
-        )
-    return VideoResult(
-        name=video.name,
-        height=video.height,
-        width=video.width,
-        num_frames=len(video),
-        sequences=sequences,
-        categories=model.categories,
-        category_ids=tuple(range(1, len(model.categories) + 1)),
-        frame_names=list(video.frame_names),
-        fps=video.fps,
-        show_thr=usual.drawn_from(best),
-    )
+    corrections = list(corrections)
+    if session is not None:
+        return session.refine(result, corrections, mem_step, mem_max, progress)
+    if not any(isinstance(correction, Prompt) for correction in corrections):
+        return edit_result(result, corrections)  # type: ignore[arg-type]  # no prompt is among them
+    if model is None or source is None:
+        missing = " and ".join(n for n, v in (("model", model), ("source", source)) if v is None)
+        raise ConfigError(f"prompts are carried through the video: refine() needs {missing}, or session, as well")
+    with Session(model, source, feature_memory, color) as opened:
+        return opened.refine(result, corrections, mem_step, mem_max, progress)

@@ -13,15 +13,18 @@ CPU_PRECISIONS = ("float32", "bfloat16", "auto")
 PROFILES = ("exact", "fast")
 """Profiles of :func:`mmdet_vis.api.segment_video`."""
 
-FORMATS = ("json", "overlay", "video", "png")
+FORMATS = ("json", "overlay", "video", "png", "result")
 """What a run can write of a video."""
 
 DEFAULT_FORMATS = ("json", "overlay", "video")
 STREAM_FORMATS = ("json", "video")
 """What a stream can write."""
 
-PICTURES = {"overlay": "*.jpg", "video": "", "png": "*.png"}
-"""Those of :data:`FORMATS` that are pictures: names of the files in the folder of a video; the mp4 is a file itself."""
+PICTURES = {"overlay": "*.jpg", "video": "", "png": "*.png", "result": ""}
+"""Those of :data:`FORMATS` that each video has of its own: names of the files in its folder, none for one file."""
+
+ENDINGS = {"video": ".mp4", "result": ".result.json"}
+"""What the single files of :data:`PICTURES` are called, after the name of the video."""
 
 
 def in_order(formats: Iterable[str]) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ COMMANDS = {
         "browse": "draw training samples as the network gets them",
     },
     "Results": {
+        "review": "list the frames of a result that are most worth a look",
+        "refine": "correct a result, and carry the corrections through the video",
         "eval": "evaluate results: AP of YouTube-VIS, J and F of DAVIS",
         "compare": "say whether one result is better than another, and in which videos",
         "analyze": "say what is wrong with results, and what each error costs",

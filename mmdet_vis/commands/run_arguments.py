@@ -108,6 +108,23 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+PROMPT_FORMS = (
+    "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] (a minus before x: not there), "
+    "FRAME:mask:FILE.png[:CATEGORY], or a JSON file; frames from 0, pixels of the video"
+)
+
+
+def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--prompt`` and ``--no-propose``."""
+    group = parser.add_argument_group(
+        "prompts", "Objects that you show on some frames of one video are followed through it and never left out."
+    )
+    group.add_argument("--prompt", action="append", metavar="PROMPT", help=f"{PROMPT_FORMS}; may be given again")
+    group.add_argument(
+        "--no-propose", action="store_true", help="follow the prompts alone, look for nothing else (semi-supervised)"
+    )
+
+
 STREAM_DEFAULTS = {"window": 40, "overlap": 8, "timeout": 10.0}
 
 

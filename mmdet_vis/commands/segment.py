@@ -20,18 +20,21 @@ from mmdet_vis.commands.run_arguments import (
     add_dataset_arguments,
     add_engine_arguments,
     add_output_arguments,
+    add_prompt_arguments,
 )
 
 if TYPE_CHECKING:
     from mmdet_vis.run.options import RunOptions
+    from mmdet_vis.structures import Prompt
 
 SAVE_DIR = Path("mmdet_vis_results")
 """Where results go unless a command line says it."""
 
 FORMAT_HELP = (
     "comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
-    "png (SAVE/NAME/*.png, indexed, as DAVIS wants them); of a dataset "
-    "SAVE/overlay/NAME/*.jpg, SAVE/video/NAME.mp4 and SAVE/png/NAME/*.png; "
+    "png (SAVE/NAME/*.png, indexed, as DAVIS wants them), "
+    "result (SAVE/NAME.result.json, all that is known of the video, for refine and review); of a dataset "
+    "SAVE/overlay/NAME/*.jpg, SAVE/video/NAME.mp4, SAVE/png/NAME/*.png and SAVE/result/NAME.result.json; "
     "default: json,overlay,video; of a dataset json, of DAVIS json,png"
 )
 
@@ -51,6 +54,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("input_dir", nargs="*", type=Path, metavar="VIDEO", help=VIDEOS)
     add_model_options(parser.add_argument_group("model"))
     add_output_arguments(parser, SAVE_DIR, FORMAT_HELP)
+    add_prompt_arguments(parser)
     add_dataset_arguments(parser, "dataset (without VIDEO)")
     add_engine_arguments(parser)
     return parser
@@ -67,6 +71,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     for option in ("overwrite", "eval"):
         if args.input_dir is not None and getattr(args, option):
             parser.error(f"--{option} is for runs over a dataset: leave it out with VIDEO")
+    if (args.prompt or args.no_propose) and (args.input_dir is None or len(args.input_dir) != 1):
+        parser.error("--prompt and --no-propose are for one video: name it")
     return run(args)
 
 
@@ -101,8 +107,16 @@ def run(args: argparse.Namespace) -> int:
         use_img=args.use_img,
         strict=args.strict,
         formats=args.format or (),
+        prompts=_prompts(args),
+        propose=not getattr(args, "no_propose", False),
     )
     return on_videos(args, options) if args.stream is None else on_stream(args, options)
+
+
+def _prompts(args: argparse.Namespace) -> list[Prompt]:
+    from mmdet_vis.corrections.files import parse_prompt
+
+    return [prompt for word in getattr(args, "prompt", None) or () for prompt in parse_prompt(word)]
 
 
 def on_stream(args: argparse.Namespace, options: RunOptions) -> int:

@@ -139,23 +139,50 @@ class SeqMaskRCNN(nn.Module):
             B detections, in the order described at :func:`mmdet_vis.ops.multiclass_nms`.
         """
         levels = [x.float() for x in levels]
+        rcnn = self.test_cfg["rcnn"]
+        found = [
+            multiclass_nms(b, s, rcnn["score_thr"], rcnn["nms_thr"], rcnn["max_per_img"], rcnn.get("cross_nms_thr"))
+            for b, s in self.candidates(levels, image_size)
+        ]
+        masks = self.segment_boxes(levels, [f[0] for f in found], [f[2] for f in found], image_size)
+        return [Detections(*f, masks=m) for f, m in zip(found, masks, strict=True)]
+
+    @torch.no_grad()
+    @tf32_products(False)
+    def candidates(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[tuple[Tensor, Tensor]]:
+        """What may be objects, before any is dropped for its score or for another one.
+
+        Args:
+            levels: P2..P6 of B frames, float32.
+            image_size: (height, width) of the unpadded frames.
+
+        Returns:
+            for each frame the boxes of each class ``[N, 4 * (C + 1)]`` and the class probabilities ``[N, C + 1]``.
+        """
         proposals = self.rpn_head.propose(*self.rpn_head(levels), image_size, **self.test_cfg["rpn"])
         rois = torch.cat([rois_of(p[:, :4], b) for b, p in enumerate(proposals)])
         logits, deltas = self.bbox_head(self.bbox_roi_extractor(levels, rois))
         scores = logits.softmax(dim=1)
         boxes = decode_boxes(rois[:, 1:], deltas, self.bbox_head.stds, image_size)
-        rcnn = self.test_cfg["rcnn"]
         sizes = [len(p) for p in proposals]
-        found = [
-            multiclass_nms(b, s, rcnn["score_thr"], rcnn["nms_thr"], rcnn["max_per_img"], rcnn.get("cross_nms_thr"))
-            for b, s in zip(boxes.split(sizes), scores.split(sizes), strict=True)
-        ]
-        masks = self._segment_boxes(levels, [f[0] for f in found], [f[2] for f in found], image_size)
-        return [Detections(*f, masks=m) for f, m in zip(found, masks, strict=True)]
+        return list(zip(boxes.split(sizes), scores.split(sizes), strict=True))
 
-    def _segment_boxes(
+    @torch.no_grad()
+    @tf32_products(False)
+    def segment_boxes(
         self, levels: Sequence[Tensor], boxes: list[Tensor], labels: list[Tensor], image_size: tuple[int, int]
     ) -> list[NDArray[np.uint8]]:
+        """Masks of the objects in given boxes, by the mask head.
+
+        Args:
+            levels: P2..P6 of B frames, float32.
+            boxes: of each frame, ``[N, 4]`` inclusive, inside it.
+            labels: of each frame, ``[N]`` 0-based categories.
+            image_size: (height, width) of the unpadded frames.
+
+        Returns:
+            for each frame ``[N, *image_size]`` uint8, 0 or 1.
+        """
         rois = torch.cat([rois_of(b, i) for i, b in enumerate(boxes)])
         probability = self.mask_logits(levels, rois, torch.cat(labels)).sigmoid().cpu().numpy()
         threshold = self.test_cfg["rcnn"]["mask_thr_binary"]

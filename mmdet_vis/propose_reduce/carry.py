@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.models.heads.light_propagation import Attention, LightPropHead, LightTerms, rivals_of
-from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead, soft_aggregate
-from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
+from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead
+from mmdet_vis.propose_reduce.arena import Side, compete
+from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector, sharpness
+from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
 from mmdet_vis.structures.boxes import mask_boxes
@@ -28,16 +27,36 @@ class Carrier(Protocol):
     carrier's own choice, :meth:`full_size` brings them to the size of the padded image.
     """
 
-    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> Any:
-        """Write a group's detected masks ``[K, H, W]`` (0 or 1) of key frame ``time`` into memory form: an entry."""
+    def enter(self, masks: Tensor, features: FrameFeatures, time: int, rivals: Tensor | None = None) -> Any:
+        """Write a group's detected masks ``[K, H, W]`` (0 or 1) of key frame ``time`` into memory form: an entry.
+
+        Args:
+            masks: of the objects.
+            features: of the frame.
+            time: index of the frame.
+            rivals: ``[H, W]`` in [0, 1], what else they compete with there.
+        """
         ...
 
-    def memory(self, entry: Any, policy: MemoryPolicy) -> Any:
-        """A memory that holds an entry so far, at the start of a sweep."""
+    def memory(self, entry: Any, policy: MemoryPolicy, others: Sequence[Any] = ()) -> Any:
+        """A memory that holds an entry so far, at the start of a sweep, and entries of other frames for good."""
         ...
 
-    def segment(self, memories: Sequence[Any], features: FrameFeatures, time: int) -> Tensor:
-        """Masks of all objects in frame ``time``, after those of a group have competed."""
+    def segment(
+        self, memories: Sequence[Any], features: FrameFeatures, time: int, arenas: Sequence[Side] = ()
+    ) -> Tensor:
+        """Masks of all objects in frame ``time``, after those of a group, or of an arena, have competed.
+
+        Args:
+            memories: of the groups.
+            features: of the frame.
+            time: index of the frame.
+            arenas: who competes, see :func:`~mmdet_vis.propose_reduce.arena.arenas_of`; each memory alone unless given.
+        """
+        ...
+
+    def hide(self, memory: Any) -> None:
+        """The objects of a memory were not there in the frame just segmented."""
         ...
 
     def remember(
@@ -90,20 +109,31 @@ class ObjectKeyCarrier:
         self.chunk_bytes = chunk_bytes
         self._composed = head.composed_skip()
 
-    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> tuple[Tensor, Tensor]:
+    def enter(
+        self, masks: Tensor, features: FrameFeatures, time: int, rivals: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """See :class:`Carrier`; keys ``[K, P, D]`` and values ``[K, P, V]``."""
         return self._memorize(masks, features.terms)
 
-    def memory(self, entry: tuple[Tensor, Tensor], policy: MemoryPolicy) -> MemoryBank:
+    def memory(
+        self, entry: tuple[Tensor, Tensor], policy: MemoryPolicy, others: Sequence[tuple[Tensor, Tensor]] = ()
+    ) -> MemoryBank:
         """See :class:`Carrier`."""
-        return MemoryBank(*entry, policy)
+        return MemoryBank(*entry, policy, others)
 
-    def segment(self, memories: Sequence[MemoryBank], features: FrameFeatures, time: int) -> Tensor:
+    def segment(
+        self, memories: Sequence[MemoryBank], features: FrameFeatures, time: int, arenas: Sequence[Side] = ()
+    ) -> Tensor:
         """See :class:`Carrier`."""
         terms: FrameTerms = features.terms
         read = torch.cat([self.head.read(terms.query_key[0], bank.keys, bank.values) for bank in memories])
         probability = torch.cat([self.head.decode(part, terms) for part in read.split(self._chunk(terms))])
-        return torch.cat([soft_aggregate(p) for p in probability.split([len(bank.keys) for bank in memories])])
+        arenas = arenas or [Side(len(bank.keys)) for bank in memories]
+        parts = zip(arenas, probability.split([arena.size for arena in arenas]), strict=True)
+        return torch.cat([compete(p, arena.against(time, p.device)) for arena, p in parts])
+
+    def hide(self, memory: MemoryBank) -> None:
+        """See :class:`Carrier`: nothing of the frame before is used."""
 
     def remember(
         self, memories: Sequence[MemoryBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
@@ -151,6 +181,7 @@ class SharedEntry:
         keys: ``[P, D]``.
         values: ``[P, K, C]``.
         masks: ``[K, h, w]`` float32 at 1/4 of the padded image.
+        rivals: the same of what competes with each of them.
         detected: ``[K, H, W]`` uint8, as they were detected; None once they were delivered.
     """
 
@@ -158,6 +189,7 @@ class SharedEntry:
     keys: Tensor
     values: Tensor
     masks: Tensor
+    rivals: Tensor
     detected: Tensor | None
 
 
@@ -176,29 +208,50 @@ class SharedKeyCarrier:
         self.chunk_bytes = chunk_bytes
         self.visible: Tensor | None = None
 
-    def enter(self, masks: Tensor, features: FrameFeatures, time: int) -> SharedEntry:
+    def enter(self, masks: Tensor, features: FrameFeatures, time: int, rivals: Tensor | None = None) -> SharedEntry:
         """See :class:`Carrier`."""
         terms: LightTerms = features.terms
-        small = self.head.shrink(masks, (terms.skip2.shape[-2], terms.skip2.shape[-1]))
-        values = self._memorize(small, [len(small)], terms)
-        return SharedEntry(time, terms.key[0].flatten(1).t().contiguous(), values, small, masks.to(torch.uint8))
+        small = self.head.shrink(masks, _quarter(terms))
+        against = rivals_of(small, [len(small)])
+        if rivals is not None:
+            against = (against + self.head.shrink(rivals[None], _quarter(terms))).clamp(0, 1)
+        values = self._memorize(small, against, terms)
+        keys = terms.key[0].flatten(1).t().contiguous()
+        return SharedEntry(time, keys, values, small, against, masks.to(torch.uint8))
 
-    def memory(self, entry: SharedEntry, policy: MemoryPolicy) -> SharedKeyBank:
+    def memory(self, entry: SharedEntry, policy: MemoryPolicy, others: Sequence[SharedEntry] = ()) -> SharedKeyBank:
         """See :class:`Carrier`."""
-        bank = SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy)
+        more = [(other.time, other.keys, other.values) for other in others]
+        bank = SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy, more)
+        bank.rivals = entry.rivals
         bank.detected, entry.detected = entry.detected, None
         return bank
 
-    def segment(self, memories: Sequence[SharedKeyBank], features: FrameFeatures, time: int) -> Tensor:
+    def segment(
+        self, memories: Sequence[SharedKeyBank], features: FrameFeatures, time: int, arenas: Sequence[Side] = ()
+    ) -> Tensor:
         """See :class:`Carrier`; in their key frame objects keep the masks that were detected."""
+        arenas = arenas or [Side(len(bank.masks)) for bank in memories]
         passing = [bank for bank in memories if bank.times[0] != time]
         if passing:
-            self._draw(passing, features.terms, time)
+            self._draw(memories, passing, arenas, features.terms, time)
         self.visible = torch.cat([bank.visible for bank in memories])
         return torch.cat([bank.masks for bank in memories])
 
-    def _draw(self, memories: Sequence[SharedKeyBank], terms: LightTerms, time: int) -> None:
-        """Masks and visibility of all objects in a frame that is not their key frame."""
+    def hide(self, memory: SharedKeyBank) -> None:
+        """See :class:`Carrier`."""
+        memory.masks = torch.zeros_like(memory.masks)
+
+    def _draw(
+        self, present: Sequence[SharedKeyBank], memories: Sequence[SharedKeyBank], arenas: Sequence[Side],
+        terms: LightTerms, time: int,
+    ) -> None:  # fmt: skip
+        """Masks and visibility of all objects in a frame that is not their key frame.
+
+        Args:
+            present: all memories of the frame; ``arenas`` divide their objects.
+            memories: those for which it is not the key frame.
+        """
         sizes = [len(bank.masks) for bank in memories]
         attention: dict[int, Attention] = {}
         read = []
@@ -208,15 +261,36 @@ class SharedKeyCarrier:
                     attention[t] = self.head.attend(terms, keys, just_before=abs(t - time) == 1)
             read.append(self.head.read([attention[t] for t in bank.times], bank.values))
         before = torch.cat([bank.masks for bank in memories])
-        rivals = rivals_of(before, sizes)
+        rivals = torch.cat([bank.rivals for bank in memories])
         chunk = self._chunk(terms)
         parts = zip(torch.cat(read).split(chunk), before.split(chunk), rivals.split(chunk), strict=True)
         found = [self.head.decode(r, terms, b, o) for r, b, o in parts]
         visible = torch.cat([f.visible for f in found]).sigmoid()
         probability = torch.cat([f.logits for f in found]).sigmoid_()
         for bank, masks, seen in zip(memories, probability.split(sizes), visible.split(sizes), strict=True):
-            bank.masks = soft_aggregate(masks) * (seen >= self.SEEN)[:, None, None]
-            bank.visible = seen
+            bank.masks, bank.visible = masks, seen
+        self._compete(present, arenas, terms, time)
+
+    def _compete(self, memories: Sequence[SharedKeyBank], arenas: Sequence[Side], terms: LightTerms, time: int) -> None:
+        """Let the objects of each arena compete, of which those in their key frame keep their masks."""
+        banks = list(memories)
+        for arena in arenas:
+            fixed = arena.against(time, terms.key.device)
+            against = None if fixed is None else self.head.shrink(fixed[None], _quarter(terms))[0]
+            mine: list[SharedKeyBank] = []
+            while sum(len(bank.masks) for bank in mine) < arena.size:
+                mine.append(banks.pop(0))
+            sizes = [len(bank.masks) for bank in mine]
+            shared = compete(torch.cat([bank.masks for bank in mine]), against)
+            for bank, masks in zip(mine, shared.split(sizes), strict=True):
+                if bank.times[0] != time:
+                    bank.masks = masks * (bank.visible >= self.SEEN)[:, None, None]
+            whole = rivals_of(torch.cat([bank.masks for bank in mine]), [arena.size])
+            if against is not None:
+                whole = (whole + against).clamp(0, 1)
+            for bank, others in zip(mine, whole.split(sizes), strict=True):
+                if bank.times[0] != time:
+                    bank.rivals = others
 
     def remember(
         self, memories: Sequence[SharedKeyBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
@@ -235,7 +309,8 @@ class SharedKeyCarrier:
         if not writes:
             return
         sizes = [len(w[2]) for w in writes]
-        values = self._memorize(torch.cat([w[2] for w in writes]), sizes, terms)
+        rivals = torch.cat([w[0].rivals for w in writes])
+        values = self._memorize(torch.cat([w[2] for w in writes]), rivals, terms)
         for (bank, slot, _), value in zip(writes, values.split(sizes, dim=1), strict=True):
             bank.write(slot, time, keys, value)
 
@@ -266,45 +341,21 @@ class SharedKeyCarrier:
             boxes, visible = mask_boxes(packed.bool().transpose(1, 2))
         else:
             boxes, visible = (torch.from_numpy(x) for x in packed_boxes(packed.numpy()))
-        collector.add_masks(time, sequences, packed, boxes, visible, features)
+        collector.add_masks(time, sequences, packed, boxes, visible, features, sharpness(soft, soft >= FOREGROUND_THR))
 
-    def _memorize(self, masks: Tensor, sizes: Sequence[int], terms: LightTerms) -> Tensor:
+    def _memorize(self, masks: Tensor, rivals: Tensor, terms: LightTerms) -> Tensor:
         """Entries ``[P, N, C]``."""
         chunk = self._chunk(terms)
-        parts = zip(masks.split(chunk), rivals_of(masks, sizes).split(chunk), strict=True)
+        parts = zip(masks.split(chunk), rivals.split(chunk), strict=True)
         return torch.cat([self.head.memorize(terms, m, r).transpose(0, 1) for m, r in parts], dim=1)
 
     def _chunk(self, terms: LightTerms) -> int:
         return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
 
 
-def enlarged(soft: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
-    """Thresholded masks at four times the size: ``[N, w, h]`` in [0, 1] to ``[N, 4 * w, 4 * h]`` uint8, 0 or 1."""
-    number, width, height = soft.shape
-    out = np.empty((number, 4 * width, 4 * height), bool)
-    for small, large in zip(soft, out, strict=True):
-        if small.max() >= threshold:  # what is interpolated is no larger
-            grown = cv2.resize(small, (4 * height, 4 * width), interpolation=cv2.INTER_LINEAR)
-            np.greater_equal(grown, threshold, out=large)
-        else:
-            large[:] = False
-    return out.view(np.uint8)
-
-
-def packed_boxes(packed: NDArray[np.uint8], margin: int = 1) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """:func:`~mmdet_vis.structures.boxes.mask_boxes` of masks ``[N, W, H]`` in the order of run-length codes."""
-    boxes = np.zeros((len(packed), 4), np.float32)
-    visible = np.zeros(len(packed), bool)
-    _, width, height = packed.shape
-    for index, mask in enumerate(packed):
-        y, x, rows, columns = cv2.boundingRect(mask)
-        if rows:
-            visible[index] = True
-            boxes[index] = (
-                max(x - margin, 0), max(y - margin, 0),
-                min(x + columns - 1 + margin, width - 1), min(y + rows - 1 + margin, height - 1),
-            )  # fmt: skip
-    return boxes, visible
+def _quarter(terms: LightTerms) -> tuple[int, int]:
+    """Height and width of the masks that are carried."""
+    return terms.skip2.shape[-2], terms.skip2.shape[-1]
 
 
 def _look_of(keys: Tensor, masks: Tensor) -> Look:

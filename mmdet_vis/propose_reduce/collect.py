@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -43,6 +44,7 @@ class SequenceCollector:
         self._sums = torch.zeros((0, num_classes))
         self._visible = torch.zeros(0)
         self._check = torch.zeros(())
+        self._notes: list[tuple[int, list[int], Tensor, Tensor]] = []
         self._pending: deque[Future[None]] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="mask-encoder")
 
@@ -68,7 +70,7 @@ class SequenceCollector:
         # Column-major, as run-length codes are: transposed here, where it is cheap.
         packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
         self.check(soft)
-        self.add_masks(frame, sequences, packed, boxes, visible, features)
+        self.add_masks(frame, sequences, packed, boxes, visible, features, sharpness(soft, binary))
 
     def check(self, soft: Tensor) -> None:
         """Note soft masks that are not numbers, which would pass as invisible ones."""
@@ -76,7 +78,7 @@ class SequenceCollector:
 
     def add_masks(
         self, frame: int, sequences: list[int], packed: Tensor, boxes: Tensor, visible: Tensor,
-        features: FrameFeatures,
+        features: FrameFeatures, sharp: Tensor | None = None,
     ) -> None:  # fmt: skip
         """Take the thresholded masks of N sequences at one frame.
 
@@ -86,12 +88,16 @@ class SequenceCollector:
             packed: ``[N, W, H]`` uint8, 0 or 1: column-major, as run-length codes are.
             boxes, visible: of them, from :func:`~mmdet_vis.structures.boxes.mask_boxes`.
             features: of the frame.
+            sharp: ``[N]`` of them, see :func:`sharpness`; None where the masks never were soft: 1.
         """
         rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
         probabilities = self.model.classify(features.levels, rois)
         for rows, indices in consecutive(sequences):
             self._sums[indices] += probabilities[rows] * visible[rows, None]
             self._visible[indices] += visible[rows]
+        sharp = torch.ones(len(probabilities)) if sharp is None else sharp
+        # In half precision: these are for the eye, and there may be millions.
+        self._notes.append((frame, list(sequences), probabilities.half(), sharp.half()))
         while len(self._pending) >= MAX_PENDING:
             self._pending.popleft().result()
         self._pending.append(self._encoder.submit(self._encode, frame, list(sequences), packed))
@@ -100,6 +106,29 @@ class SequenceCollector:
         masks = packed.cpu().numpy().transpose(0, 2, 1)
         for index, rle in zip(sequences, encode_masks(masks), strict=True):
             self.rles[index][frame] = rle
+
+    def wait(self) -> None:
+        """Wait until all masks handed in so far are in :attr:`rles`."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def evidence(self, labels: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What the masks of each frame say of themselves.
+
+        Args:
+            labels: ``[N]`` 0-based category of each sequence.
+
+        Returns:
+            probabilities of that category for the mask's box ``[N, T]``, of no meaning where nothing is visible, and
+            :func:`sharpness` ``[N, T]``; float32 in [0, 1].
+        """
+        classes = np.zeros((len(self.rles), self.num_frames), np.float32)
+        sharp = np.zeros_like(classes)
+        for frame, sequences, probabilities, values in self._notes:
+            found = probabilities.cpu().numpy()
+            classes[sequences, frame] = found[np.arange(len(sequences)), labels[sequences] + 1]
+            sharp[sequences, frame] = values.cpu().numpy()
+        return classes, sharp
 
     def finish(self) -> tuple[list[list[RLE]], np.ndarray]:
         """Wait for the last masks.
@@ -111,8 +140,7 @@ class SequenceCollector:
         Raises:
             FloatingPointError: a mask or a score is not a finite number.
         """
-        while self._pending:
-            self._pending.popleft().result()
+        self.wait()
         sequences = [[rle for rle in masks if rle is not None] for masks in self.rles]
         if any(len(masks) != self.num_frames for masks in sequences):
             raise RuntimeError("a sequence lacks the mask of a frame: the sweeps did not cover the video")
@@ -125,6 +153,24 @@ class SequenceCollector:
         scores[visible == 0] = 0
         scores[visible == 0, 0] = 1
         return sequences, scores.astype(np.float32)
+
+
+def sharpness(soft: Tensor, binary: Tensor) -> Tensor:
+    """How sure soft masks are of their pixels: the IoU of the thresholded mask if its soft values are probabilities.
+
+    That is the sum of the smaller over the sum of the larger of both values of each pixel; of a mask that is empty, the
+    probability that none of its pixels is the object's, by the likeliest of them.
+
+    Args:
+        soft: ``[N, H, W]`` in [0, 1].
+        binary: ``[N, H, W]`` bool, thresholded.
+
+    Returns:
+        ``[N]`` float32 in [0, 1].
+    """
+    total, area = soft.sum(dim=(1, 2)), binary.sum(dim=(1, 2))
+    inside = (soft * binary).sum(dim=(1, 2))
+    return torch.where(area > 0, inside / (area + total - inside).clamp(min=1e-6), 1 - soft.amax(dim=(1, 2)))
 
 
 def consecutive(indices: Sequence[int]) -> Iterator[tuple[slice, slice]]:

@@ -74,6 +74,7 @@ class FeatureStore:
         batch_size: frames per batch.
 
     Attributes:
+        keep: features stay after the last sweep, for more work on the video.
         computed: frames that went through the backbone so far, those computed again included.
     """
 
@@ -94,6 +95,7 @@ class FeatureStore:
         self.dtype = dtype
         self.budget = budget
         self.batch_size = max(1, batch_size)
+        self.keep = False
         self.computed = 0
         self._key_batches: dict[int, Batch] = {}
         self._frames: dict[int, FrameFeatures] = {}
@@ -127,7 +129,7 @@ class FeatureStore:
             index: the frame.
             direction: +1 if the sweep goes forward (and a backward sweep follows), -1 if it goes backward.
         """
-        if direction < 0:
+        if direction < 0 and not self.keep:
             for passed in [t for t in self._frames if t > index]:
                 self._drop(passed)
         if index not in self._frames:
@@ -213,7 +215,7 @@ class FeatureStore:
         """The stored frame whose next use is farthest away."""
         earliest, latest = min(self._frames), max(self._frames)
         if direction < 0:
-            return earliest
+            return latest if latest > now else earliest
         return earliest if earliest < now else latest
 
     def _drop(self, index: int) -> None:

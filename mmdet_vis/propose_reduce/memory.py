@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -23,17 +23,23 @@ class MemoryBank:
         keys: ``[K, P, D]`` of the key frame, P positions.
         values: ``[K, P, V]`` of the key frame.
         policy: which later frames are kept, and where.
+        others: keys and values of further frames that are never given up.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, policy: MemoryPolicy) -> None:
+    def __init__(
+        self, keys: Tensor, values: Tensor, policy: MemoryPolicy, others: Sequence[tuple[Tensor, Tensor]] = ()
+    ) -> None:
         self.policy = policy
         self.filled = 1
+        self._others = len(others)
         objects, self.positions, width = keys.shape
-        size = policy.capacity * self.positions
+        size = (policy.capacity + len(others)) * self.positions
         # Untouched pages of a large block cost nothing on the CPU until they are written.
         self._keys = keys.new_empty((objects, size, width))
         self._values = values.new_empty((objects, size, values.shape[2]))
-        self._write(0, keys, values)
+        for slot, entry in enumerate(((keys, values), *others)):
+            self._write(slot, *entry)
+        self.filled += len(others)
 
     def _write(self, slot: int, keys: Tensor, values: Tensor) -> None:
         span = slice(slot * self.positions, (slot + 1) * self.positions)
@@ -42,6 +48,7 @@ class MemoryBank:
 
     def write(self, slot: int, keys: Tensor, values: Tensor) -> None:
         """Store one frame's entry ``[K, P, D]``, ``[K, P, V]`` in a slot that the policy gave."""
+        slot += self._others
         self._write(slot, keys, values)
         self.filled = max(self.filled, slot + 1)
 
@@ -65,22 +72,30 @@ class SharedKeyBank:
         values: ``[P, K, C]`` of it.
         masks: ``[K, h, w]`` of it.
         policy: which later frames are kept, and where.
+        others: time, keys and values of further frames that are never given up.
 
     Attributes:
         masks: of the frame just passed.
+        rivals: ``[K, h, w]`` in [0, 1]: what competed with each object there.
         visible: ``[K]`` probability that each object is there at all, of the same frame.
         detected: ``[K, H, W]`` uint8 at the size of the image, until the key frame's masks were delivered.
         times: frames that are remembered, by slot.
     """
 
-    def __init__(self, time: int, keys: Tensor, values: Tensor, masks: Tensor, policy: MemoryPolicy) -> None:
-        self.policy, self.masks = policy, masks
+    def __init__(
+        self, time: int, keys: Tensor, values: Tensor, masks: Tensor, policy: MemoryPolicy,
+        others: Sequence[tuple[int, Tensor, Tensor]] = (),
+    ) -> None:  # fmt: skip
+        self.policy, self.masks, self._others = policy, masks, len(others)
+        self.rivals = torch.zeros_like(masks)
         self.visible = masks.new_ones(len(masks))
         self.detected: Tensor | None = None
-        self.times, self.keys = [time], [keys]
+        self.times, self.keys = [time, *(t for t, _, _ in others)], [keys, *(k for _, k, _ in others)]
         self.positions = len(keys)
-        self._values = values.new_empty((policy.capacity * self.positions, *values.shape[1:]))
-        self._values[: self.positions] = values
+        size = (policy.capacity + len(others)) * self.positions
+        self._values = values.new_empty((size, *values.shape[1:]))
+        for slot, value in enumerate((values, *(v for _, _, v in others))):
+            self._values[slot * self.positions : (slot + 1) * self.positions] = value
 
     def write(self, slot: int, time: int, keys: Tensor, values: Tensor) -> None:
         """Store a frame's keys ``[P, D]`` and values ``[P, K, C]`` in a slot that the policy gave.
@@ -88,6 +103,7 @@ class SharedKeyBank:
         Raises:
             ValueError: slots are not filled in order.
         """
+        slot += self._others
         if slot > len(self.times):
             raise ValueError(f"slot {slot} of a memory of {len(self.times)} frames: the slots before must be filled")
         if slot == len(self.times):

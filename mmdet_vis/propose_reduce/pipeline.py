@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from math import ceil
 from typing import Protocol
 
@@ -19,12 +21,13 @@ from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
 from mmdet_vis.propose_reduce.carry import entry_channels
 from mmdet_vis.propose_reduce.collect import SequenceCollector
+from mmdet_vis.propose_reduce.confidence import agreement, combine
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import key_frames
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
 from mmdet_vis.propose_reduce.propose import propose
 from mmdet_vis.propose_reduce.reduce import Reduction
-from mmdet_vis.structures.masks import RLE
+from mmdet_vis.structures.masks import RLE, areas
 
 
 @dataclass
@@ -55,11 +58,15 @@ class Sequences:
         masks: M sequences of T RLEs at the network's resolution; padding on the right and at the bottom may be there.
         scores: ``[M, C + 1]`` float32, index 0 is background; -1 where category-aware reduction dropped a category.
         proposed: number of sequences before the reduction.
+        confidence: ``[M, T]`` float32, see :mod:`mmdet_vis.propose_reduce.confidence`; None where nobody knows.
+        proposed_on: the key frame of each sequence; empty where there is none.
     """
 
     masks: list[list[RLE]]
     scores: NDArray[np.float32]
     proposed: int
+    confidence: NDArray[np.float32] | None = None
+    proposed_on: Sequence[int] = ()
 
 
 class SequenceMethod(Protocol):
@@ -78,6 +85,17 @@ class SequenceMethod(Protocol):
         ...
 
 
+def open_store(
+    model: SeqMaskRCNN, source: FrameReader, preprocess: Preprocess, engine: EngineSettings, keep: bool = False
+) -> FeatureStore:
+    """A feature store for an engine's device, number format, budget and batches; ``keep`` as there."""
+    store = FeatureStore(
+        model, source, preprocess, engine.device, engine.dtype, engine.feature_bytes, engine.batch_size
+    )
+    store.keep = keep
+    return store
+
+
 def propose_reduce(
     model: SeqMaskRCNN,
     source: FrameReader,
@@ -86,6 +104,7 @@ def propose_reduce(
     settings: ProposeReduceSettings,
     engine: EngineSettings,
     progress: Callable[[int, int], None] | None = None,
+    store: FeatureStore | None = None,
 ) -> Sequences:
     """Segment all objects of a video.
 
@@ -97,6 +116,7 @@ def propose_reduce(
         settings, engine: see their classes.
         progress: called with (frames swept, frames to sweep) as the work goes on; with ``skip_covered_iou`` the
             frames to sweep may become fewer.
+        store: features of the video's frames, for more work on it later; made and dropped again unless given.
 
     Returns:
         The kept sequences; none if nothing is detected on any key frame.
@@ -108,12 +128,10 @@ def propose_reduce(
     num_frames = len(source)
     keys = key_frames(num_frames, settings.key_num)
     num_classes = model.bbox_head.num_classes
-    with (
-        FeatureStore(
-            model, source, preprocess, engine.device, engine.dtype, engine.feature_bytes, engine.batch_size
-        ) as store,
-        SequenceCollector(model, num_frames, num_classes) as collector,
-    ):
+    with ExitStack() as stack:
+        if store is None:
+            store = stack.enter_context(open_store(model, source, preprocess, engine))
+        collector = stack.enter_context(SequenceCollector(model, num_frames, num_classes))
         groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
         positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
         frame_bytes = positions * entry_channels(model.prop_head) * engine.dtype.itemsize
@@ -143,12 +161,17 @@ def propose_reduce(
         try:
             masks, scores = collector.finish()
         except FloatingPointError as error:
-            raise ConfigError(_not_finite(engine.dtype)) from error
+            raise ConfigError(not_finite(engine.dtype)) from error
+        classes, sharp = collector.evidence(scores[:, 1:].argmax(axis=1))
     kept, kept_scores = settings.reduction(masks, scores)
-    return Sequences([masks[i] for i in kept], kept_scores, proposed=len(masks))
+    visible = np.stack([areas(masks[i]) > 0 for i in kept]) if kept else np.zeros((0, num_frames), bool)
+    confidence = combine(agreement(masks, kept), classes[kept], sharp[kept], visible)
+    on = dict(pair for group in groups for pair in zip(group.indices, repeat(group.key), strict=False))
+    return Sequences([masks[i] for i in kept], kept_scores, len(masks), confidence, [on[i] for i in kept])
 
 
-def _not_finite(dtype: torch.dtype) -> str:
+def not_finite(dtype: torch.dtype) -> str:
+    """The line for a network that gives numbers which are not finite."""
     name = str(dtype).removeprefix("torch.")
     fix = "the weights are damaged" if dtype == torch.float32 else f"use {option('precision', 'float32')}"
     if dtype == torch.float16:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.propose_reduce.arena import arenas_of
 from mmdet_vis.propose_reduce.carry import carrier_of
 from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameFeatures
@@ -64,24 +65,28 @@ class Propagator:
         self.num_frames = num_frames
         self.admit = admit
         self.on_frame = on_frame
+        self._ended: list[Group] = []
 
     @torch.no_grad()
     def run(self, groups: Sequence[Group]) -> None:
         """Propagate all groups (sorted by key frame) forward and backward."""
         if not groups:
             return
-        self._sweep(groups, range(groups[0].key, self.num_frames))
+        stop = max(self.num_frames if g.span is None else g.span.stop for g in groups)
+        self._sweep(groups, range(groups[0].key, stop))
         started = [g for g in groups if g.size]
         if started:
-            self._sweep(started, range(started[-1].key - 1, -1, -1))
+            start = min(0 if g.span is None else g.span.start for g in started)
+            self._sweep(started, range(started[-1].key - 1, start - 1, -1))
 
     def _sweep(self, groups: Sequence[Group], frames: range) -> None:
+        self._ended = []
+        self.collector.wait()  # an arena looks at what the sweep before has found
         for t in frames:
-            if frames.step > 0:
-                under_way = [g for g in groups if g.key < t and g.size]
-                arriving = [g for g in groups if g.key == t]
-            else:
-                under_way, arriving = [g for g in groups if g.key > t], []
+            arriving = [g for g in groups if g.key == t] if frames.step > 0 else []
+            under_way = [
+                g for g in groups if (t - g.key) * frames.step > 0 and g.size and g.covers(t) and g not in self._ended
+            ]
             last = t == frames[-1]
             if self.admit is not None and arriving:
                 soft = self._step(t, under_way, frames.step, last)
@@ -106,21 +111,40 @@ class Propagator:
         for group in groups:
             self._prepare(group, features, direction)
         memories = [g.memory for g in groups]
-        soft = self.carrier.segment(memories, features, t)
+        soft = self.carrier.segment(memories, features, t, arenas_of(groups))
+        for group, masks in zip(groups, soft.split([g.size for g in groups]), strict=True):
+            if t in group.hidden:
+                masks.zero_()
+                self.carrier.hide(group.memory)
         self.carrier.deliver(self.collector, t, [i for g in groups for i in g.indices], memories, soft, features)
+        for group, masks in zip(groups, soft.split([g.size for g in groups]), strict=True):
+            if group.until is None or t == group.key:
+                continue
+            if group.until(t, self.carrier.full_size(masks) >= FOREGROUND_THR):
+                self._ended.append(group)
         if not last:
             self._remember(t, groups, soft, features)
         return soft
 
     def _prepare(self, group: Group, features: FrameFeatures, direction: int) -> None:
         """Start a group's memory when the sweep reaches it."""
-        if group.entry is None:
-            device = features.levels[0].device
-            group.indices = self.collector.add_sequences(group.size, device)
-            group.entry = self.carrier.enter(group.binary_masks(device), features, group.key)
+        self._enter(group, features)
         if group.memory is None:
             ahead = self.num_frames - 1 - group.key if direction > 0 else group.key
-            group.memory = self.carrier.memory(group.entry, self.memory.start(ahead, self.num_frames))
+            for other in group.others:
+                if other.entry is None:
+                    self._enter(other, self.store.get(other.key, direction))
+            others = [other.entry for other in group.others]
+            group.memory = self.carrier.memory(group.entry, self.memory.start(ahead, self.num_frames), others)
+
+    def _enter(self, group: Group, features: FrameFeatures) -> None:
+        """Give a group's objects a place among the sequences, and bring its key frame into memory form."""
+        if group.entry is None:
+            device = features.levels[0].device
+            if not group.indices:
+                group.indices.extend(self.collector.add_sequences(group.size, device))
+            rivals = None if group.arena is None else group.arena.against(group.key, device, group.indices)
+            group.entry = self.carrier.enter(group.binary_masks(device), features, group.key, rivals)
 
     def _remember(self, t: int, groups: list[Group], soft: Tensor, features: FrameFeatures) -> None:
         """Let the groups for which this is not the key frame remember it."""

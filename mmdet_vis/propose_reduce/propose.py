@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce.arena import Arena
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks
@@ -27,6 +28,11 @@ class Group:
         indices: index of each object among all sequences of the video, given when its propagation starts.
         entry: the key frame in memory form, see :class:`~mmdet_vis.propose_reduce.carry.Carrier`.
         memory: of the sweep under way.
+        span: the frames that it is carried to; None: all.
+        others: groups of the same objects on other frames, which are remembered all the time.
+        hidden: frames on which the objects cannot be seen.
+        arena: what its objects compete with besides each other; groups of one arena compete.
+        until: called with each frame that it was carried to and its masks ``[K, H, W]`` bool; True ends this direction.
     """
 
     key: int
@@ -34,11 +40,20 @@ class Group:
     indices: list[int] = field(default_factory=list)
     entry: Any = None
     memory: Any = None
+    span: range | None = None
+    others: Sequence[Group] = ()
+    hidden: Collection[int] = ()
+    arena: Arena | None = None
+    until: Callable[[int, Tensor], bool] | None = None
 
     @property
     def size(self) -> int:
         """K."""
         return len(self.masks)
+
+    def covers(self, frame: int) -> bool:
+        """Whether a frame is among those that it is carried to."""
+        return self.span is None or frame in self.span
 
     def binary_masks(self, device: torch.device) -> Tensor:
         """``[K, h, w]`` float32 with values 0 and 1."""

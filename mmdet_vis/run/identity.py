@@ -19,8 +19,8 @@ from mmdet_vis.errors import CheckpointError
 from mmdet_vis.version import __version__
 
 DIFFERENCES_NAMED = 3
-# Options that decide on how a run goes, not on what it finds.
-NOT_IN_IDENTITY = ("feature_memory", "strict")
+# Options that decide on how a run goes, not on what it finds; and what a person said, which is there if anything was.
+NOT_IN_IDENTITY = ("feature_memory", "strict", "prompts", "propose", "refined", "corrections")
 # Where the data lie does not change results; which videos they are is told by the dataset itself.
 IGNORED_CONFIG_KEYS = ("test",)
 

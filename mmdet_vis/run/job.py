@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mmdet_vis.choices import PICTURES
+from mmdet_vis.choices import ENDINGS, PICTURES
 from mmdet_vis.data.datasets import VideoDataset, VideoInput
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.folder import list_images
@@ -27,7 +27,7 @@ class Job:
         id: of the video in results: its number among the inputs, or its id in the dataset.
         name: what its results are called, unlike that of any other.
         open: opens its frames.
-        places: its pictures, for each format that has any: a folder, a file for ``video``.
+        places: its files, for each format that has any of its own: a folder, a file for ``video`` and ``result``.
         frames: how many it has, where that is known before it is opened.
         path: its file or folder of frames; None for a video of a dataset.
     """
@@ -48,10 +48,10 @@ class Job:
     def has_pictures(self, frames: int | None, formats: Collection[str] = PICTURES) -> bool:
         """Whether each of its places of these formats has a picture for each of so many frames."""
         places = {kind: place for kind, place in self.places.items() if kind in formats}
-        if "video" in places and not places.pop("video").is_file():
+        if not all(place.is_file() for kind, place in places.items() if kind in ENDINGS):
             return False
         # Without those that were being written when a run was killed.
-        found = {kind: place.glob(PICTURES[kind]) for kind, place in places.items()}
+        found = {kind: place.glob(PICTURES[kind]) for kind, place in places.items() if kind not in ENDINGS}
         return all(sum(not path.name.startswith(".tmp-") for path in paths) == frames for paths in found.values())
 
     def load(self) -> int:
@@ -81,7 +81,8 @@ def jobs_of_files(videos: Sequence[VideoInput], save_dir: Path, formats: Iterabl
             raise OutputError(f"{name[:40]}… is too long a name for results: rename the input")
         if f"{name}.mp4" in taken and PICTURES.keys() & set(formats):
             raise OutputError(f"inputs {name} and {name}.mp4 would write to the same place: rename one of them")
-        places = {"png": save_dir / name, "overlay": save_dir / name, "video": save_dir / f"{name}.mp4"}
+        places = {"png": save_dir / name, "overlay": save_dir / name}
+        places |= {kind: save_dir / f"{name}{ending}" for kind, ending in ENDINGS.items()}
         places = {kind: place for kind, place in places.items() if kind in formats}
         frames = None if video.files is None else len(video.files)
         jobs.append(Job(number, name, video.open, places, frames, video.path))
@@ -96,7 +97,7 @@ def jobs_of_dataset(dataset: VideoDataset, save_dir: Path, formats: Iterable[str
             video.id,
             video.name,
             partial(dataset.open, index),
-            {kind: save_dir / kind / (f"{video.name}.mp4" if kind == "video" else video.name) for kind in kinds},
+            {kind: save_dir / kind / f"{video.name}{ENDINGS.get(kind, '')}" for kind in kinds},
             frames=len(video),
         )
         for index, video in enumerate(dataset.videos)

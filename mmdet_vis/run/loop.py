@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import torch
 
 from mmdet_vis.api import VISModel
+from mmdet_vis.choices import ENDINGS
 from mmdet_vis.errors import SourceError, is_out_of_memory
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.run.job import Job
@@ -89,8 +90,8 @@ def _run_job(
             for line in source.warnings:
                 _LOGGER.warning("%s", line)
             result = options.segment(model, source, lambda done, total: progress.part(job, done, total))
-            if "video" in job.places:
-                ensure_writable_dir(job.places["video"].parent)
+            for kind in ENDINGS.keys() & job.places.keys():
+                ensure_writable_dir(job.places[kind].parent)
             write_pictures(result, source, job.places, options.show_thr, options.use_img, progress.bar)
         assert options.score_thr is not None  # as options are complete
         # Last, since this says that the video is done.

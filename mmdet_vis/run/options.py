@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
-from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.api import VideoResult, VISModel, refine, segment_video
 from mmdet_vis.choices import DEFAULT_FORMATS, in_order
 from mmdet_vis.config.settings import recommended
+from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
-from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures import Correction, Prompt
 
 
 @dataclass
@@ -27,6 +31,9 @@ class RunOptions:
         use_img: draw as the original's demo: 70 % colour, 30 % image.
         strict: a video of which something is left out, converted or guessed is not segmented: it fails with that line.
         formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order.
+        prompts, propose: see :func:`mmdet_vis.api.segment_video`.
+        refined: a result that is corrected in the place of segmenting, see :func:`mmdet_vis.api.refine`.
+        corrections: of ``refined``.
     """
 
     key_num: int | None = None
@@ -40,6 +47,10 @@ class RunOptions:
     use_img: bool = False
     strict: bool = False
     formats: Sequence[str] = DEFAULT_FORMATS
+    prompts: Sequence[Prompt] = ()
+    propose: bool = True
+    refined: Path | None = None
+    corrections: Sequence[Correction] = ()
 
     def __post_init__(self) -> None:
         self.formats = in_order(self.formats)
@@ -51,7 +62,18 @@ class RunOptions:
         return replace(self, profile=self.profile or usual.profile, score_thr=score_thr)
 
     def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
-        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`."""
+        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result."""
+        if self.refined is not None:
+            return refine(
+                VideoResult.load(self.refined),
+                self.corrections,
+                model,
+                source,
+                mem_step=self.mem_step,
+                mem_max=self.mem_max,
+                feature_memory=self.feature_memory,
+                progress=progress,
+            )
         return segment_video(
             model,
             source,
@@ -63,4 +85,16 @@ class RunOptions:
             profile=self.profile,
             progress=progress,
             score_thr=0.0,  # index PNGs have all; results.json does not
+            prompts=self.prompts,
+            propose=self.propose,
         )
+
+    def spoken(self) -> dict[str, Any]:
+        """What a person said of the video, as JSON knows it, for the identity of a run; nothing if nobody did."""
+        said: dict[str, Any] = {"prompts": [as_json(prompt) for prompt in self.prompts], "propose": self.propose}
+        if not self.prompts and self.propose:
+            said = {}
+        if self.refined is not None:
+            digest = hashlib.sha256(self.refined.read_bytes()).hexdigest()
+            said |= {"refined": digest, "corrections": [as_json(correction) for correction in self.corrections]}
+        return said

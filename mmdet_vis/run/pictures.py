@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from mmdet_vis.data.formats import write_davis_pngs
+from mmdet_vis.data.formats.result_file import write_result
 from mmdet_vis.data.sources import FrameSource, Prefetcher
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.sequence import frame_stems
@@ -34,7 +35,7 @@ def write_pictures(
     Args:
         result: what was found in ``source``.
         places: what to write and where: a folder for ``png`` (index PNGs) and ``overlay`` (JPEGs), a file in an
-            existing folder for ``video`` (mp4).
+            existing folder for ``video`` (mp4) and ``result`` (JSON, with all that is known of the video).
         show_thr: lowest score of a sequence that is drawn, the result's own if None; index PNGs have all.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
         bar: shows how far the drawing is.
@@ -43,6 +44,8 @@ def write_pictures(
         SourceError: a frame cannot be read.
         OutputError: a picture cannot be written.
     """
+    if "result" in places:
+        write_result(places["result"], result)
     if "png" in places:
         write_davis_pngs(result, places["png"])
     with ExitStack() as stack:

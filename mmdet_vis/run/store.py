@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.formats import sequence_annotations, write_results
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.data.sources.folder import list_images
@@ -109,7 +110,7 @@ class RunStore(ABC):
                 path.rmdir()
         folders = {self.folder, *chain.from_iterable(map(self.folder.glob, self._folders))}
         for job in self._jobs:
-            folders |= {place.parent if kind == "video" else place for kind, place in job.places.items()}
+            folders |= {place.parent if kind in ENDINGS else place for kind, place in job.places.items()}
         # First of all, since it says that the other files are of a run.
         for folder in (self.folder, self._identity_file.parent):
             remove_unfinished([ensure_writable_dir(folder)])
@@ -253,11 +254,11 @@ class DatasetStore(RunStore):
     """
 
     _written = (
-        "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4",
+        "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4", "result/*.json",
         "results.json", "submission.zip", "metrics.json", "summary.json",
     )  # fmt: skip
-    _folders = ("videos", "png/*", "png", "overlay/*", "overlay", "video")
-    _places = ("videos", "png", "overlay", "video", *_written[4:])
+    _folders = ("videos", "png/*", "png", "overlay/*", "overlay", "video", "result")
+    _places = ("videos", "png", "overlay", "video", "result", *_written[5:])
 
     def __init__(
         self, folder: Path, jobs: Sequence[Job], json: bool = True, category_ids: Sequence[int | None] = ()

@@ -80,8 +80,9 @@ class Run:
         parse_bytes(given.feature_memory)
         if given.show_thr is None:
             given = replace(given, show_thr=recommended(self.config).show_thr)
-        settings = {key: value for key, value in asdict(given).items() if key not in NOT_IN_IDENTITY}
-        return settings | compute_settings(self.config, self.device, self.precision, self.compile)
+        plain = replace(given, prompts=(), corrections=())
+        settings = {key: value for key, value in asdict(plain).items() if key not in NOT_IN_IDENTITY}
+        return settings | given.spoken() | compute_settings(self.config, self.device, self.precision, self.compile)
 
 
 def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None = None) -> int:

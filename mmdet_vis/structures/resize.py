@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -62,3 +63,23 @@ def rles_to_original(rles: list[RLE], resized: tuple[int, int], original: tuple[
         else:
             output.append(encode_masks(to_original(decode_masks([rle]), resized, original))[0])
     return output
+
+
+def to_resized(mask: NDArray[np.uint8], resized: tuple[int, int]) -> NDArray[np.uint8]:
+    """A binary mask of the video's size at the size of the network's input, before padding.
+
+    A pixel is the object's if at least half of what it covers is; of an object that is too small for that, every pixel
+    that it touches, so that none is lost.
+
+    Args:
+        mask: ``[H, W]`` uint8, non-zero is the object.
+        resized: (height, width).
+
+    Returns:
+        ``[*resized]`` uint8 with values 0 and 1.
+    """
+    if mask.shape == tuple(resized):
+        return (mask != 0).astype(np.uint8)
+    share = cv2.resize((mask != 0).astype(np.float32), resized[::-1], interpolation=cv2.INTER_AREA)
+    scaled = share >= 0.5
+    return (scaled if scaled.any() else share > 0).astype(np.uint8)

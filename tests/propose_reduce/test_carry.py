@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.api import VISModel, load_model, segment_video
-from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.propose_reduce.carry import SharedKeyCarrier, enlarged, packed_boxes
+from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.propose_reduce.carry import SharedKeyCarrier
 from mmdet_vis.propose_reduce.collect import SequenceCollector
+from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
 from mmdet_vis.structures import decode_masks
 from mmdet_vis.structures.boxes import mask_boxes
-from mmdet_vis.weights.checkpoint import write_state
-from tests.tiny import moving_frames, write_config
-
-LIGHT = """
-_base_ = "tiny.py"
-model = dict(prop_head=dict(_delete_=True, type="LightPropHead", channels=16, mid_channels=8, fine_channels=8,
-                            key_channels=8, trunk_channels=16))
-propose_reduce = dict(memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=2))
-"""
+from tests.light import light_model
+from tests.tiny import moving_frames
 
 
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> VISModel:
-    folder = tmp_path_factory.mktemp("light")
-    write_config(folder, Path(__file__).parents[2])
-    config = folder / "light.py"
-    config.write_text(LIGHT)
-    torch.manual_seed(0)
-    network = build_model(load_config(config))
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if parameter.ndim > 1 and not name.startswith(("backbone", "prop_head")):
-                torch.nn.init.kaiming_normal_(parameter)
-        network.bbox_head.fc_cls.weight.mul_(0.3)
-        network.rpn_head.rpn_reg.weight.mul_(0.1)
-        network.prop_head.object.bias.fill_(5.0)  # everything is there
-    write_state(network.state_dict(), folder / "light.safetensors")
-    return load_model(config, folder / "light.safetensors", device="cpu", precision="float32")
+    return light_model(tmp_path_factory.mktemp("light"))
 
 
 def test_a_video_from_end_to_end(light):

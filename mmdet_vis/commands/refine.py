@@ -1,0 +1,75 @@
+"""Correct a result: the frames that a person corrected are carried through the video, all else stays as it is."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.commands.arguments import add_model_options, check_model_options, undo_launcher_threads
+from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments
+from mmdet_vis.commands.segment import SAVE_DIR, on_videos
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=__doc__,
+        epilog='example: %(prog)s out/clip.result.json clip.mp4 --corrections fixes.json, with [{"type": "delete", '
+        '"id": 3}, {"type": "rename", "id": 1, "category": "dog"}, {"frame": 12, "id": 1, "mask": "00012.png"}] in '
+        "fixes.json. Other types: split (id, frame), merge (ids), swap (a, b, frame), not_visible (id, first, last).",
+    )
+    parser.add_argument("result", type=Path, help="result file: of segment --format result, or VideoResult.save()")
+    parser.add_argument("video", type=Path, help="the video, or folder of frames, that it is of")
+    parser.add_argument("--corrections", type=Path, metavar="FILE", help="JSON file: a list of corrections, in order")
+    parser.add_argument(
+        "--prompt", action="append", metavar="PROMPT", help=f"an object to add: {PROMPT_FORMS}; may be given again"
+    )
+    add_model_options(parser.add_argument_group("model"))
+    help_text = (
+        "comma-separated: json (SAVE/results.json), overlay (SAVE/NAME/*.jpg), video (SAVE/NAME.mp4), "
+        "png (SAVE/NAME/*.png), result (SAVE/NAME.result.json, to correct again); default: json,video,result"
+    )
+    add_output_arguments(parser, SAVE_DIR, help_text)
+    parser.add_argument("--resume", action="store_true", help="do nothing if SAVE holds what this command would write")
+    add_engine_arguments(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command."""
+    parser = build_parser(prog)
+    args = parser.parse_args(arguments)
+    check_model_options(parser, args)
+    if args.corrections is None and not args.prompt:
+        parser.error("nothing to correct: give --corrections or --prompt")
+    for option in ("key_num", "use_cate_reduce"):
+        if getattr(args, option):
+            parser.error(f"--{option.replace('_', '-')} is for segment: a result is corrected, nothing is proposed")
+    undo_launcher_threads()
+    import torch
+
+    from mmdet_vis.corrections.files import parse_prompt, read_corrections
+    from mmdet_vis.result import VideoResult
+    from mmdet_vis.run.options import RunOptions
+
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    corrections = [] if args.corrections is None else read_corrections(args.corrections)
+    corrections += [prompt for word in args.prompt or () for prompt in parse_prompt(word)]
+    VideoResult.load(args.result)  # what is wrong with it should be said before the model is loaded
+    options = RunOptions(
+        mem_step=args.mem_step,
+        mem_max=args.mem_max,
+        feature_memory=args.feature_memory,
+        score_thr=args.score_thr,
+        show_thr=args.show_thr,
+        use_img=args.use_img,
+        strict=args.strict,
+        formats=args.format or ("json", "video", "result"),
+        refined=args.result,
+        corrections=corrections,
+    )
+    args.input_dir, args.overwrite, args.eval = [args.video], False, False
+    return on_videos(args, options)

@@ -1,0 +1,45 @@
+"""List the frames of a result that are most worth a look: where the program is least sure of a mask."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.commands.arguments import positive, probability
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser.add_argument(
+        "result", nargs="+", type=Path, help="result file: of segment --format result, or VideoResult.save()"
+    )
+    parser.add_argument("--number", type=positive, default=20, metavar="N", help="list so many frames (default 20)")
+    parser.add_argument(
+        "--show-thr", type=probability, help="look at sequences from this score (default: those that are drawn)"
+    )
+    parser.add_argument(
+        "--apart", type=positive, default=5, metavar="N", help="list no other frame of a sequence within N (default 5)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command."""
+    args = build_parser(prog).parse_args(arguments)
+
+    from mmdet_vis.corrections.review import worth_a_look
+    from mmdet_vis.result import VideoResult
+
+    rows = []
+    for path in args.result:
+        result = VideoResult.load(path)
+        rows += [(result, found) for found in worth_a_look(result, args.number, args.show_thr, args.apart)]
+    rows.sort(key=lambda row: row[1].confidence)
+    print("| confidence | video | frame | time | sequence | category |\n|---|---|---|---|---|---|")
+    for result, found in rows[: args.number]:
+        time = "" if result.fps is None else f"{found.frame / result.fps:.2f} s"
+        category = result.category_of(result.sequence(found.track_id))
+        print(f"| {found.confidence:.3f} | {result.name} | {found.frame} | {time} | {found.track_id} | {category} |")
+    return 0

@@ -1,0 +1,169 @@
+"""Prompts and corrections as JSON files, and prompts as words of a command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.data.formats.json_files import read_json
+from mmdet_vis.data.formats.number_pngs import read_colours
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.files.atomic import atomic_write
+from mmdet_vis.structures import Correction, Delete, Merge, NotVisible, Prompt, Rename, Split, Swap
+
+KINDS: dict[str, type] = {
+    "prompt": Prompt,
+    "delete": Delete,
+    "split": Split,
+    "merge": Merge,
+    "swap": Swap,
+    "rename": Rename,
+    "not_visible": NotVisible,
+}
+"""Corrections by their ``type`` in a file; the other keys are the arguments of these classes."""
+MAX_BYTES = 2**30
+SHORT = "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] or FRAME:mask:FILE.png[:CATEGORY]"
+_NUMBERS = ("frame", "id", "new_id", "a", "b", "first", "last")
+
+
+def read_corrections(path: str | Path) -> list[Correction]:
+    """Read a JSON file: a list of objects, each a correction.
+
+    ``type`` is one of :data:`KINDS`, ``prompt`` unless it is given; the other keys are the arguments of its class. The
+    ``mask`` of a prompt is an RLE, or the name of a PNG beside the file, of which everything that is not black is the
+    object.
+
+    Raises:
+        ConfigError: the file is missing or damaged, or an entry cannot be used; the line names the file and the entry.
+    """
+    content = read_json(path, ConfigError, MAX_BYTES)
+    if not isinstance(content, list):
+        raise ConfigError(f"{path} must be a list [...] of corrections")
+    found = []
+    for number, entry in enumerate(content):
+        try:
+            found.append(correction_of(entry, Path(path).parent))
+        except ConfigError as error:
+            raise ConfigError(f"{path}: entry {number}: {error}") from None
+    return found
+
+
+def read_prompts(path: str | Path) -> list[Prompt]:
+    """:func:`read_corrections` of a file that must hold prompts alone.
+
+    Raises:
+        ConfigError: as there; or something else is in it.
+    """
+    prompts = []
+    for number, correction in enumerate(read_corrections(path)):
+        if not isinstance(correction, Prompt):
+            raise ConfigError(f"{path}: entry {number} is no prompt: corrections are for a result, mmdet-vis refine")
+        prompts.append(correction)
+    return prompts
+
+
+def write_corrections(path: str | Path, corrections: Sequence[Correction]) -> None:
+    """Write what :func:`read_corrections` reads, one correction per line.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    lines = ",\n".join(json.dumps(as_json(correction)) for correction in corrections)
+    atomic_write(Path(path), f"[\n{lines}\n]\n" if lines else "[]\n")
+
+
+def as_json(correction: Correction) -> dict[str, Any]:
+    """A correction as an object of JSON."""
+    kind = next(name for name, known in KINDS.items() if isinstance(correction, known))
+    values = {f.name: getattr(correction, f.name) for f in fields(correction)}
+    return {"type": kind} | {name: value for name, value in values.items() if value is not None}
+
+
+def correction_of(entry: Any, folder: Path) -> Correction:
+    """A correction from an object of JSON.
+
+    Args:
+        entry: see :func:`read_corrections`; nothing of it is trusted.
+        folder: where files that it names are.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"must be an object {{...}}, it is {entry!r:.40}")
+    values = dict(entry)
+    kind = values.pop("type", "prompt")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(f"type {kind!r:.40} is not known: use one of {', '.join(KINDS)}")
+    arguments = {f.name: f.default is MISSING for f in fields(KINDS[kind])}
+    unknown = [name for name in values if name not in arguments]
+    if unknown:
+        raise ConfigError(f"a {kind} has no {unknown[0]!r:.40}: it has {', '.join(arguments)}")
+    missing = [name for name, needed in arguments.items() if needed and values.get(name) is None]
+    if missing:
+        raise ConfigError(f"a {kind} needs {missing[0]}")
+    for name in _NUMBERS:
+        if values.get(name) is not None and type(values[name]) is not int:
+            raise ConfigError(f"{name}={values[name]!r:.40} must be a whole number")
+    ids = values.get("ids", [1])
+    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
+        raise ConfigError(f"ids={ids!r:.40} must be a list of whole numbers")
+    if isinstance(values.get("mask"), str):
+        values["mask"] = _mask_file(folder / values["mask"])
+    elif "mask" in values and not isinstance(values["mask"], Mapping):
+        raise ConfigError(f"mask={values['mask']!r:.40} must be an RLE {{size, counts}} or the name of a PNG")
+    correction: Correction = KINDS[kind](**values)
+    return correction
+
+
+def parse_prompt(text: str) -> list[Prompt]:
+    """Prompts from a word of a command line: a JSON file, or one of the forms :data:`SHORT`.
+
+    A negative point has a minus before its x: ``3:point:40,50,-80,52`` is on the object at (40, 50) and off it at
+    (80, 52).
+
+    Raises:
+        ConfigError: it is neither; the line shows the forms.
+    """
+    frame, colon, rest = text.partition(":")
+    if not colon or not frame.isdecimal():
+        return read_prompts(text)
+    kind, _, value = rest.partition(":")
+    if kind not in _SHORT:
+        raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
+    head, _, category = value.rpartition(":") if ":" in value else (value, "", "")
+    try:
+        arguments = _SHORT[kind](head)
+    except ValueError:
+        raise ConfigError(f"{text!r:.100}: write {SHORT}") from None
+    return [Prompt(int(frame), category=category or None, **arguments)]
+
+
+def _numbers_of(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
+
+
+def _box(text: str) -> dict[str, Any]:
+    return {"box": _numbers_of(text)}
+
+
+def _point(text: str) -> dict[str, Any]:
+    words = text.split(",")
+    if len(words) % 2:
+        raise ValueError
+    points = [(abs(float(x)), float(y)) for x, y in zip(words[::2], words[1::2], strict=True)]
+    return {"point": points, "labels": [0 if x.strip().startswith("-") else 1 for x in words[::2]]}
+
+
+def _mask(text: str) -> dict[str, Any]:
+    return {"mask": _mask_file(Path(text))}
+
+
+_SHORT: dict[str, Callable[[str], dict[str, Any]]] = {"box": _box, "point": _point, "mask": _mask}
+
+
+def _mask_file(path: Path) -> Any:
+    return read_colours(path) != 0

@@ -1,0 +1,210 @@
+"""Objects that a person has shown on some frames, carried to the frames between and beyond."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.propose_reduce.arena import Arena
+from mmdet_vis.propose_reduce.budget import EngineSettings
+from mmdet_vis.propose_reduce.collect import SequenceCollector
+from mmdet_vis.propose_reduce.feature_store import FeatureStore
+from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
+from mmdet_vis.propose_reduce.propose import Group
+from mmdet_vis.structures.boxes import mask_boxes
+from mmdet_vis.structures.masks import RLE
+
+Known = Callable[[int], NDArray[np.uint8]]
+"""Gives a mask of a frame, ``[h, w]`` uint8, 0 or 1, at the size of the network's input before padding."""
+
+AGREES = 0.8
+"""IoU at which a mask that a correction arrives with is the one that is there."""
+
+
+@dataclass
+class Shown:
+    """An object that a person has shown.
+
+    Attributes:
+        given: its masks by frame, at the size of the network's input before padding; not empty.
+        new: those frames of ``given`` that the masks are to be carried from.
+        hidden: frames on which it cannot be seen.
+        known: the masks that it has so far, for frames that no new one changes; None: it has none.
+        proposed_on: the frame on which it was detected, if that is why it has masks.
+    """
+
+    given: Mapping[int, RLE]
+    new: Collection[int]
+    hidden: Collection[int] = ()
+    known: Known | None = None
+    proposed_on: int | None = None
+
+
+@dataclass
+class Followed:
+    """N objects that were followed through T frames.
+
+    Attributes:
+        masks: N lists of T RLEs at the padded size; None where a mask stays what it was.
+        scores: ``[N, C + 1]`` float32 class scores.
+        classes: ``[N, T]`` float32, the probability of each object's best category in each frame.
+        sharp: ``[N, T]`` float32, see :func:`~mmdet_vis.propose_reduce.collect.sharpness`.
+    """
+
+    masks: list[list[RLE | None]]
+    scores: NDArray[np.float32]
+    classes: NDArray[np.float32] = field(repr=False)
+    sharp: NDArray[np.float32] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a mask of frame ``key`` is carried.
+
+    Attributes:
+        key: the frame.
+        near: the frames that are nearest to it of all frames that the object is known on: these always change.
+        far: the frames that may change, as long as what is carried there is not what is there.
+    """
+
+    key: int
+    near: range
+    far: range
+
+
+def reaches(shown: Shown, num_frames: int) -> list[Reach]:
+    """How far the new masks of an object are carried.
+
+    A frame follows the nearest frame on which a person gave the mask: masks are carried from both of two such frames to
+    the middle, and each is remembered all the way. Nobody vouches for the frame on which the object was detected: what
+    is nearer to it changes only until the mask that is carried agrees with the one that is there.
+    """
+    given, found = sorted(shown.given), []
+    for key in sorted(shown.new):
+        place = given.index(key)
+        before = given[place - 1] if place else None
+        after = given[place + 1] if place + 1 < len(given) else None
+        start = 0 if before is None else (before + key) // 2 + 1
+        stop = num_frames if after is None else (key + after) // 2 + 1
+        near_start, near_stop, on = start, stop, shown.proposed_on
+        if shown.known is not None and on is not None and on not in shown.given:
+            if before is None and on < key:
+                near_start = (on + key) // 2 + 1
+            if after is None and on > key:
+                near_stop = (key + on) // 2 + 1
+        found.append(Reach(key, range(near_start, near_stop), range(start, stop)))
+    return found
+
+
+def follow(
+    model: SeqMaskRCNN,
+    store: FeatureStore,
+    shown: Sequence[Shown],
+    rivals: Callable[[int], NDArray[np.uint8] | None],
+    memory: MemoryConfig,
+    engine: EngineSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Followed:
+    """Carry the new masks of some objects through a video; they compete with each other and with ``rivals``.
+
+    Args:
+        model: the network, in evaluation mode on ``engine.device``.
+        store: features of the video's frames; what it holds is not computed again.
+        shown: N objects, each with at least one new mask.
+        rivals: gives the union of the masks of everything else on a frame, see :class:`Arena`.
+        memory: which frames are remembered, besides those on which masks were given.
+        engine: how the machine is used.
+        progress: called with (frames swept, frames to sweep at most).
+
+    Raises:
+        SourceError: a frame cannot be read.
+        FloatingPointError: the network gives numbers that are not finite.
+    """
+    num_frames = len(store.source)
+    with SequenceCollector(model, num_frames, model.bbox_head.num_classes) as collector:
+        collector.add_sequences(len(shown), engine.device)
+        arena = Arena(rivals, [one.given for one in shown], collector.rles)
+        groups = [group for i, one in enumerate(shown) for group in _groups(i, one, arena, num_frames)]
+        groups.sort(key=lambda group: group.key)
+        spans = [group.span or range(num_frames) for group in groups]
+        total = max(s.stop for s in spans) - groups[0].key + max(groups[-1].key - min(s.start for s in spans), 0)
+        swept = 0
+
+        def on_frame() -> None:
+            nonlocal swept
+            swept += 1
+            if progress is not None:
+                progress(swept, total)
+
+        sweeps = Propagator(
+            model.prop_head, store, collector, memory, num_frames, engine.chunk_bytes, on_frame=on_frame
+        )
+        sweeps.run(groups)
+        collector.wait()
+        kept = [[t for t, rle in enumerate(masks) if rle is None] for masks in collector.rles]
+        _score_kept(shown, kept, store, collector)
+        masks, scores = collector.finish()
+        classes, sharp = collector.evidence(scores[:, 1:].argmax(axis=1))
+    changed = [
+        [None if t in stays else mask for t, mask in enumerate(own)]
+        for own, stays in zip(masks, map(set, kept), strict=True)
+    ]
+    return Followed(changed, scores, classes, sharp)
+
+
+def _groups(index: int, shown: Shown, arena: Arena, num_frames: int) -> list[Group]:
+    """One group for each new mask of an object."""
+    every = {t: Group(t, [mask], [index], hidden=shown.hidden, arena=arena) for t, mask in shown.given.items()}
+    found = []
+    for reach in reaches(shown, num_frames):
+        group = every[reach.key]
+        group.span = reach.far
+        group.others = [other for t, other in sorted(every.items()) if t != reach.key]
+        if reach.near != reach.far and shown.known is not None:
+            group.until = _arrival(shown.known, reach.near)
+        found.append(group)
+    return found
+
+
+def _arrival(known: Known, near: range) -> Callable[[int, Tensor], bool]:
+    """Tells whether what is carried to a frame beyond ``near`` is what is there."""
+
+    def agrees(time: int, masks: Tensor) -> bool:
+        if time in near:
+            return False
+        there = known(time).astype(bool)
+        carried = masks[0, : there.shape[0], : there.shape[1]].cpu().numpy()
+        union = np.count_nonzero(carried | there)
+        return union == 0 or bool(np.count_nonzero(carried & there) / union >= AGREES)
+
+    return agrees
+
+
+@torch.no_grad()
+def _score_kept(
+    shown: Sequence[Shown], kept: Sequence[Sequence[int]], store: FeatureStore, collector: SequenceCollector
+) -> None:
+    """Hand the masks that stay to the collector as well: a score is the mean over all frames."""
+    objects: dict[int, list[int]] = defaultdict(list)
+    for index, frames in enumerate(kept):
+        for t in frames:
+            objects[t].append(index)
+    for t, indices in sorted(objects.items()):
+        features = store.get(t, 1)
+        height, width = (4 * side for side in features.levels[0].shape[-2:])
+        whole = np.zeros((len(indices), height, width), np.uint8)
+        for mask, index in zip(whole, indices, strict=True):
+            known = shown[index].known
+            if known is not None and t not in shown[index].hidden:
+                there = known(t)
+                mask[: there.shape[0], : there.shape[1]] = there
+        masks = torch.from_numpy(whole).to(features.levels[0].device)
+        boxes, visible = mask_boxes(masks.bool())
+        collector.add_masks(t, indices, masks.transpose(1, 2).contiguous(), boxes, visible, features)
