@@ -164,7 +164,9 @@ def propose_reduce(
             raise ConfigError(not_finite(engine.dtype)) from error
         classes, sharp = collector.evidence(scores[:, 1:].argmax(axis=1))
     kept, kept_scores = settings.reduction(masks, scores)
-    visible = np.stack([areas(masks[i]) > 0 for i in kept]) if kept else np.zeros((0, num_frames), bool)
+    if not kept:
+        return Sequences([], kept_scores, len(masks))
+    visible = np.stack([areas(masks[i]) > 0 for i in kept])
     confidence = combine(agreement(masks, kept), classes[kept], sharp[kept], visible)
     on = dict(pair for group in groups for pair in zip(group.indices, repeat(group.key), strict=False))
     return Sequences([masks[i] for i in kept], kept_scores, len(masks), confidence, [on[i] for i in kept])
