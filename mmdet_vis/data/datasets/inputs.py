@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_vis.data.datasets.names import unique_video_names, video_names
 from mmdet_vis.data.formats.archives import is_archive, unpack
-from mmdet_vis.data.formats.identify import identify, is_json_file, names_dataset
+from mmdet_vis.data.formats.identify import identify, is_json_file, names_dataset, only_folder
 from mmdet_vis.data.formats.opening import open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names
@@ -126,8 +126,6 @@ def _videos_of(path: Path) -> list[tuple[str, tuple[Path, ...]]]:
 
 def _packed(folder: Path) -> Path:
     """Where the frames of an archive begin: below the folders that hold one folder and nothing else."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    while len(entries) == 1 and entries[0].is_dir():
-        folder = entries[0]
-        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+    while (inner := only_folder(folder)) is not None:
+        folder = inner
     return folder

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mmdet_vis.data.formats.errors import ZIP_ERRORS
-from mmdet_vis.data.sources import is_inside
+from mmdet_vis.data.sources import is_debris, is_inside
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.files.zips import MAX_MEMBER, MAX_RATIO, MAX_SMALL, read_member
@@ -21,8 +21,6 @@ MAX_BYTES = 2**38
 TAR_SUFFIXES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _ERRORS = (*ZIP_ERRORS, tarfile.TarError)
 _ENCRYPTED = 1
-# What systems put into archives and folders for themselves.
-_DEBRIS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,10 @@ def _checked(path: Path, members: Iterator[_Member]) -> list[_Member]:
     for member in members:
         name = str(PurePosixPath(member.name.replace("\\", "/")))  # some programs of Windows write its own
         parts = PurePosixPath(name).parts
-        if any(part.casefold() in _DEBRIS or part.startswith("._") or part == ".DS_Store" for part in parts):
-            continue
         if not is_inside(name):
             raise DatasetError(f"{path} is not unpacked: {member.name!r:.60} leads out of its folder; do so yourself")
+        if any(map(is_debris, parts)):
+            continue
         if name in found:
             raise DatasetError(f"{path} is not unpacked: {name!r:.60} is in it twice; unpack it yourself")
         total += member.size

@@ -21,6 +21,7 @@ from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_col
 from mmdet_vis.data.formats.object_folders import has_object_folders
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
+from mmdet_vis.data.sources import is_debris
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_folders, list_images
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
@@ -49,7 +50,7 @@ def identify(path: Path) -> tuple[str, Path]:
         return _of_file(path), path
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: check the path")
-    inner = _only_folder(path)
+    inner = only_folder(path)
     for place in (path, *([inner] if inner else ())):
         known = _marked(place)
         if known is not None:
@@ -79,9 +80,9 @@ def _marked(path: Path) -> tuple[str, Path] | None:
     return found[0] if found else None
 
 
-def _only_folder(path: Path) -> Path | None:
+def only_folder(path: Path) -> Path | None:
     """The one folder that is all that a folder holds, as archives have it."""
-    entries = [entry for entry in path.iterdir() if not entry.name.startswith(".")]
+    entries = [entry for entry in path.iterdir() if not is_debris(entry.name)]
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else None
 
 
@@ -93,7 +94,7 @@ def _is_binary(video: Path) -> bool:
 
 def names_dataset(path: Path) -> bool:
     """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
-    inner = _only_folder(path)
+    inner = only_folder(path)
     return any(_of_folder(place) in _WITH_FRAMES for place in (path, *([inner] if inner else ())))
 
 

@@ -6,7 +6,7 @@ from .base import Frame, FrameSource
 from .folder import FolderSource, ImageFilesSource
 from .given import as_source
 from .inputs import find_inputs, open_source
-from .naming import display_name, is_inside, is_name, natural_key, unique_names
+from .naming import display_name, is_debris, is_inside, is_name, natural_key, unique_names
 from .prefetch import Prefetcher
 from .video import VideoFileSource
 
@@ -22,6 +22,7 @@ __all__ = [
     "as_source",
     "display_name",
     "find_inputs",
+    "is_debris",
     "is_inside",
     "is_name",
     "natural_key",

@@ -1,4 +1,4 @@
-"""Animated WebP and PNG files as videos, with the times of their frames (animated GIFs are read by FFmpeg)."""
+"""Animated WebP, PNG and AVIF files as videos, with the times of their frames (animated GIFs are read by FFmpeg)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .image_files import MAX_IMAGE_PIXELS
 from .naming import unique_names
 from .video_time import timing
 
-_FORMATS = ("WEBP", "PNG")
+_FORMATS = ("WEBP", "PNG", "AVIF")
 _ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
 _MILLISECOND = Fraction(1, 1000)
 # Browsers show a frame without a time of its own for so long.
@@ -25,7 +25,7 @@ _DEFAULT_MS = 100
 
 
 class AnimationSource(FrameSource):
-    """An animated WebP or PNG file as a sequence of frames; Pillow decodes.
+    """An animated WebP, PNG or AVIF file as a sequence of frames; Pillow decodes.
 
     Opening decodes it once: only then are its times, and the number of its frames, known for certain.
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
+from .file_kinds import not_read
 from .image_decode import decode_deep, decode_image, is_transparent, levels_of
 from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, ImageHeader, read_header
-from .naming import display_name, natural_key, unique_names
+from .naming import display_name, is_debris, natural_key, unique_names
 
 
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -20,7 +21,7 @@ def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
         entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
     except OSError as error:
         raise SourceError(f"{folder}: cannot be listed ({error.strerror}); check the folder's rights") from error
-    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    entries = [entry for entry in entries if not is_debris(entry.name)]
     images = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     chosen = set(images)
     return images, [entry for entry in entries if entry not in chosen]
@@ -33,13 +34,13 @@ def list_files(folder: Path, suffix: str) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    found = [entry for entry in folder.iterdir() if entry.suffix.lower() == suffix and not entry.name.startswith(".")]
+    found = [entry for entry in folder.iterdir() if entry.suffix.lower() == suffix and not is_debris(entry.name)]
     return sorted(found, key=lambda entry: natural_key(entry.name))
 
 
 def list_folders(folder: Path) -> list[Path]:
     """The folders in a folder in natural order, without hidden ones and what macOS adds to archives."""
-    found = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))]
+    found = [entry for entry in folder.iterdir() if entry.is_dir() and not is_debris(entry.name)]
     return sorted(found, key=lambda entry: natural_key(entry.name))
 
 
@@ -151,9 +152,8 @@ class FolderSource(ImageFilesSource):
         folder = Path(path)
         images, others = list_images(folder)
         if not images:
-            raise SourceError(
-                f"{folder}: holds no images; a frame folder needs {', '.join(sorted(IMAGE_SUFFIXES))} files"
-            )
+            hint = not_read(others) or f"a frame folder needs {', '.join(sorted(IMAGE_SUFFIXES))} files"
+            raise SourceError(f"{folder}: holds no images; {hint}")
         super().__init__(images, unique_names([folder])[0])
         if others:
             noun = "entry that is not an image" if len(others) == 1 else "entries that are not images"

@@ -25,7 +25,7 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
 # Depths of sensors that write files of 16 bits: 12 bits shown as 16 are nearly black.
 _DEPTHS = (8, 10, 12, 14, 16)
 # What is asked of Pillow where OpenCV gives up. No others: some of its readers start programs.
-_PILLOW_FORMATS = ("TIFF", "JPEG", "PNG", "WEBP")
+_PILLOW_FORMATS = ("TIFF", "JPEG", "PNG", "WEBP", "AVIF")
 _PILLOW_ERRORS = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
 
 

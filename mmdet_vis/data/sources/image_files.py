@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from .file_kinds import is_moving_avif
 from .tiff_header import read_tiff
 
 IMAGE_SUFFIXES = frozenset(
@@ -28,6 +29,7 @@ IMAGE_SUFFIXES = frozenset(
         ".ppm",
         ".pgm",
         ".pnm",
+        ".avif",
     }
 )
 
@@ -230,12 +232,14 @@ def is_video_image(path: Path) -> bool:
                 return read_header(head + file.read()).moving
     except OSError:
         return False  # what is wrong shows when it is opened
+    if is_moving_avif(head):
+        return True
     if head.startswith(b"RIFF"):
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b0000_0010)
     place = head.find(b"acTL", 0, head.find(b"IDAT") if b"IDAT" in head else len(head))
     return place > 0 and int.from_bytes(head[place + 4 : place + 8], "big") > 1
 
 
-_MAY_MOVE = frozenset({".webp", ".png", ".apng", ".tif", ".tiff"})
+_MAY_MOVE = frozenset({".webp", ".png", ".apng", ".tif", ".tiff", ".avif"})
 # What announces an animation stands before the picture.
 _HEAD = 2**16

@@ -10,7 +10,8 @@ from pathlib import Path
 from ...errors import SourceError
 from .animation import AnimationSource
 from .base import FrameSource
-from .folder import FolderSource, ImageFilesSource, list_images
+from .file_kinds import kind_of, not_read, refusal
+from .folder import FolderSource, ImageFilesSource, folders_below, list_images
 from .image_files import IMAGE_SUFFIXES, is_video_image
 from .naming import display_name, natural_key, unique_names
 from .video import VideoFileSource
@@ -34,11 +35,18 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
         raise SourceError(f"{path}: no such file or folder; check the path")
     if not path.is_file():
         raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        if is_video_image(path) and path.suffix.lower() not in (".tif", ".tiff"):
-            return AnimationSource(path)
-        return ImageFilesSource([path], unique_names([path])[0])
-    return VideoFileSource(path)
+    source: FrameSource
+    kind, named = kind_of(path), path.suffix.lower() in IMAGE_SUFFIXES
+    if reason := refusal(path, kind):
+        raise SourceError(f"{path}: {reason}")
+    if kind == "image" or (named and kind != "video"):
+        is_animation = is_video_image(path) and path.suffix.lower() not in (".tif", ".tiff")
+        source = AnimationSource(path) if is_animation else ImageFilesSource([path], unique_names([path])[0])
+    else:
+        source = VideoFileSource(path)
+    if kind and path.suffix and named != (kind == "image") and not (named and kind == "image"):
+        source.warnings.append(f"{path}: is {'an image' if kind == 'image' else 'a video'}, other than its name says")
+    return source
 
 
 def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -47,7 +55,8 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     what is named twice is taken once.
 
     Hidden entries are skipped; other entries are ignored with a warning in the log. A folder that holds
-    images but neither videos nor folders of images is itself the one input, and so is a single file.
+    images but neither videos nor folders of images is itself the one input, and so is a single file. Where a folder
+    holds nothing of that, what is deeper in it counts.
 
     Raises:
         SourceError: nothing there, or no input in it.
@@ -71,8 +80,14 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     if not inputs and images:
         return [root]
     if not inputs:
+        # As archives and datasets have them: <part>/<video>/<frame>.
+        deep = [entry for folder in folders_below(root) for entry in (folder, *_videos_in(folder)) if _is_input(entry)]
+        if deep:
+            return deep
+    if not inputs:
         endings = ", ".join(sorted(VIDEO_SUFFIXES))
-        raise SourceError(f"{root}: holds no input; put videos ({endings}) or folders of images into it")
+        hint = not_read(others) or f"put videos ({endings}) or folders of images into it"
+        raise SourceError(f"{root}: holds no input; {hint}")
     if ignored:
         first = display_name(min(ignored, key=lambda entry: natural_key(entry.name)).name)
         _LOGGER.warning(
@@ -82,6 +97,10 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
             first,
         )
     return inputs
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    return [entry for entry in list_images(folder)[1] if entry.is_file()]
 
 
 def _is_input(entry: Path) -> bool:

@@ -21,6 +21,14 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
+_DEBRIS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+def is_debris(name: str) -> bool:
+    """Whether an entry of a folder or archive is hidden, or put there by a system for itself."""
+    return name.startswith(".") or name.casefold() in _DEBRIS
+
+
 def display_name(name: str) -> str:
     """Return a file name as text that every output takes: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")

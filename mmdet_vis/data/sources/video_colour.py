@@ -140,6 +140,13 @@ def colours_of(picture: Any) -> tuple[int, bool]:
     return transfer, primaries == BT2020 or (transfer in _NAMES and primaries == 2)
 
 
+def is_transparent(picture: Any) -> bool:
+    """Whether a decoded ``av.VideoFrame`` has pixels that are not opaque; they are shown as they are stored."""
+    if not any(part.is_alpha for part in picture.format.components):
+        return False
+    return bool(picture.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
+
+
 def colour_note(picture: Any) -> str:
     """What is done to the colours of a picture, to follow the file's name in a message; empty if nothing is."""
     transfer, wide = colours_of(picture)

@@ -15,7 +15,7 @@ from ...errors import SourceError
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
-    | {".3gp", ".ogv", ".gif"}
+    | {".3gp", ".3g2", ".ogv", ".gif", ".qt", ".m2t", ".vob", ".asf", ".f4v"}
 )
 
 # Frames of more pixels are refused, since FFmpeg holds several at a time: 8K (7680 x 4320) just fits.
@@ -49,9 +49,10 @@ def open_container(path: Path, threads: str) -> tuple[Any, Any]:
             f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"
         ) from error
     try:
-        stream = container.streams.best("video")
-        if stream is None or stream.codec_context is None:
-            kind = "no video stream" if stream is None else "a video codec that is not supported"
+        stream = _main_stream(container)
+        if stream is None:
+            kind = "a video codec that is not supported" if _moving(container) else "no video stream"
+            kind = "a cover picture and no video" if container.streams.video and not _moving(container) else kind
             raise SourceError(f"{path}: has {kind}; convert it to H.264 in mp4")
         stream.codec_context.thread_type = threads
         stream.codec_context.options = {"max_pixels": str(MAX_VIDEO_PIXELS)}
@@ -59,6 +60,45 @@ def open_container(path: Path, threads: str) -> tuple[Any, Any]:
         container.close()
         raise
     return container, stream
+
+
+TRANSPARENT = "has transparency, which is ignored"
+
+
+def _moving(container: Any) -> list[Any]:
+    """The video streams of a file, without pictures of its cover."""
+    return [stream for stream in container.streams.video if not _disposition(stream) & _COVER]
+
+
+def _main_stream(container: Any) -> Any:
+    """The stream that is meant: one of several frames, marked as the default, with the most pixels; FFmpeg's first."""
+    streams = [stream for stream in _moving(container) if stream.codec_context is not None]
+    best = container.streams.best("video")
+    first = -1 if best is None else best.index
+
+    def rank(stream: Any) -> tuple[bool, int, int, bool]:
+        pixels = stream.codec_context.width * stream.codec_context.height
+        return stream.frames != 1, _disposition(stream) & _DEFAULT, pixels, stream.index == first
+
+    return max(streams, key=rank, default=None)
+
+
+def stream_note(container: Any, stream: Any) -> str:
+    """What of a file is not shown, to follow its name in a message; empty if nothing is."""
+    streams, context = _moving(container), stream.codec_context
+    notes = []
+    if len(streams) > 1:
+        notes.append(f"has {len(streams)} video streams: the one of {context.width}x{context.height} is used")
+    if stream.metadata.get("alpha_mode") == "1":
+        notes.append(TRANSPARENT)
+    return "; ".join(notes)
+
+
+def _disposition(stream: Any) -> int:
+    return int(getattr(stream, "disposition", 0))
+
+
+_DEFAULT, _COVER = 0x1, 0x400  # FFmpeg's AV_DISPOSITION_DEFAULT and AV_DISPOSITION_ATTACHED_PIC
 
 
 def decode_packets(container: Any, stream: Any) -> Iterator[tuple[Any, list[Any] | None]]:

@@ -16,8 +16,16 @@ from typing import Any
 import av
 
 from ...errors import SourceError
-from .video_colour import colour_note
-from .video_decode import DECODE_ERRORS, Fingerprint, decode_packets, display_matrix, open_container
+from .video_colour import colour_note, is_transparent
+from .video_decode import (
+    DECODE_ERRORS,
+    TRANSPARENT,
+    Fingerprint,
+    decode_packets,
+    display_matrix,
+    open_container,
+    stream_note,
+)
 from .video_fields import is_interlaced
 from .video_time import Timing, timing
 
@@ -70,6 +78,7 @@ class _Scan:
     stored: tuple[int, int] = (0, 0)
     interlaced: list[int] = field(default_factory=list)
     colours: str = ""
+    streams: str = ""
 
     @property
     def is_clean(self) -> bool:
@@ -121,7 +130,7 @@ def index_video(path: Path) -> VideoIndex:
             f"{path}: ends before the {info.announced:.2f} s that it announces, after {stop - start} frames; "
             "it may be cut short"
         )
-    index.warnings += [f"{path}: {note}" for note in _notes(index, scan.colours) if note]
+    index.warnings += [f"{path}: {note}" for note in (scan.streams, *_notes(index, scan.colours)) if note]
     return index
 
 
@@ -208,6 +217,7 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
                 scan.stored = (frame.height, frame.width)
                 scan.matrix = display_matrix(frame) or scan.matrix
                 scan.colours = colour_note(frame)
+                scan.streams = stream_note(container, stream) or (TRANSPARENT if is_transparent(frame) else "")
             if is_interlaced(frame):
                 scan.interlaced.append(len(scan.pts))
             if frame.is_corrupt:

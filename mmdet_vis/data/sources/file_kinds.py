@@ -1,0 +1,67 @@
+"""What a file is by its first bytes, whatever its name says; and what to do with pictures that are not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["image", "video", "heic", ""]
+
+_HEAD = 512
+_IMAGES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_VIDEOS = (b"\x1aE\xdf\xa3", b"FLV\1", b"OggS", b"\0\0\1\xba", b"0&\xb2u\x8ef\xcf\x11", b"GIF8")
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF = (b"avif", b"avis")
+_TS_PACKET = 188
+
+_HEIC_HINT = (
+    "HEIC images, which are not read: save them as JPEG (heif-convert IN.HEIC OUT.jpg; on an iPhone, Settings > Camera "
+    "> Formats > Most Compatible)"
+)
+_RAW = "raw images of a camera, which are not read: develop them to TIFF or PNG"
+_OTHER = "images of a kind that is not read: save them as PNG"
+_NOT_READ = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), _HEIC_HINT),
+    **dict.fromkeys(
+        (".exr", ".hdr"), "images of high dynamic range, which are not read: save them as 16-bit PNG or TIFF"
+    ),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), _RAW),
+    **dict.fromkeys((".jp2", ".j2k", ".jxl", ".psd", ".svg", ".pdf", ".ico", ".xcf"), _OTHER),
+}
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file is by its content; empty for what is not known, or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return ""
+    if head.startswith(_IMAGES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        return "image"
+    if head[4:8] == b"ftyp":
+        brands = {head[8:12], *(head[place : place + 4] for place in range(16, min(_HEAD, head[3] or _HEAD), 4))}
+        if brands & set(_AVIF):
+            return "image"
+        return "heic" if head[8:12] in _HEIC else "video"
+    if head.startswith(_VIDEOS) or (head[:4] == b"RIFF" and head[8:12] == b"AVI "):
+        return "video"
+    return "video" if len(head) > _TS_PACKET and head[0] == head[_TS_PACKET] == 0x47 else ""
+
+
+def is_moving_avif(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of an AVIF sequence."""
+    return head[4:8] == b"ftyp" and head[8:12] == b"avis"
+
+
+def not_read(paths: Iterable[Path]) -> str:
+    """What there is among files that could be taken for images but is not read, and what to do; empty if nothing is."""
+    found = [path.suffix.lower() for path in paths if path.suffix.lower() in _NOT_READ]
+    return f"{len(found)} files are {_NOT_READ[found[0]]}" if found else ""
+
+
+def refusal(path: Path, kind: Kind) -> str:
+    """What to do with a file that is no video and no image that is read; empty for another."""
+    hint = _HEIC_HINT if kind == "heic" else _NOT_READ.get(path.suffix.lower(), "")
+    return hint and f"is one of the {hint}"

@@ -1,0 +1,141 @@
+"""Files whose names say something else than what is in them, pictures that are not read, streams among others."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from mmdet_vis.data.sources import find_inputs, open_source
+from mmdet_vis.errors import SourceError
+
+SIZE = (48, 64)
+
+
+def pixels(channels: int = 3, size: tuple[int, int] = SIZE) -> np.ndarray:
+    picture = np.full((*size, channels), 90, np.uint8)
+    picture[10:20, 10:20, :3] = (200, 220, 30)
+    if channels == 4:
+        picture[..., 3] = 255
+        picture[:5, :, 3] = 0
+    return picture
+
+
+def video(path: Path, codec: str = "libx264", form: str = "yuv420p", channels: int = 3, sizes: Any = (SIZE,)) -> Path:
+    with av.open(str(path), "w") as container:
+        streams = []
+        for height, width in sizes:
+            stream: Any = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, height, form
+            streams.append((stream, pixels(channels, (height, width))))
+        for index in range(3):
+            for stream, picture in streams:
+                frame = av.VideoFrame.from_ndarray(picture, "rgba" if channels == 4 else "rgb24").reformat(format=form)
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+        for stream, _ in streams:
+            container.mux(stream.encode())
+    return path
+
+
+def image(path: Path, form: str = "PNG") -> Path:
+    Image.fromarray(pixels()).save(path, form)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "frames", "said"),
+    [
+        (lambda p: shutil.move(video(p / "a.mp4"), p / "a.jpg"), 3, ["is a video, other than its name says"]),
+        (lambda p: image(p / "a.mp4"), 1, ["is an image, other than its name says"]),
+        (lambda p: image(p / "a.png", "WEBP"), 1, []),
+        (lambda p: shutil.move(video(p / "a.mp4"), p / "a"), 3, []),
+        (lambda p: shutil.move(video(p / "a.mkv"), p / "-50%d ä#:x.MKV"), 3, []),
+        (lambda p: video(p / "a.mov", "qtrle", "argb", 4), 3, ["has transparency, which is ignored"]),
+        (lambda p: video(p / "a.mov", "qtrle", "argb"), 3, []),
+        (lambda p: video(p / "a.mov", sizes=(SIZE, (24, 32))), 3, ["has 2 video streams: the one of 64x48 is used"]),
+        (lambda p: video(p / "a.avi", "mjpeg", "yuvj420p", sizes=((49, 65),)), 3, []),
+        (lambda p: video(p / "a.mp4", form="yuv444p", sizes=((49, 65),)), 3, []),
+        (lambda p: video(p / "a.mp4", form="gray"), 3, []),
+    ],
+)
+def test_what_counts_is_in_the_file(tmp_path: Path, make: Callable[[Path], Any], frames: int, said: list[str]) -> None:
+    path = Path(make(tmp_path))
+    with open_source(path) as source:
+        assert len(source) == frames
+        assert source.warnings == [f"{path}: {line}" for line in said]
+        ground, thing = (int(source.read(0, 1)[0][y, x].max()) for y, x in ((40, 50), (15, 15)))
+        assert abs(ground - 90) < 8
+        assert thing > 180
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_avif(tmp_path: Path) -> None:
+    image(tmp_path / "0.avif", "AVIF")
+    Image.fromarray(pixels()).save(tmp_path / "1.avif", save_all=True, append_images=[Image.fromarray(pixels())] * 2)
+    assert [len(open_source(tmp_path / name)) for name in ("0.avif", "1.avif")] == [1, 3]
+    assert find_inputs(tmp_path) == [tmp_path / "1.avif"]
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.heic", HEIC, r"HEIC images, which are not read: save them as JPEG \(heif-convert"),
+        ("a.jpg", HEIC, "HEIC images, which are not read"),
+        ("a.exr", b"v/1\1", "images of high dynamic range, which are not read: save them as 16-bit PNG or TIFF"),
+        ("a.DNG", b"II*\0" + bytes(50), "raw images of a camera, which are not read: develop them"),
+        ("a.psd", b"8BPS", "save them as PNG"),
+        ("a.mp4", b"", "cannot be read as a video"),
+    ],
+)
+def test_pictures_that_are_not_read(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SourceError, match=message):
+        open_source(tmp_path / name)
+    if not name.endswith((".jpg", ".mp4")):
+        with pytest.raises(SourceError, match=f"holds no images; 1 files are .*{message}"):
+            open_source(tmp_path)
+        with pytest.raises(SourceError, match=f"holds no input; 1 files are .*{message}"):
+            find_inputs(tmp_path)
+
+
+def test_a_cover_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.mp4"), "w") as container:
+        sound: Any = container.add_stream("aac", rate=44100)
+        cover: Any = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(pixels(), "rgb24").reformat(format="yuvj420p")
+        frame.pts = 0
+        container.mux(cover.encode(frame))
+        for index in range(10):
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            samples.sample_rate, samples.pts = 44100, 1024 * index
+            container.mux(sound.encode(samples))
+        container.mux(sound.encode())
+    with pytest.raises(SourceError, match="has a cover picture and no video"):
+        open_source(tmp_path / "song.mp4")
+
+
+def test_folders_as_systems_leave_them(tmp_path: Path) -> None:
+    names = ("frame2.png", "frame10.JPG", "._frame2.png", "Thumbs.db", "desktop.ini", ".DS_Store", "__MACOSX/x.png")
+    for name in names:
+        (tmp_path / "day 1/clip" / name).parent.mkdir(parents=True, exist_ok=True)
+        image(tmp_path / "day 1/clip" / name)
+    with open_source(tmp_path / "day 1/clip") as source:
+        assert (source.frame_names, source.warnings) == (["frame2", "frame10"], [])
+    video(tmp_path / "day 1/x.mp4")
+    (tmp_path / "day 2").mkdir()
+    video(tmp_path / "day 2/y.mp4")
+    # Where a folder holds nothing itself, what is deeper in it counts.
+    assert [path.name for path in find_inputs(tmp_path)] == ["x.mp4", "clip", "y.mp4"]
