@@ -23,8 +23,9 @@ from mmdet_vis.config.load import apply_options, build_model, build_preprocessor
 from mmdet_vis.config.settings import recommended
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.sources.given import Color, Source
-from mmdet_vis.device import compile_parts, place, resolve_device, resolve_precision
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
+from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.models.runtimes import use_graphs
 from mmdet_vis.result import VideoResult
 from mmdet_vis.session import Session
 from mmdet_vis.structures import (
@@ -41,6 +42,7 @@ from mmdet_vis.structures import (
 from mmdet_vis.vis_model import BATCH_SIZE, CHUNK_BYTES, VISModel, engine_settings
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
+from mmdet_vis.weights.graph_files import cached_graphs, is_graph_folder, open_graph_folder, run_graphs
 from mmdet_vis.weights.model_file import check_fits, embedded_config
 
 __all__ = [
@@ -72,6 +74,7 @@ def load_model(
     cfg_options: Mapping[str, Any] | None = None,
     compile: bool = False,
     safe_config: bool = False,
+    runtime: str = "torch",
 ) -> VISModel:
     """Build a model and load its weights.
 
@@ -83,36 +86,51 @@ def load_model(
             a loaded config. None: the one that the weights carry, see ``mmdet-vis export``.
         weights: a ``.pth`` or ``.safetensors`` checkpoint: a path, a name or an address, see
             :func:`mmdet_vis.weights.find.find_weights`; None beside a config leaves the weights as initialised, at
-            random.
+            random. Or a folder of graphs that ``mmdet-vis export`` wrote.
         device: ``auto`` (a CUDA GPU if there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         precision: ``float32`` (the published numbers), ``tf32``, ``bfloat16``, ``float16``, or ``auto`` for the
             fastest that the device does well. None: what the config recommends for the device, else ``float32``.
         cfg_options: dotted keys and values that override the config's.
         compile: use torch.compile: slow to start, faster on long runs on some devices.
         safe_config: read the config file as data: literals only, nothing in it is executed.
+        runtime: what computes the network: ``torch``, or on the CPU ``onnxruntime`` or ``openvino``, for which it is
+            prepared once and kept in the user's folder.
 
     Raises:
-        ConfigError: the config, the device or the precision cannot be used.
+        ConfigError: the config, the device, the precision or the runtime cannot be used.
         CheckpointError: the weights cannot be read or belong to another model.
     """
     where = resolve_device(device)
+    check_runtime(runtime, where)
     if precision is not None:  # what cannot be is said before anything is read
-        resolve_precision(precision, where)
+        resolve_precision(precision, where, runtime)
     if weights is not None:
         weights = find_weights(weights)
     elif config is None:
         weights = default_weights()
     chosen = _resolve_config(config, weights, cfg_options, safe_config)
-    if config is None and weights is not None:
+    if config is None and weights is not None and not is_graph_folder(weights):
         check_fits(chosen, weights)
-    how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where)
+    graphs = open_graph_folder(weights) if weights is not None and is_graph_folder(weights) else None
+    if graphs is not None and runtime == "torch":
+        raise ConfigError(f"{weights} holds graphs for other runtimes: use {option('runtime', 'openvino')}")
+    how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where, runtime)
     network = build_model(chosen)
     categories = check_classes(chosen, network)
-    if weights is not None:
+    if weights is not None and graphs is None:
         load_checkpoint(network, weights)
-    place(network, where, how)
-    if compile:
-        compile_parts(network)
+    if runtime == "torch":
+        place(network, where, how)
+        if compile:
+            compile_parts(network)
+    else:
+        if compile:
+            raise ConfigError(
+                f"{option('compile', True)} is PyTorch's own: leave it out with {option('runtime', runtime)}"
+            )
+        graphs = graphs or cached_graphs(network, chosen)
+        fast = None if how.name == "float32" else run_graphs(graphs, runtime, how.name)
+        use_graphs(network, run_graphs(graphs, runtime), fast)
     return VISModel(network, chosen, categories, build_preprocessor(chosen), where, how)
 
 
@@ -125,6 +143,8 @@ def _resolve_config(
     if config is not None:
         return load_config(config, options, safe)
     assert weights is not None  # load_model has put the default ones in
+    if is_graph_folder(weights):
+        return apply_options(open_graph_folder(weights).config, options or {})
     return embedded_config(weights, options)
 
 

@@ -10,6 +10,9 @@ PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 CPU_PRECISIONS = ("float32", "bfloat16", "auto")
 """Those of :data:`PRECISIONS` that a CPU can do."""
 
+RUNTIMES = ("torch", "onnxruntime", "openvino")
+"""What computes the network of :func:`mmdet_vis.api.load_model`."""
+
 PROFILES = ("exact", "fast")
 """Profiles of :func:`mmdet_vis.api.segment_video`."""
 

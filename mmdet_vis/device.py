@@ -7,11 +7,11 @@ import importlib.util
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.choices import PRECISIONS, RUNTIMES
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -62,12 +62,32 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: str, device: torch.device) -> Precision:
+def check_runtime(name: str, device: torch.device) -> None:
+    """Refuse a runtime that is not known, or does not run on this device.
+
+    Raises:
+        ConfigError: it is one of these.
+    """
+    if name not in RUNTIMES:
+        raise ConfigError(f"{option('runtime', name)} is not known: use one of {', '.join(RUNTIMES)}")
+    if name != "torch" and device.type != "cpu":
+        raise ConfigError(
+            f"{option('runtime', name)} runs on the CPU: use {option('device', 'cpu')} or {option('runtime', 'torch')}"
+        )
+
+
+def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -> Precision:
     """The number format of that name on that device; ``auto`` is the fastest that the device does well.
+
+    Other runtimes take and give float32, whatever they compute in.
 
     Raises:
         ConfigError: unknown name, or float16 or tf32 without a GPU.
     """
+    if runtime != "torch":
+        if name == "auto" and runtime == "onnxruntime":
+            name = "float32"  # its products in bfloat16 are no faster on a CPU
+        return replace(resolve_precision(name, device), dtype=torch.float32)
     if name not in PRECISIONS:
         raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")
     if name == "auto":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmdet_vis.choices import PRECISIONS, PROFILES
+from mmdet_vis.choices import PRECISIONS, PROFILES, RUNTIMES
 from mmdet_vis.commands.arguments import formats, positive, probability, seconds
 
 STREAM_SOURCE = (
@@ -92,6 +92,12 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         "--compile",
         action="store_true",
         help="torch.compile: a slow start, then faster on some devices; slower on the CPU in float32",
+    )
+    engine.add_argument(
+        "--runtime",
+        default="torch",
+        choices=RUNTIMES,
+        help="what computes the network; onnxruntime and openvino on the CPU (default torch)",
     )
     engine.add_argument(
         "--threads",

@@ -147,7 +147,9 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
             source.name, args.stream, args.save_dir, options.formats or STREAM_FORMATS, args.overwrite
         )
         with source:
-            model = load_model(config, args.checkpoint, args.device, args.precision, compile=args.compile)
+            model = load_model(
+                config, args.checkpoint, args.device, args.precision, compile=args.compile, runtime=args.runtime
+            )
             summary = run_stream(model, source, places, args.window, args.overlap, options, stop)
     print(describe_stream(summary, source.name, places))
     if summary.problem is not None:
@@ -173,6 +175,7 @@ def on_videos(args: argparse.Namespace, options: RunOptions) -> int:
         device=args.device,
         precision=args.precision,
         compile=args.compile,
+        runtime=args.runtime,
         resume=args.resume,
         overwrite=args.overwrite,
         evaluate=args.eval,

@@ -14,9 +14,10 @@ from mmengine.config import Config
 from mmdet_vis.choices import in_order
 from mmdet_vis.config.settings import recommended
 from mmdet_vis.data.datasets.base import VideoDataset
-from mmdet_vis.device import resolve_device, resolve_precision
+from mmdet_vis.device import check_runtime, resolve_device, resolve_precision
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.version import __version__
+from mmdet_vis.weights.graph_files import INDEX, is_graph_folder
 
 DIFFERENCES_NAMED = 3
 # Options that decide on how a run goes, not on what it finds; and what a person said, which is there if anything was.
@@ -25,24 +26,30 @@ NOT_IN_IDENTITY = ("feature_memory", "strict", "prompts", "propose", "refined", 
 IGNORED_CONFIG_KEYS = ("test",)
 
 
-def compute_settings(config: Config, device: str, precision: str | None, compile: bool) -> dict[str, Any]:
+def compute_settings(
+    config: Config, device: str, precision: str | None, compile: bool, runtime: str = "torch"
+) -> dict[str, Any]:
     """How the numbers come about, as far as that decides on their last digits.
 
     Args:
         config: says which precision None stands for.
         device, precision: as given; the answer has the kind of device and the number format that they stand for.
         compile: whether parts of the network are compiled.
+        runtime: what computes the network.
 
     Returns:
-        values of "device", "precision", "compile" and "threads", the last one null where a GPU does the products.
+        values of "device", "precision", "compile" and "threads", the last one null where a GPU does the products; and
+        of "runtime" if that is not PyTorch.
 
     Raises:
         ConfigError: the device is not there, or cannot do that precision.
     """
     where = resolve_device(device)
-    return {
+    check_runtime(runtime, where)
+    name = precision or recommended(config).precision_on(where.type)
+    return ({} if runtime == "torch" else {"runtime": runtime}) | {
         "device": where.type,
-        "precision": resolve_precision(precision or recommended(config).precision_on(where.type), where).name,
+        "precision": resolve_precision(name, where, runtime).name,
         "compile": compile,
         "threads": torch.get_num_threads() if where.type == "cpu" else None,
     }
@@ -123,6 +130,8 @@ def _short(value: Any) -> str:
 
 def _digest_of_file(checkpoint: Path) -> str:
     digest, size = hashlib.sha256(), 0
+    if is_graph_folder(checkpoint):
+        checkpoint = checkpoint / INDEX  # it has the digests of the others
     try:
         with open(checkpoint, "rb") as file:
             while block := file.read(1 << 20):

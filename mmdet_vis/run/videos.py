@@ -51,7 +51,7 @@ class Run:
 
     Attributes:
         config: loaded, with the user's options applied.
-        checkpoint, device, precision, compile: see :func:`mmdet_vis.api.load_model`.
+        checkpoint, device, precision, compile, runtime: see :func:`mmdet_vis.api.load_model`.
         save_dir: where the results go.
         options: of segmenting and writing; no ``formats`` means the usual ones.
         resume, overwrite: what to do with an earlier run in ``save_dir``: see :meth:`RunStore.check`.
@@ -65,6 +65,7 @@ class Run:
     device: str = "auto"
     precision: str | None = None
     compile: bool = False
+    runtime: str = "torch"
     resume: bool = False
     overwrite: bool = False
     evaluate: bool = False
@@ -82,7 +83,7 @@ class Run:
             given = replace(given, show_thr=recommended(self.config).show_thr)
         plain = replace(given, prompts=(), corrections=())
         settings = {key: value for key, value in asdict(plain).items() if key not in NOT_IN_IDENTITY}
-        return settings | given.spoken() | compute_settings(self.config, self.device, self.precision, self.compile)
+        return settings | given.spoken() | compute_settings(self.config, self.device, self.precision, self.compile, self.runtime)
 
 
 def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None = None) -> int:
@@ -210,7 +211,9 @@ def _run(
         model = None
         if share:
             device = workers.device(run.device)
-            model = load_model(run.config, run.checkpoint, device, run.precision, compile=run.compile)
+            model = load_model(
+                run.config, run.checkpoint, device, run.precision, compile=run.compile, runtime=run.runtime
+            )
         # Only now: an earlier run should not be lost to a model that cannot be loaded.
         workers.on_first(store.prepare)
         first = workers.rank == 0

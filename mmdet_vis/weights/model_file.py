@@ -50,17 +50,39 @@ def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) 
         raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     if text is None:
         raise ConfigError(missing)
+    return apply_options(parse_config(text, str(path)), options or {})
+
+
+def parse_config(text: str, where: str) -> Config:
+    """A config that came with weights, as JSON: plain data, so nothing is executed.
+
+    Raises:
+        ConfigError: it is damaged, or names anything but the program's own parts.
+    """
     try:
         content = json.loads(text) if len(text) <= MAX_CONFIG else None
         if not isinstance(content, dict):
-            raise ConfigError(f"{path} carries a damaged config: download it again")
+            raise ConfigError(f"{where} carries a damaged config: download it again")
         # mmengine imports what a type names, so that "os.system" would be a part like any other.
-        check_types(content, str(path), allow_training=False)
-        check_sizes(content, str(path))
-        config = Config(content, cfg_text=text, filename=str(path))
+        check_types(content, where, allow_training=False)
+        check_sizes(content, where)
+        return Config(content, cfg_text=text, filename=where)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{path} carries a damaged config: download it again") from error
-    return apply_options(config, options or {})
+        raise ConfigError(f"{where} carries a damaged config: download it again") from error
+
+
+def config_text(config: Config) -> str:
+    """What inference needs of a config, as JSON.
+
+    Raises:
+        ConfigError: it holds something that JSON cannot express.
+    """
+    content = {key: config[key] for key in KEPT if key in config}
+    content["model"] = {key: value for key, value in config.model.items() if key != "train_cfg"}
+    try:
+        return json.dumps(Config(content).to_dict(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{config.filename}: cannot be stored as JSON: {error}") from error
 
 
 def check_fits(config: Config, path: str | Path) -> None:
@@ -107,12 +129,7 @@ def export_model(config: Config, checkpoint: str | Path, target: str | Path, hal
         raise CheckpointError(f"cannot write {target}: its name must end in .safetensors")
     network = build_model(config)
     load_checkpoint(network, checkpoint)
-    content = {key: config[key] for key in KEPT if key in config}
-    content["model"] = {key: value for key, value in config.model.items() if key != "train_cfg"}
-    try:
-        text = json.dumps(Config(content).to_dict(), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{config.filename}: cannot be stored as JSON: {error}") from error
+    text = config_text(config)
     state = network.state_dict()
     if half:
         state = {k: v.to(torch.float16) if v.dtype == torch.float32 else v for k, v in state.items()}

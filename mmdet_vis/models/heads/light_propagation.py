@@ -237,14 +237,23 @@ class LightPropHead(nn.Module):
             just_before: whether that is the frame just passed; what is near is preferred there.
         """
         height, width = terms.key.shape[-2:]
+        return self.attention(terms.key, key, _distance(height, width, key.device) if just_before else None)
+
+    def attention(self, query: Tensor, key: Tensor, distance: Tensor | None) -> Attention:
+        """:meth:`attend` on tensors.
+
+        Args:
+            query: ``[1, D, h, w]`` keys of a frame.
+            key: ``[P, D]`` of the remembered frame.
+            distance: ``[P, P]`` squared distance of any two positions, which lowers the weights; None: it does not.
+        """
         scale = self.log_scale.exp()
-        query = terms.key[0].float().flatten(1).t() * scale
-        weights = torch.addmm(-scale, query, key.float().t())
+        weights = torch.addmm(-scale, query[0].float().flatten(1).t() * scale, key.float().t())
         if self.top_k is not None and self.top_k < len(key):
             least = weights.topk(self.top_k, dim=1).values[:, -1:]
             weights = weights.masked_fill(weights < least, -math.inf)
-        if just_before:
-            weights = weights - _distance(height, width, key.device) * (0.5 * torch.exp(-2 * self.log_reach))
+        if distance is not None:
+            weights = weights - distance * (0.5 * torch.exp(-2 * self.log_reach))
         weights = weights.exp() if weights.requires_grad else weights.exp_()
         return Attention(weights.to(self.write_mask.weight.dtype), weights.sum(dim=1))
 
@@ -259,7 +268,10 @@ class LightPropHead(nn.Module):
             ``[N, P, C]``: the values weighted by the attention, whose weights add up to 1.
         """
         weights = torch.cat([a.weights.to(values.dtype) for a in attention], dim=1)
-        total = torch.stack([a.total for a in attention]).sum(dim=0)
+        return self.look_up(weights, torch.stack([a.total for a in attention]).sum(dim=0), values)
+
+    def look_up(self, weights: Tensor, total: Tensor, values: Tensor) -> Tensor:
+        """:meth:`read` on tensors: ``[P, M * P]``, ``[P]`` and ``[M * P, N, C]`` to ``[N, P, C]``."""
         found = (weights @ values.flatten(1)).unflatten(1, values.shape[1:])
         return (found / total[:, None, None].to(found.dtype)).transpose(0, 1)
 

@@ -1,0 +1,56 @@
+"""Graphs in ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmdet_vis.errors import ConfigError, option
+
+
+class OnnxRuntime:
+    """Runs ``FOLDER/NAME.onnx``; a :class:`~mmdet_vis.models.runtimes.use.RunGraph`.
+
+    Args:
+        folder: of the graphs.
+        precision: ``float32``; whole numbers where the graphs themselves have them.
+        threads: of the CPU.
+
+    Raises:
+        ConfigError: the runtime is not installed, or cannot compute in this precision.
+    """
+
+    suffix = ".onnx"
+
+    def __init__(self, folder: Path, precision: str, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ConfigError(
+                f"{option('runtime', 'onnxruntime')} needs onnxruntime: pip install onnxruntime"
+            ) from error
+        if precision != "float32":
+            raise ConfigError(
+                f"{option('precision', precision)}: ONNX Runtime computes in float32 on the CPU; use "
+                f"{option('precision', 'float32')} or {option('runtime', 'openvino')}"
+            )
+        self._runtime, self._folder = onnxruntime, folder
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = threads
+        self._options.log_severity_level = 3
+        self._sessions: dict[str, Any] = {}
+
+    def __call__(self, name: str, *inputs: Tensor) -> list[Tensor]:
+        """See :class:`~mmdet_vis.models.runtimes.use.RunGraph`."""
+        if name not in self._sessions:
+            self._sessions[name] = self._runtime.InferenceSession(
+                str(self._folder / f"{name}{self.suffix}"), self._options, providers=["CPUExecutionProvider"]
+            )
+        session = self._sessions[name]
+        names = [node.name for node in session.get_inputs()]
+        arrays = [tensor.float().contiguous().numpy() for tensor in inputs]
+        found = session.run(None, dict(zip(names, arrays, strict=True)))
+        return [torch.from_numpy(array) for array in found]
