@@ -42,8 +42,7 @@ from mmdet_vis.structures import (
 from mmdet_vis.vis_model import BATCH_SIZE, CHUNK_BYTES, VISModel, engine_settings
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
-from mmdet_vis.weights.graph_files import cached_graphs, is_graph_folder, open_graph_folder, run_graphs
-from mmdet_vis.weights.model_file import check_fits, embedded_config
+from mmdet_vis.weights.graph_files import cached_graphs, carried_config, is_graph_folder, open_graph_folder, run_graphs
 
 __all__ = [
     "BATCH_SIZE",
@@ -109,8 +108,6 @@ def load_model(
     elif config is None:
         weights = default_weights()
     chosen = _resolve_config(config, weights, cfg_options, safe_config)
-    if config is None and weights is not None and not is_graph_folder(weights):
-        check_fits(chosen, weights)
     graphs = open_graph_folder(weights) if weights is not None and is_graph_folder(weights) else None
     if graphs is not None and runtime == "torch":
         raise ConfigError(f"{weights} holds graphs for other runtimes: use {option('runtime', 'openvino')}")
@@ -143,9 +140,7 @@ def _resolve_config(
     if config is not None:
         return load_config(config, options, safe)
     assert weights is not None  # load_model has put the default ones in
-    if is_graph_folder(weights):
-        return apply_options(open_graph_folder(weights).config, options or {})
-    return embedded_config(weights, options)
+    return carried_config(weights, options)
 
 
 def segment_video(

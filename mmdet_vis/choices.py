@@ -13,6 +13,9 @@ CPU_PRECISIONS = ("float32", "bfloat16", "auto")
 RUNTIMES = ("torch", "onnxruntime", "openvino")
 """What computes the network of :func:`mmdet_vis.api.load_model`."""
 
+EXPORTS = ("safetensors", "onnx", "openvino", "torch-export")
+"""What a network can be written as: one model file, or graphs for other runtimes."""
+
 PROFILES = ("exact", "fast")
 """Profiles of :func:`mmdet_vis.api.segment_video`."""
 

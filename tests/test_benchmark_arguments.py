@@ -19,6 +19,7 @@ from tests import programs
         ("speed.py --frames 0", "argument --frames: '0': use a whole number of at least 1"),
         ("equivalence.py nope.mp4 nope.pth --frames 0", "argument --frames: '0': use a whole number of at least 1"),
         ("speed.py --size 0x64", "argument --size: '0x64': use sides from 1 to"),
+        ("runtimes.py nope.mp4", "error: nope.mp4: no such file or folder"),
         ("loader.py nope.py", "error: config "),
         ("loader.py nope.py --workers -1", "argument --workers: -1: use whole numbers from 0 on"),
         ("scaling.py --config nope.py", "error: config "),

@@ -174,11 +174,9 @@ def read_config(args: argparse.Namespace) -> Config:
         CheckpointError: see there.
     """
     if args.config is None:
-        from mmdet_vis.weights.model_file import check_fits, embedded_config
+        from mmdet_vis.weights.graph_files import carried_config
 
-        config = embedded_config(args.checkpoint, args.cfg_options)
-        check_fits(config, args.checkpoint)
-        return config
+        return carried_config(args.checkpoint, args.cfg_options)
     from mmdet_vis.config.load import load_config
 
     return load_config(args.config, args.cfg_options, args.safe_config)

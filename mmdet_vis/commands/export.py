@@ -1,4 +1,9 @@
-"""Write a trained network as one model file: weights with their config, for load_model(weights=FILE)."""
+"""Write a trained network as one model file, or as graphs for other runtimes.
+
+A model file (NAME.safetensors) holds weights with their config, for load_model(weights=FILE). Graphs (a folder, --to
+onnx, openvino or torch-export) are compared with PyTorch one by one as they are written; `segment --weights FOLDER
+--runtime onnxruntime` runs them.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +11,61 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.choices import EXPORTS
 from mmdet_vis.commands.arguments import add_config_arguments, find_checkpoint, read_config
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add_config_arguments(parser)
-    parser.add_argument("target", type=Path, help="file to write, NAME.safetensors (it is replaced)")
-    parser.add_argument("--half", action="store_true", help="store float16: half the size, three digits")
+    parser.add_argument("target", type=Path, help="NAME.safetensors, or the folder of the graphs (it is replaced)")
+    parser.add_argument("--to", choices=EXPORTS, default="safetensors", help="what to write (default safetensors)")
+    parser.add_argument("--half", action="store_true", help="safetensors in float16: half the size, three digits")
+    parser.add_argument(
+        "--size",
+        type=size,
+        default=(512, 288),
+        metavar="WxH",
+        help="size of the padded images for torch-export, whose graphs have one size: multiples of 32 (512x288)",
+    )
     return parser
+
+
+def size(text: str) -> tuple[int, int]:
+    """Parse a size like ``512x288``: multiples of 32."""
+    width, _, height = text.lower().partition("x")
+    sides = [int(side) if side.isdecimal() and len(side) < 6 else 0 for side in (width, height)]
+    if any(side < 32 or side % 32 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r}: use WIDTHxHEIGHT, multiples of 32, such as 512x288")
+    return sides[0], sides[1]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Run the command."""
-    args = build_parser(prog).parse_args(arguments)
-    from mmdet_vis.weights.model_file import export_model
+    parser = build_parser(prog)
+    args = parser.parse_args(arguments)
+    if args.to != "safetensors" and args.half:
+        parser.error("--half is for --to safetensors")
+    if args.to == "safetensors":
+        from mmdet_vis.weights.model_file import export_model
 
-    size = export_model(read_config(args), find_checkpoint(args), args.target, args.half)
-    print(f"{args.target}: {size / 1e6:.1f} MB")
+        written = export_model(read_config(args), find_checkpoint(args), args.target, args.half)
+        print(f"{args.target}: {written / 1e6:.1f} MB")
+        return
+    from mmdet_vis.config.load import build_model
+    from mmdet_vis.weights.checkpoint import load_checkpoint
+    from mmdet_vis.weights.graph_files import export_graphs
+
+    config, checkpoint = read_config(args), find_checkpoint(args)
+    network = build_model(config)
+    load_checkpoint(network, checkpoint)
+    print("graph          largest difference from PyTorch")
+    export_graphs(
+        network, config, args.target, args.to, (args.size[1], args.size[0]),
+        lambda name, difference: print(f"{name:14s} {difference:.1e}", flush=True),
+    )  # fmt: skip
+    total = sum(path.stat().st_size for path in args.target.iterdir())
+    print(f"{args.target}: {total / 1e6:.1f} MB")

@@ -83,7 +83,11 @@ class Run:
             given = replace(given, show_thr=recommended(self.config).show_thr)
         plain = replace(given, prompts=(), corrections=())
         settings = {key: value for key, value in asdict(plain).items() if key not in NOT_IN_IDENTITY}
-        return settings | given.spoken() | compute_settings(self.config, self.device, self.precision, self.compile, self.runtime)
+        return (
+            settings
+            | given.spoken()
+            | compute_settings(self.config, self.device, self.precision, self.compile, self.runtime)
+        )
 
 
 def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None = None) -> int:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ import filelock
 import torch
 from mmengine.config import Config
 
+from mmdet_vis.config.load import apply_options
 from mmdet_vis.errors import CheckpointError, ConfigError, OutputError
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.models.runtimes import RunGraph, graphs_of
@@ -29,7 +30,7 @@ from mmdet_vis.models.runtimes.open_vino import OpenVINO
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.version import __version__
 from mmdet_vis.weights.find import home
-from mmdet_vis.weights.model_file import MAX_CONFIG, config_text, parse_config
+from mmdet_vis.weights.model_file import MAX_CONFIG, check_fits, config_text, embedded_config, parse_config
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
     damaged = CheckpointError(f"{path / INDEX} is damaged: export the model again")
     try:
         text = (path / INDEX).read_text(encoding="utf-8")
-        index = json.loads(text) if len(text) <= 2 * MAX_CONFIG else None
+        index: Any = json.loads(text) if len(text) <= 2 * MAX_CONFIG else None
         config = parse_config(json.dumps(index["config"]), str(path))
         axes = {
             str(name): [[a if isinstance(a, int) else str(a) for a in axes] for axes in inputs]
@@ -140,6 +141,24 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise damaged from error
     return GraphFolder(path, config, axes, differences)
+
+
+def carried_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """The config that weights carry: those of a model file, or of a folder of graphs.
+
+    Args:
+        path: of the weights.
+        options: dotted keys and values that override the config's.
+
+    Raises:
+        ConfigError, CheckpointError: see :func:`~mmdet_vis.weights.model_file.embedded_config` and
+            :func:`~mmdet_vis.weights.model_file.check_fits`.
+    """
+    if is_graph_folder(path):
+        return apply_options(open_graph_folder(path).config, options or {})
+    config = embedded_config(path, options)
+    check_fits(config, path)
+    return config
 
 
 def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") -> RunGraph:
@@ -195,10 +214,10 @@ def _write_graph(graph: Graph, folder: Path, kind: str, config: str, size: tuple
     if kind == "torch-export":
         examples = graph.examples(*size)
         named = {"N": torch.export.Dim("N", min=2, max=4096), "R": torch.export.Dim("R", min=2, max=8192)}
-        dynamic = tuple(
+        free = tuple(
             {i: named[axis] for i, axis in enumerate(axes) if axis in named} or None for axes in graph.inputs.values()
         )
-        program = torch.export.export(graph.module, examples, dynamic_shapes={"inputs": dynamic}, strict=False)
+        program = torch.export.export(graph.module, examples, dynamic_shapes={"inputs": free}, strict=False)
         torch.export.save(program, folder / f"{graph.name}.pt2", extra_files={"config.json": config})
         return _difference(graph, lambda *inputs: list(program.module()(*inputs)), [size])
     path = folder / f"{graph.name}.onnx"
@@ -227,10 +246,10 @@ def _write_graph(graph: Graph, folder: Path, kind: str, config: str, size: tuple
     return _difference(graph, lambda *inputs: run(graph.name, *inputs), CHECKED_SIZES)
 
 
-def _difference(graph: Graph, run: Callable[..., list[torch.Tensor]], sizes: Any) -> float:
+def _difference(graph: Graph, run: Callable[..., list[torch.Tensor]], sizes: Sequence[tuple[int, int]]) -> float:
     largest = 0.0
-    for seed, size in enumerate(sizes, start=1):
-        inputs = graph.examples(*size, seed)
+    for seed, (height, width) in enumerate(sizes, start=1):
+        inputs = graph.examples(height, width, seed)
         with torch.no_grad():
             expected, found = graph.module(*inputs), run(*inputs)
         for e, f in zip(expected, found, strict=True):

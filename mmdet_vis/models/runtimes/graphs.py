@@ -223,11 +223,12 @@ def plain_network(network: SeqMaskRCNN) -> SeqMaskRCNN:
 
 def _explicit_padding(conv: nn.Conv2d) -> nn.Module:
     """TensorFlow's "SAME" of sides that the stride divides, without asking the input for its size."""
-    around = [max(kernel - stride, 0) for kernel, stride in zip(conv.kernel_size, conv.stride, strict=True)]
+    (rows, columns), (down, across) = conv.kernel_size, conv.stride
+    around = max(rows - down, 0), max(columns - across, 0)
     weight = conv.weight.data
     plain = nn.Conv2d(
-        conv.in_channels, conv.out_channels, (weight.shape[2], weight.shape[3]), conv.stride, 0, conv.dilation,
-        conv.groups, conv.bias is not None,
+        conv.in_channels, conv.out_channels, (rows, columns), (down, across), groups=conv.groups,
+        bias=conv.bias is not None,
     )  # fmt: skip
     plain.weight.data = weight
     if conv.bias is not None and plain.bias is not None:
