@@ -13,7 +13,7 @@ import torch
 
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.commands.arguments import positive
-from mmdet_vis.data.sources import as_source
+from mmdet_vis.data.datasets import open_video
 from mmdet_vis.device import cpu_has_fast_bfloat16
 from mmdet_vis.errors import ConfigError, run_command
 from mmdet_vis.structures import VideoResult
@@ -50,7 +50,7 @@ def same(found: VideoResult, expected: VideoResult) -> str:
 def main() -> None:
     """Run the benchmark and print a table."""
     args = parse_args()
-    source = as_source(args.clip)
+    source = open_video(args.clip)
     frames = source.read(0, min(args.frames, len(source)))
     models: dict[tuple[str, str], VISModel] = {}
     for runtime, precision in WAYS:

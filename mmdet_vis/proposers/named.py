@@ -62,4 +62,4 @@ def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "propo
 
 def missing_package(name: str) -> ConfigError:
     """The error for a library that is not installed; its extra has the same name."""
-    return ConfigError(f"{option('proposer', name)} needs the package {name}: pip install 'mmdet_vis[{name}]'")
+    return ConfigError(f"{option('proposer', name)} needs the package {name}: pip install {name}")
