@@ -13,13 +13,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.api import VideoResult, load_model, segment_video
 from mmdet_vis.config import check as config_check
 from mmdet_vis.config.load import build_dataset, build_model, load_config
+from mmdet_vis.corrections.files import read_corrections
 from mmdet_vis.data.clips import ClipSampler
+from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.training import check as training_check
 from mmdet_vis.training.setup import build_training_dataset
 from mmdet_vis.visualization.video_writer import VideoWriter
@@ -76,6 +79,22 @@ def test_snippets_of_the_python_interface(tiny, tmp_path, monkeypatch, capsys):
     for block in python_blocks(DOCS / "analysis.md"):
         exec(compile(block, "analysis.md", "exec"), {})
     assert (tmp_path / "report.html").is_file()
+
+
+def test_snippets_of_corrections(tiny, tmp_path, monkeypatch, capsys):
+    """The page's blocks as one program, and its file of corrections."""
+    _working_folder(tiny, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for number, block in enumerate(python_blocks(DOCS / "corrections.md")):
+        exec(compile(block, f"corrections.md, block {number}", "exec"), names)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert VideoResult.load("clip.json") == names["result"]
+    text = re.search(r"```json\n(.*?)```", (DOCS / "corrections.md").read_text(), re.S)
+    assert text is not None
+    (tmp_path / "fixes.json").write_text(text[1])
+    (tmp_path / "00012.png").write_bytes(encode_png(np.ones((4, 4), np.uint8)))
+    assert len(read_corrections(tmp_path / "fixes.json")) == 7
 
 
 # Configs.

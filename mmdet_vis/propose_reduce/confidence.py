@@ -13,6 +13,10 @@ from mmdet_vis.structures.masks import RLE, areas
 SAME = 0.5
 """Sequence IoU from which a sequence that the reduction threw away was a duplicate of the one that was kept."""
 
+POWERS = 0.5, 0.05, 2.0
+"""Of agreement, class and sharpness in the product: they spread very differently, and the class of a frame is the least
+telling. Chosen on every fifth frame of five clips of DAVIS, see ``benchmarks/confidence.py``."""
+
 Values = NDArray[np.float32]
 
 
@@ -60,8 +64,11 @@ def combine(agreement: Values, classes: Values, sharp: Values, visible: NDArray[
         visible: whether the mask of a frame has a pixel, ``[M, T]``.
 
     Returns:
-        ``[M, T]`` float32 in [0, 1], three digits: the product of the parts that are known.
+        ``[M, T]`` float32 in [0, 1], three digits: the product of the parts that are known, each to its power of
+        :data:`POWERS`. The class counts by its share of the sequence's highest: some categories never score high.
     """
     agreed = np.where(np.isnan(agreement), 1, agreement)
-    seen = np.where(visible, classes, np.float32(1))
-    return np.clip(agreed * seen * sharp, 0, 1).round(3).astype(np.float32)
+    seen = np.where(visible, classes, 0)
+    share = np.where(visible, seen / np.maximum(seen.max(axis=1, keepdims=True, initial=0), 1e-6), 1)
+    a, c, s = POWERS
+    return np.clip(agreed**a * share**c * np.clip(sharp, 0, 1) ** s, 0, 1).round(3).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks, score_clip
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
-from tests import programs
+from tests import programs, tool_runs
 from tests.tiny import moving_frames
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,3 +70,28 @@ def test_the_command(tiny, tmp_path):
     row = next(line for line in done.stdout.splitlines() if line.startswith("| a |"))
     assert 0 < float(row.split("|")[2]) <= 100
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 4 * 320
+
+
+def test_the_benchmarks_of_corrections_and_confidence(tiny, tmp_path, monkeypatch, capsys):
+    frames = moving_frames(5)
+    for folder in ("JPEGImages/a", "Annotations/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f"JPEGImages/a/{index:05d}.png"), frame)
+        mask = np.zeros(frame.shape[:2], np.uint8)
+        mask[15:41, 5 + 2 * index : 26 + 2 * index] = 255
+        cv2.imwrite(str(tmp_path / f"Annotations/a/{index:05d}.png"), mask)
+    model = ("--config", tiny[0], "--checkpoint", tiny[1])
+    tool_runs.run_benchmark(monkeypatch, "corrections.py", tmp_path, *model)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    clip = next(row for row in rows if row[0] == "a")
+    after = [float(value) for value in clip[2:7]]
+    assert after[-1] == 100, "every frame of the clip was corrected"
+    assert after[1] > after[0]
+    assert float(clip[-3]) > float(clip[-2]) > 0
+    tool_runs.run_benchmark(monkeypatch, "confidence.py", tmp_path, *model, "--profile", "exact")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("5 frames of 1 clips")
+    assert [line.split("|")[1].strip() for line in lines if line.startswith("| agreement")] == [
+        "agreement, class, sharpness", "agreement, sharpness", "agreement, class", "agreement"
+    ]  # fmt: skip

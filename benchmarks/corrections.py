@@ -1,0 +1,121 @@
+"""What corrections are worth, on clips with one annotated object: a simulated annotator, and a given first frame.
+
+The folder is laid out like DAVIS, see ``best_match.py``. The worst frame of the sequence that matches the object best
+is corrected with its true mask, the correction is carried through the clip, and so on: J after 0, 1, 2, 3 and 5
+corrections, beside those in which each corrects its own frame alone, and the time of a correction beside that of the
+first run. Then the same clips with the true mask of the first frame given and nothing else (semi-supervised): J without
+that frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmdet_vis.api import Prompt, Session, VideoResult, VISModel, load_model
+from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.commands.arguments import OptionAction, positive
+from mmdet_vis.data.sources import open_source
+from mmdet_vis.errors import DatasetError, run_command
+from mmdet_vis.evaluation.davis.annotator import Corrections, annotate
+from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks
+from mmdet_vis.structures import encode_masks
+
+SHOWN = (0, 1, 2, 3, 5)
+"""Numbers of corrections in the table."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path, help="folder with JPEGImages and Annotations")
+    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
+    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
+    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
+    parser.add_argument("--feature-memory", default="8GB", help="features kept from call to call (default 8GB)")
+    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
+    return parser.parse_args()
+
+
+class ClipRun(NamedTuple):
+    """A clip's corrections (None if nothing was found), its times in seconds, and J with the first frame given."""
+
+    frames: int
+    found: Corrections | None
+    first: float
+    correction: float
+    given: float
+    per_frame: float
+
+
+def run_clip(model: VISModel, args: argparse.Namespace, clip: str) -> ClipRun:
+    """Segment and correct a clip, then follow the object of its first frame."""
+    with open_source(args.root / "JPEGImages" / clip) as source:
+        frames = source.read(0, len(source))[:: args.every]
+        names = list(source.frame_names)[:: args.every]
+    masks = read_masks(args.root / "Annotations" / clip, names)
+    truth = encode_masks(masks)
+    times: list[float] = []
+    with Session(model, frames, args.feature_memory) as session:
+        start = time.perf_counter()
+        result = session.segment()
+        first = time.perf_counter() - start
+
+        def correct(result: VideoResult, track_id: int, frame: int) -> VideoResult:
+            before = time.perf_counter()
+            corrected = session.refine(result, [Prompt(frame, mask=masks[frame], id=track_id)])
+            times.append(time.perf_counter() - before)
+            return corrected
+
+        found = annotate(result, truth, correct, min(max(SHOWN), len(frames))) if result.sequences else None
+    start = time.perf_counter()
+    with Session(model, frames, args.feature_memory) as session:
+        alone = session.segment([Prompt(0, mask=masks[0])], propose=False).sequences[0]
+    seconds = (time.perf_counter() - start) / len(frames)
+    given = float(frame_ious(alone, truth)[1:].mean())
+    return ClipRun(len(frames), found, first, float(np.mean(times)) if times else 0.0, given, seconds)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    args = parse_args()
+    clips = args.clips or sorted(p.name for p in (args.root / "JPEGImages").glob("*") if p.is_dir())
+    if not clips:
+        raise DatasetError(f"{args.root / 'JPEGImages'} holds no clips: give a folder laid out like DAVIS")
+    model = load_model(args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options)
+    columns = [*(f"J after {n}" for n in SHOWN), *(f"by hand {n}" for n in SHOWN[1:])]
+    print(f"| clip | frames | {' | '.join(columns)} | corrected frames | first run, s | a correction, s | share |")
+    print("|---" * (len(columns) + 6) + "|")
+    rows, runs = [], []
+    for clip in clips:
+        run = run_clip(model, args, clip)
+        runs.append(run)
+        if run.found is None:
+            print(f"| {clip} | {run.frames} | nothing found {'| ' * (len(columns) + 4)}|", flush=True)
+            continue
+        last = len(run.found.carried) - 1
+        shown = [min(n, last) for n in SHOWN]
+        rows.append([*run.found.carried[shown], *run.found.by_hand[shown[1:]]])
+        print(
+            f"| {clip} | {run.frames} | {' | '.join(f'{100 * v:.1f}' for v in rows[-1])} | "
+            f"{', '.join(map(str, run.found.frames))} | {run.first:.1f} | {run.correction:.2f} | "
+            f"{run.correction / run.first:.0%} |",
+            flush=True,
+        )
+    if rows:
+        share = np.mean([run.correction / run.first for run in runs if run.found is not None])
+        print(f"| mean | | {' | '.join(f'{100 * v:.1f}' for v in np.mean(rows, axis=0))} | | | | {share:.0%} |")
+    print("\n| first frame given | J | seconds per frame |\n|---|---|---|")
+    for clip, run in zip(clips, runs, strict=True):
+        print(f"| {clip} | {100 * run.given:.1f} | {run.per_frame:.3f} |")
+    print(f"| mean | {100 * np.mean([r.given for r in runs]):.1f} | {np.mean([r.per_frame for r in runs]):.3f} |")
+
+
+if __name__ == "__main__":
+    run_command(main)
