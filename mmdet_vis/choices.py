@@ -33,6 +33,10 @@ ENDINGS = {"video": ".mp4", "result": ".result.json"}
 """What the single files of :data:`PICTURES` are called, after the name of the video."""
 
 
+WEIGHTS = (".safetensors", ".pth", ".pt")
+"""Endings of files of weights."""
+
+
 def in_order(formats: Iterable[str]) -> tuple[str, ...]:
     """The same formats, each once and always in the same order: how they are typed makes no other run."""
     chosen = set(formats)

@@ -177,9 +177,37 @@ def read_config(args: argparse.Namespace) -> Config:
         from mmdet_vis.weights.graph_files import carried_config
 
         return carried_config(args.checkpoint, args.cfg_options)
-    from mmdet_vis.config.load import load_config
+    if (early := getattr(args, "early_config", None)) is not None:
+        return early
+    from mmdet_vis.config.read import load_config
 
     return load_config(args.config, args.cfg_options, args.safe_config)
+
+
+def check_early(args: argparse.Namespace) -> None:
+    """Find what is named wrongly before PyTorch is loaded, which takes seconds.
+
+    The config is read, and kept for :func:`read_config`; files of weights and inputs must be there. Of several
+    processes under torchrun the first one speaks, later.
+
+    Raises:
+        UserError: see :func:`read_config`, :func:`find_checkpoint` and
+            :func:`mmdet_vis.data.sources.inputs.find_inputs`.
+    """
+    if "RANK" in os.environ:
+        return
+    for path in getattr(args, "input_dir", None) or ():
+        if not Path(path).exists():
+            from mmdet_vis.data.sources.inputs import find_inputs
+
+            find_inputs(path)
+    if getattr(args, "checkpoint", None) is not None:
+        from mmdet_vis.weights.find import find_weights, is_address
+
+        if not is_address(args.checkpoint):
+            find_weights(args.checkpoint)
+    if args.config is not None:
+        args.early_config = read_config(args)
 
 
 def find_checkpoint(args: argparse.Namespace) -> Path:

@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 def table() -> str:
     """The table of all configs."""
-    from mmdet_vis.config.load import load_config
+    from mmdet_vis.config.read import load_config
     from mmdet_vis.config.shipped import PUBLISHED, shipped_configs
     from mmdet_vis.evaluation.tables import format_table
 
     rows = []
     for name, path in shipped_configs().items():
-        config = load_config(path, safe=True)
+        config = load_config(path)
         aware = name.startswith(f"{CATEGORY_AWARE}/")
         published = PUBLISHED.get(name.removeprefix(f"{CATEGORY_AWARE}/"))
         figures = ["", ""]

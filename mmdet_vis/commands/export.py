@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.choices import EXPORTS
-from mmdet_vis.commands.arguments import add_config_arguments, find_checkpoint, read_config
+from mmdet_vis.commands.arguments import add_config_arguments, check_early, find_checkpoint, read_config
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
     args = parser.parse_args(arguments)
     if args.to != "safetensors" and args.half:
         parser.error("--half is for --to safetensors")
+    check_early(args)
     if args.to == "safetensors":
         from mmdet_vis.weights.model_file import export_model
 

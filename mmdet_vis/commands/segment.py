@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmdet_vis.commands.arguments import (
     add_model_options,
+    check_early,
     check_model_options,
     find_checkpoint,
     read_config,
@@ -88,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.stream is None:
         undo_launcher_threads()
+    check_early(args)
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     import torch
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed, weights
+from mmdet_vis.commands.arguments import add_config_options, check_early, positive, read_config, seed, weights
 from mmdet_vis.commands.original import TRAIN, Parser
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
@@ -41,6 +41,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
+    check_early(args)
     import torch
 
     from mmdet_vis.run.workers import Workers

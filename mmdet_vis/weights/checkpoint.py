@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmdet_vis.choices import WEIGHTS
 from mmdet_vis.errors import CheckpointError, OutputError
 from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.weights.compare import compare, describe_mismatch
@@ -102,7 +103,7 @@ WRAPPERS = ("state_dict", "model", "model_state")
 PREFIXES = ("module.", "model.", "ema.", "ema_model.", "_orig_mod.")
 """What DistributedDataParallel, Lightning, averages of weights and torch.compile put before every name."""
 
-FORMATS = (".safetensors", ".pth", ".pt")
+FORMATS = WEIGHTS
 READ_ERRORS = (
     pickle.UnpicklingError,
     RuntimeError,

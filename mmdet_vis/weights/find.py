@@ -19,11 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 import filelock
 import platformdirs
-import torch
 
+from mmdet_vis.choices import WEIGHTS
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.files.atomic import ensure_writable_dir, temporary_path
-from mmdet_vis.weights.checkpoint import FORMATS, read_state_dict
 
 logger = logging.getLogger(__name__)
 
@@ -109,10 +108,10 @@ def _on_disk(path: Path) -> Path:
     if len(parts) != 1:
         raise CheckpointError(f"checkpoint {path} does not exist: check the path, or see README.md for where to get it")
     for folder in folders:
-        for ending in ("", *FORMATS):
+        for ending in ("", *WEIGHTS):
             if (folder / f"{parts[0]}{ending}").is_file():
                 return folder / f"{parts[0]}{ending}"
-    names = {file.name for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in FORMATS}
+    names = {file.name for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in WEIGHTS}
     near = difflib.get_close_matches(parts[0], names, n=1)
     hint = f"did you mean {near[0]}?" if near else "see README.md for where to get it"
     raise CheckpointError(f"checkpoint {path} does not exist, here, in {PRETRAINED}/ or in {home()}: {hint}")
@@ -125,6 +124,8 @@ def _from_web(address: str, checksum: str | None) -> Path:
     if target.is_file():
         return target
     ensure_writable_dir(folder)
+    import torch  # which takes seconds to load: files on the disk are found without it
+
     with filelock.FileLock(folder / ".lock"):
         if not target.is_file():  # another process may have fetched it meanwhile
             logger.info("fetching %s to %s", address, target)
@@ -231,6 +232,8 @@ def _check(file: Path, address: str, checksum: str | None) -> None:
 
 def _check_readable(file: Path, address: str) -> None:
     """A page in place of a file, or half of one, must not be kept."""
+    from mmdet_vis.weights.checkpoint import read_state_dict
+
     try:
         read_state_dict(file)
     except CheckpointError as error:
