@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 def enlarged(soft: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
     """Thresholded masks at four times the size: ``[N, w, h]`` in [0, 1] to ``[N, 4 * w, 4 * h]`` uint8, 0 or 1."""
     number, width, height = soft.shape
-    out = np.empty((number, 4 * width, 4 * height), bool)
+    out = np.zeros((number, 4 * width, 4 * height), bool)
     for small, large in zip(soft, out, strict=True):
-        if small.max() >= threshold:  # what is interpolated is no larger
-            grown = cv2.resize(small, (4 * height, 4 * width), interpolation=cv2.INTER_LINEAR)
-            np.greater_equal(grown, threshold, out=large)
-        else:
-            large[:] = False
+        top, left, rows, columns = cv2.boundingRect((small >= threshold).astype(np.uint8))
+        if rows:
+            # What is interpolated beyond the next position is lower.
+            x, y = slice(max(left - 2, 0), left + columns + 2), slice(max(top - 2, 0), top + rows + 2)
+            part = small[x, y]
+            grown = cv2.resize(part, (4 * part.shape[1], 4 * part.shape[0]), interpolation=cv2.INTER_LINEAR)
+            x4, y4 = (slice(4 * s.start, min(4 * s.stop, 4 * most)) for s, most in ((x, width), (y, height)))
+            np.greater_equal(grown, threshold, out=large[x4, y4])
     return out.view(np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -137,3 +138,12 @@ def test_full_size_is_four_times_as_large(light):
     one, _ = carrier(light)
     assert np.asarray(one.full_size(torch.full((2, 3, 5), 0.25))).shape == (2, 12, 20)
     assert one.full_size(torch.full((2, 3, 5), 0.25)).allclose(torch.tensor(0.25))
+
+
+def test_a_mask_is_enlarged_where_it_is_alone():
+    rng = np.random.default_rng(0)
+    soft = np.stack([cv2.GaussianBlur(rng.random((20, 12), np.float32), (0, 0), s) for s in (0.6, 0.9, 1.5)])
+    soft[2, :, :7] = 0
+    for threshold in (0.5, 0.55, 0.6):
+        plain = [cv2.resize(m, (48, 80), interpolation=cv2.INTER_LINEAR) >= threshold for m in soft]
+        assert (enlarged(soft, threshold) == plain).all()
