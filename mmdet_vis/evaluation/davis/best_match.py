@@ -1,7 +1,9 @@
-"""J of the sequence that matches the one annotated object of a clip best, whatever its score."""
+"""J of the sequence that matches the one annotated object of a clip best, whatever its score, and of a few together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,18 +15,61 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, encode_masks
 
+UNION_OF = 3
+"""Sequences that may be parts of one annotated object: a rider and a vehicle, say."""
+
+_CANDIDATES = 8
+"""Sequences that are tried together: those that cover most of the object."""
+
 
 class ClipScore(NamedTuple):
-    """A clip's result: the best sequence's mean IoU, its lowest IoU of a frame, its category, score and rank."""
+    """A clip's result.
+
+    Attributes:
+        clip: its name.
+        j: mean IoU of the best sequence.
+        worst: its lowest IoU of a frame.
+        union: mean IoU of the best union of at most :data:`UNION_OF` sequences.
+        category, score, rank: of the best sequence.
+        sequences: how many there are.
+        frames_per_second: of segmenting.
+    """
 
     clip: str
     j: float
     worst: float
+    union: float
     category: str
     score: float
     rank: int
     sequences: int
     frames_per_second: float
+
+
+class ClipMeans:
+    """Means over V clips, as :class:`mmdet_vis.evaluation.weighted.Weighted`, from which intervals come.
+
+    Args:
+        values: ``[V]`` of each measure, by name.
+    """
+
+    def __init__(self, values: dict[str, NDArray[np.float64]]) -> None:
+        self.values = values
+        self.num_videos = len(next(iter(values.values())))
+
+    @classmethod
+    def of(cls, scores: Sequence[ClipScore]) -> ClipMeans:
+        """J of the best sequence, of the best union, and in the worst frame."""
+        names = {"J": "j", "best union": "union", "worst frame": "worst"}
+        return cls({name: np.array([getattr(s, key) for s in scores]) for name, key in names.items()})
+
+    def __call__(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Weighted means: ``[B, V]`` to ``[B]`` by name."""
+        return {name: weights @ values / weights.sum(axis=1) for name, values in self.values.items()}
+
+    def beside(self, other: ClipMeans) -> ClipMeans:
+        """Means over the clips of both."""
+        return ClipMeans({name: np.concatenate((v, other.values[name])) for name, v in self.values.items()})
 
 
 def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
@@ -44,25 +89,43 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     return np.stack(masks)
 
 
-def frame_ious(sequence: InstanceSequence, truth: list[RLE]) -> NDArray[np.float64]:
-    """IoU of a sequence with the annotation in each frame: ``[T]`` in [0, 1]; 1 where both are empty."""
+def frame_ious(masks: Sequence[RLE], truth: Sequence[RLE]) -> NDArray[np.float64]:
+    """IoU of masks with the annotation in each frame: ``[T]`` in [0, 1]; 1 where both are empty."""
     values = []
-    for found, true in zip(sequence.masks, truth, strict=True):
+    for found, true in zip(masks, truth, strict=True):
         union = coco_mask.area(coco_mask.merge([found, true]))
         values.append(coco_mask.area(coco_mask.merge([found, true], intersect=True)) / union if union else 1.0)
     return np.array(values)
 
 
+def best_union(sequences: Sequence[InstanceSequence], truth: Sequence[RLE], most: int = UNION_OF) -> float:
+    """Mean IoU of the best union of at most ``most`` sequences, of those that cover most of the object."""
+    covered = [
+        sum(int(coco_mask.area(coco_mask.merge([m, t], intersect=True))) for m, t in zip(s.masks, truth, strict=True))
+        for s in sequences
+    ]
+    order = sorted((i for i, pixels in enumerate(covered) if pixels), key=lambda i: -covered[i])[:_CANDIDATES]
+    found = [0.0]
+    for number in range(1, most + 1):
+        for chosen in combinations(order, number):
+            together = [
+                coco_mask.merge([dict(m) for m in ms]) for ms in zip(*(sequences[i].masks for i in chosen), strict=True)
+            ]
+            found.append(float(frame_ious(together, truth).mean()))
+    return max(found)
+
+
 def score_clip(result: VideoResult, masks: NDArray[np.uint8], seconds: float) -> ClipScore:
-    """Compare every sequence with the annotation and keep the best."""
+    """Compare every sequence with the annotation and keep the best; and the best few together."""
     truth = encode_masks(masks)
     speed = result.num_frames / seconds
     if not result.sequences:
-        return ClipScore(result.name, 0.0, 0.0, "-", 0.0, 0, 0, speed)
-    ious = [frame_ious(sequence, truth) for sequence in result.sequences]
+        return ClipScore(result.name, 0.0, 0.0, 0.0, "-", 0.0, 0, 0, speed)
+    ious = [frame_ious(sequence.masks, truth) for sequence in result.sequences]
     best = int(np.argmax([values.mean() for values in ious]))
-    sequence = result.sequences[best]
+    sequence, j = result.sequences[best], float(ious[best].mean())
+    union = max(j, best_union(result.sequences, truth))
     return ClipScore(
-        result.name, float(ious[best].mean()), float(ious[best].min()), result.category_of(sequence), sequence.score,
-        best + 1, len(result.sequences), speed,
+        result.name, j, float(ious[best].min()), union, result.category_of(sequence), sequence.score, best + 1,
+        len(result.sequences), speed,
     )  # fmt: skip

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks, score_clip
+from mmdet_vis.evaluation.davis.best_match import ClipMeans, best_union, frame_ious, read_masks, score_clip
+from mmdet_vis.evaluation.resampling import intervals
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
 from tests import programs, tool_runs
 from tests.tiny import moving_frames
@@ -33,8 +34,8 @@ def result_of(*sequences):
 
 def test_iou_of_each_frame():
     truth = encode_masks(boxes([0, 4, None]))
-    assert frame_ious(sequence([0, 6, None], 0.5), truth).tolist() == pytest.approx([1, 1 / 3, 1])
-    assert frame_ious(sequence([0, 4, 8], 0.5), truth).tolist() == [1, 1, 0]
+    assert frame_ious(sequence([0, 6, None], 0.5).masks, truth).tolist() == pytest.approx([1, 1 / 3, 1])
+    assert frame_ious(sequence([0, 4, 8], 0.5).masks, truth).tolist() == [1, 1, 0]
 
 
 def test_the_best_sequence_counts_whatever_its_score():
@@ -43,6 +44,26 @@ def test_the_best_sequence_counts_whatever_its_score():
     assert (score.rank, score.score, score.sequences, score.frames_per_second) == (2, 0.1, 3, 2.0)
     assert score.j == pytest.approx((1 + 1 + 1 / 3) / 3)
     assert score.worst == pytest.approx(1 / 3)
+
+
+def test_parts_together():
+    truth = encode_masks(boxes([0, 4, 8], width=6))
+    thirds = [sequence([start + at for start in (0, 4, 8)], 0.5, width=2) for at in (0, 2, 4)]
+    wrong = sequence([14, 14, 14], 0.9)
+    assert best_union([wrong, *thirds], truth) == 1
+    assert best_union([wrong, *thirds], truth, most=2) == pytest.approx(2 / 3)
+    assert best_union([wrong], truth) == 0
+    score = score_clip(result_of(wrong, *thirds), boxes([0, 4, 8], width=6), seconds=1)
+    assert (score.j, score.union) == (pytest.approx(1 / 3), 1)
+
+
+def test_intervals_over_clips():
+    empty = score_clip(result_of(), boxes([0, 4, 8]), seconds=1)
+    scores = [empty._replace(j=j, union=1.0, worst=0.5) for j in (0.5, 0.7, 0.9)]
+    found = intervals(ClipMeans.of(scores))
+    low, high = found["J"]
+    assert 0.5 <= low < 0.7 < high <= 0.9
+    assert found["best union"] == (1, 1)
 
 
 def test_no_sequence_is_zero():
@@ -63,12 +84,14 @@ def test_the_command(tiny, tmp_path):
         cv2.imwrite(str(tmp_path / f"Annotations/a/{index:05d}.png"), np.full(frame.shape[:2], 255, np.uint8))
     command = [sys.executable, "benchmarks/best_match.py", tmp_path, "--config", tiny[0], "--checkpoint", tiny[1]]
     done = programs.run(
-        [*map(str, command), "--sheet", str(tmp_path / "sheet.png")],
+        [*map(str, command), "--sheet", str(tmp_path / "sheet.png"), "--profile", "exact", "fast"],
         capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    row = next(line for line in done.stdout.splitlines() if line.startswith("| a |"))
-    assert 0 < float(row.split("|")[2]) <= 100
+    rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| a |")]
+    assert len(rows) == 2
+    assert all(0 < float(row[2]) <= float(row[4]) <= 100 for row in rows)
+    assert "fast beside exact:" in done.stdout
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 4 * 320
 
 
