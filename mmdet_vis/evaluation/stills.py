@@ -79,11 +79,17 @@ def on_objects(
     return np.array(rows, np.float64).reshape(-1, 3)
 
 
-def report(rows: NDArray[np.float64], drawn: float) -> str:
-    """What is drawn in vain, and how often a score is right, as text."""
-    shown = rows[rows[:, 0] >= drawn]
+def report(rows: NDArray[np.float64], drawn: NDArray[np.bool_], how: str) -> str:
+    """What is drawn in vain, and how often a score is right, as text.
+
+    Args:
+        rows: see :func:`on_objects`.
+        drawn: ``[N]``, whether each is drawn.
+        how: by which rule.
+    """
+    shown = rows[drawn]
     vain = 100 * (1 - shown[:, 1].mean()) if len(shown) else 0.0
-    lines = [f"drawn from {drawn:g} on: {len(shown)} sequences, {vain:.1f} % of them on no annotated object", ""]
+    lines = [f"drawn {how}: {len(shown)} sequences, {vain:.1f} % of them on no annotated object", ""]
     lines += ["| score | sequences | mean score | right |", "|---|---|---|---|"]
     place = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
     for number in range(BINS):

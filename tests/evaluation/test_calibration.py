@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.calibration import diagram, fit_platt
+from mmdet_vis.evaluation.calibration import calibration_error, calibration_table, cross_validated, diagram, fit_platt
 
 
 def test_the_fitted_calibration_finds_what_made_the_labels() -> None:
@@ -20,6 +20,23 @@ def test_the_fitted_calibration_finds_what_made_the_labels() -> None:
     assert np.isfinite(separable).all()
     with pytest.raises(DatasetError, match="4 sequences, 0 of them right"):
         fit_platt(np.full(4, 0.5), np.zeros(4))
+
+
+def test_cross_validation_does_not_see_what_it_calibrates() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.random(2000)
+    right = (rng.random(2000) < scores**3).astype(float)
+    images = np.arange(2000) // 5
+    crossed = cross_validated(scores, right, images)
+    assert calibration_error(crossed, right) < 0.04 < 0.2 < calibration_error(scores, right)
+    changed = right.copy()
+    changed[images == 7] = 1 - changed[images == 7]
+    again = cross_validated(scores, changed, images)
+    assert (again[images % 10 == 7] == crossed[images % 10 == 7]).all()
+    assert (again[images % 10 != 7] != crossed[images % 10 != 7]).all()
+    table = calibration_table(np.stack((scores, right, right), axis=1), images)
+    assert f"| as they are | {calibration_error(scores, right):.3f} |" in table
+    assert calibration_error(np.array([0.25, 0.25, 0.75, 0.75]), np.array([0, 1, 1, 1.0])) == pytest.approx(0.25)
 
 
 def test_the_diagram_has_a_bar_as_high_as_the_share() -> None:

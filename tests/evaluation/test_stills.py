@@ -51,7 +51,7 @@ def test_scores_of_a_group_are_sums_and_hits_are_by_masks(dataset: YTVISDataset)
     rows = on_objects([result], dataset, json.loads(Path(dataset.ann_file).read_text()))
     # On the person, on the dog, on the person under another name, on nothing.
     assert rows[:, 1:].tolist() == [[1, 1], [1, 1], [1, 0], [0, 0]]
-    text = report(rows, 0.4)
+    text = report(rows, rows[:, 0] >= 0.4, "from 0.4 on")
     assert "drawn from 0.4 on: 3 sequences, 33.3 % of them on no annotated object" in text
     assert "| 0.5 to 0.6 | 2 | 0.53 | 0.50 |" in text
 
