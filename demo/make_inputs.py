@@ -251,7 +251,7 @@ def scene_raccoon() -> Scene:
 
 
 def scene_lawn() -> Scene:
-    """A cameraman on a lawn; an astronaut walks behind him, a rear admiral in front, goes, and comes back."""
+    """A cameraman on a lawn; an astronaut walks past and vanishes behind him; then a rear admiral comes."""
     photograph = read_photograph("skimage", "scikit-image", "data/camera.png")
     astronaut = cut_out(read_photograph("skimage", "scikit-image", "data/astronaut.png"), ASTRONAUT)
     admiral = cut_out(read_photograph("matplotlib", "matplotlib", "mpl-data/sample_data/grace_hopper.jpg"), ADMIRAL)
@@ -259,11 +259,8 @@ def scene_lawn() -> Scene:
     man = cut_out(photograph, CAMERAMAN)
     # The outline comes from the photograph, the colours from the tinted one.
     man = Layer(linear(tinted) * man.alpha[..., None], man.alpha, (0, 0))
-    behind = Curve(((0, 600, 338, 0.48), (0.35, 440, 338, 0.48), (0.55, 425, 338, 0.48), (1, 230, 338, 0.48)))
-    front = Curve(
-        ((0.06, 660, 328, 0.41), (0.36, 500, 330, 0.42), (0.5, 485, 330, 0.42), (0.7, 690, 335, 0.43),
-         (0.74, 690, 338, 0.45), (0.9, 540, 340, 0.46), (1, 505, 340, 0.46))
-    )  # fmt: skip
+    behind = Curve(((0, 520, 338, 0.48), (0.3, 420, 338, 0.48), (0.6, 290, 338, 0.48), (1, 190, 338, 0.48)))
+    front = Curve(((0.4, 700, 340, 0.44), (0.75, 500, 340, 0.46), (1, 470, 340, 0.46)))
     camera = Curve(((0, 246, 156, 470, 1), (0.5, 330, 160, 460, -0.6), (1, 340, 165, 440, 0.5)))
     walks = (Walk(astronaut, behind, 5), Walk(man, Curve(((0, 0, 0, 1), (1, 0, 0, 1))), 0), Walk(admiral, front, 6))
     return Scene(linear(widen(tinted)), walks, camera)
