@@ -89,7 +89,12 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     return np.stack(masks)
 
 
-def frame_ious(masks: Sequence[RLE], truth: Sequence[RLE]) -> NDArray[np.float64]:
+def frame_ious(sequence: InstanceSequence, truth: Sequence[RLE]) -> NDArray[np.float64]:
+    """:func:`mask_ious` of a sequence."""
+    return mask_ious(sequence.masks, truth)
+
+
+def mask_ious(masks: Sequence[RLE], truth: Sequence[RLE]) -> NDArray[np.float64]:
     """IoU of masks with the annotation in each frame: ``[T]`` in [0, 1]; 1 where both are empty."""
     values = []
     for found, true in zip(masks, truth, strict=True):
@@ -111,7 +116,7 @@ def best_union(sequences: Sequence[InstanceSequence], truth: Sequence[RLE], most
             together = [
                 coco_mask.merge([dict(m) for m in ms]) for ms in zip(*(sequences[i].masks for i in chosen), strict=True)
             ]
-            found.append(float(frame_ious(together, truth).mean()))
+            found.append(float(mask_ious(together, truth).mean()))
     return max(found)
 
 
@@ -121,7 +126,7 @@ def score_clip(result: VideoResult, masks: NDArray[np.uint8], seconds: float) ->
     speed = result.num_frames / seconds
     if not result.sequences:
         return ClipScore(result.name, 0.0, 0.0, 0.0, "-", 0.0, 0, 0, speed)
-    ious = [frame_ious(sequence.masks, truth) for sequence in result.sequences]
+    ious = [frame_ious(sequence, truth) for sequence in result.sequences]
     best = int(np.argmax([values.mean() for values in ious]))
     sequence, j = result.sequences[best], float(ious[best].mean())
     union = max(j, best_union(result.sequences, truth))

@@ -34,8 +34,8 @@ def result_of(*sequences):
 
 def test_iou_of_each_frame():
     truth = encode_masks(boxes([0, 4, None]))
-    assert frame_ious(sequence([0, 6, None], 0.5).masks, truth).tolist() == pytest.approx([1, 1 / 3, 1])
-    assert frame_ious(sequence([0, 4, 8], 0.5).masks, truth).tolist() == [1, 1, 0]
+    assert frame_ious(sequence([0, 6, None], 0.5), truth).tolist() == pytest.approx([1, 1 / 3, 1])
+    assert frame_ious(sequence([0, 4, 8], 0.5), truth).tolist() == [1, 1, 0]
 
 
 def test_the_best_sequence_counts_whatever_its_score():
