@@ -8,7 +8,10 @@ from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_model_options, check_model_options, undo_launcher_threads
 from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments
-from mmdet_vis.commands.segment import SAVE_DIR, on_videos
+from mmdet_vis.commands.segment import on_videos
+
+SAVE_DIR = Path("mmdet_vis_refined")
+"""Where results go unless a command line says it; not where those of ``segment`` are, which stay."""
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:

@@ -70,7 +70,9 @@ class SequenceCollector:
         # Column-major, as run-length codes are: transposed here, where it is cheap.
         packed = binary.transpose(1, 2).to(torch.uint8).contiguous()
         self.check(soft)
-        self.add_masks(frame, sequences, packed, boxes, visible, features, sharpness(soft, binary))
+        # Every other pixel of each row and column tells it as well, at a quarter of the time.
+        sharp = sharpness(soft[:, ::2, ::2], binary[:, ::2, ::2])
+        self.add_masks(frame, sequences, packed, boxes, visible, features, sharp)
 
     def check(self, soft: Tensor) -> None:
         """Note soft masks that are not numbers, which would pass as invisible ones."""

@@ -122,7 +122,10 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
         jobs = jobs_of_files(videos, run.save_dir, formats)
         # Also of formats that this run does not write: another one into the same folder may.
         places = [place for job in jobs for place in (*job.places.values(), run.save_dir / f"{job.name}.mp4")]
-        check_places(paths, [*places, run.save_dir / "results.json"], [path for path in paths if path.is_dir()])
+        given = [] if run.options.refined is None else [run.options.refined]
+        check_places(
+            [*given, *paths], [*places, run.save_dir / "results.json"], [path for path in paths if path.is_dir()]
+        )
         return videos, model_identity(run.config, run.checkpoint, run.settings())
 
     videos, identity = workers.on_first(check)

@@ -15,6 +15,7 @@ from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.structures import Prompt, Rename
 from tests.commands.test_segment import write_video
+from tests.structures.cases import make_result
 
 SQUARE = np.zeros((64, 96), np.uint8)
 SQUARE[15:41, 13:34] = 1
@@ -67,6 +68,15 @@ def test_from_prompts_to_a_corrected_result(folder, model, tiny, capsys):
     fixed = VideoResult.load("fixed/clip.result.json")
     assert fixed == refine(result, [Rename(2, "otter"), Prompt(4, mask=SQUARE, id=2)], network, "clip.mp4")
     assert fixed.sequences[0].masks == result.sequences[0].masks
+
+
+def test_the_result_that_is_corrected_is_not_overwritten(folder, model):
+    made = make_result(np.ones((1, 5, 64, 96), bool), VideoResult)
+    made.save(folder / "clip.result.json")
+    words = ["clip.result.json", "clip.mp4", *model, "--prompt", "0:box:1,2,30,40"]
+    with pytest.raises(OutputError, match=r"would overwrite the input clip.result.json: choose another --save-dir"):
+        refine_command.main([*words, "--save-dir", "."])
+    assert VideoResult.load("clip.result.json") == made
 
 
 @pytest.mark.parametrize(

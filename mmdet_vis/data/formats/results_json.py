@@ -112,7 +112,7 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
         found.category(name, number)
     video = found.add_video(result.name, names, result.height, result.width)
     for sequence in result.sequences:
-        if sequence.score < score_thr:
+        if not sequence.reaches(score_thr):
             found.notes.left_out[f"sequences with a score below {score_thr:g}"] += 1
         else:
             found.add_track(video, result.category_of(sequence), sequence.masks, score=sequence.score)
