@@ -98,6 +98,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+_DEVICE_IS_LOST = ("cuda error", "cudnn error", "cublas error", "device-side assert", "hip error", "nccl error")
+
+
+def is_device_error(error: BaseException) -> bool:
+    """Whether an error of a GPU says that this process cannot use it any more; memory that is used up does not."""
+    text = str(error).lower()
+    return (
+        isinstance(error, RuntimeError)
+        and not is_out_of_memory(error)
+        and (type(error).__name__ == "AcceleratorError" or any(words in text for words in _DEVICE_IS_LOST))
+    )
+
+
 _PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 

@@ -26,7 +26,8 @@ LAYERS = (
     "session",
     "api",
     "run",
-    "webui streaming batch training",
+    "webui streaming training",
+    "batch",
     "commands",
 )
 """From the ground up. What stands side by side does not import each other."""

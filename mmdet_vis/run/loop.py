@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 
@@ -18,16 +19,25 @@ from mmdet_vis.run.options import RunOptions
 from mmdet_vis.run.pictures import write_pictures
 from mmdet_vis.run.progress import RunProgress
 from mmdet_vis.run.report import Failure, ShardReport
-from mmdet_vis.run.store import RunStore
 from mmdet_vis.structures import VideoResult
 
 _LOGGER = logging.getLogger(__name__)
 
 
+class Records(Protocol):
+    """What keeps the results, such as a :class:`~mmdet_vis.run.store.RunStore`."""
+
+    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
+        """Write the record of a video, whose pictures are written; from then on it is done."""
+
+    def update_results(self) -> None:
+        """Write the results of all videos that are done, if it is time."""
+
+
 def run_jobs(
     model: VISModel,
     jobs: Sequence[Job],
-    store: RunStore,
+    store: Records,
     options: RunOptions,
     progress: RunProgress,
     alone: bool = False,
@@ -78,7 +88,7 @@ def run_jobs(
 
 
 def _run_job(
-    model: VISModel, job: Job, store: RunStore, options: RunOptions, progress: RunProgress
+    model: VISModel, job: Job, store: Records, options: RunOptions, progress: RunProgress
 ) -> tuple[str, VideoResult | None]:
     """Segment a video and write all of its results; returns them, or why it could not be done."""
     try:

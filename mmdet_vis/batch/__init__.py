@@ -1,0 +1,1 @@
+"""Many videos on many machines: one worker that knows no engine, and engines that know no video."""

@@ -1,0 +1,156 @@
+"""Workers as actors of Ray Data, on one machine or a cluster: one row a block, one in work at each actor."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from mmdet_vis.batch.engines import Engine, EngineOptions, lost
+from mmdet_vis.batch.tasks import Task
+from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
+from mmdet_vis.errors import ConfigError, UserError
+
+# Ray reads these when it is imported. Nothing is sent anywhere, and nothing is drawn over the program's own lines.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+try:
+    import ray
+    import ray.data
+except ImportError:
+    raise ConfigError("--engine ray needs Ray Data: pip install 'ray[data]'") from None
+
+_T = TypeVar("_T")
+
+STORE_BYTES = 128 * 2**20
+"""Shared memory of a cluster of this process's own: rows take a few hundred bytes."""
+
+
+class RayEngine(Engine):
+    """A cluster that is there (``address``), or one on this machine for as long as the block lasts."""
+
+    def __init__(self, plan: WorkerPlan, options: EngineOptions) -> None:
+        super().__init__(plan, options)
+        self._folder: str | None = None
+
+    def __enter__(self) -> RayEngine:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        address = self.options.address or os.environ.get("RAY_ADDRESS")
+        if address is None:
+            self._folder = tempfile.mkdtemp(prefix="ray-")
+            options |= {
+                "address": "local",
+                "include_dashboard": False,
+                "object_store_memory": STORE_BYTES,
+                "_temp_dir": self._folder,
+            }
+            if self.options.workers:
+                options["num_cpus"] = max(os.cpu_count() or 1, round(self.options.workers * (self.options.cpus or 1)))
+        else:
+            options["address"] = address
+        try:
+            ray.init(**options)
+        except Exception as error:
+            self.__exit__()
+            raise ConfigError(f"--engine ray: no cluster at {address or 'this machine'}: {_one_line(error)}") from error
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.max_errored_blocks = -1  # A row that is missing at the end is known by its task.
+        self._size()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the cluster, and end it if it is this process's own."""
+        ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _size(self) -> None:
+        there = ray.cluster_resources()
+        gpus = self.options.gpus
+        if gpus is None:
+            gpus = 0.0 if self.plan.device not in ("auto", "cuda") or not there.get("GPU") else 1.0
+        if self.plan.device == "auto":
+            self.plan.device = "cuda" if gpus else "cpu"
+        cpus = self.options.cpus
+        if cpus is None:
+            cpus = 1.0 if gpus else float(min(self.plan.threads or 1, int(there.get("CPU", 1)) or 1))
+        room = there.get("GPU", 0) // gpus if gpus else there.get("CPU", 0) // (cpus or 1)
+        self._resources = {"num_cpus": cpus, "num_gpus": gpus}
+        self.workers = int(room) if self.options.workers is None else max(self.options.workers, 1)
+        if self.workers < 1 or self.workers > room:
+            raise ConfigError(
+                f"--engine ray: {self.workers or 1} workers of {cpus:g} CPUs and {gpus:g} GPUs do not fit a cluster of "
+                f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs: choose --workers, --cpus-per-worker "
+                "and --gpus-per-worker"
+            )
+
+    def where_workers_are(self, work: Callable[[], _T]) -> _T:
+        """See :class:`Engine`."""
+        remote = ray.remote(**self._resources, max_retries=1)(_outcome)
+        value, error = ray.get(remote.remote(work))
+        if error is not None:
+            raise error
+        return value  # type: ignore[no-any-return]
+
+    def rows(self, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+        """See :meth:`Engine.rows`."""
+        if not tasks:
+            return
+        missing = {(task.id, task.chunk): task for task in tasks}
+        given = [{"task": json.dumps(task.row())} for task in tasks]
+        rows = ray.data.from_items(given, override_num_blocks=len(given)).map(
+            _Actor,
+            fn_constructor_args=(self.plan,),
+            compute=ray.data.ActorPoolStrategy(
+                size=min(self.workers, len(tasks)), max_tasks_in_flight_per_actor=1
+            ),
+            max_restarts=-1,
+            max_task_retries=self.plan.retries,
+            **self._resources,
+        )
+        try:
+            for item in rows.iter_rows():
+                row = json.loads(item["row"])
+                missing.pop((row["id"], row["chunk"]), None)
+                yield row
+        except ray.exceptions.RayError as error:
+            raise UserError(f"--engine ray: {_one_line(error)}; run again with --resume") from error
+        for task in missing.values():
+            yield lost(task, f"its worker died {self.plan.retries + 1} times")
+
+
+ENGINE = RayEngine
+
+
+class _Actor:
+    """A worker as Ray Data calls it: a row is one text, whatever columns it has."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self._worker = SegmentVideo(plan)
+
+    def __call__(self, item: Mapping[str, Any]) -> dict[str, str]:
+        try:
+            return {"row": json.dumps(self._worker(json.loads(str(item["task"]))))}
+        except WorkerBroken:
+            os._exit(1)  # Ray starts another one and gives it the row again.
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[Any, UserError | None]:
+    """What work gives, or what is wrong with the input: Ray would wrap that in an error of its own."""
+    try:
+        return work(), None
+    except UserError as error:
+        return None, error
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:400]

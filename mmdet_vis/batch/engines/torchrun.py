@@ -1,0 +1,32 @@
+"""One share of the work for each process that ``torchrun`` started; each has one worker, as :mod:`.local` has."""
+
+from __future__ import annotations
+
+import os
+
+from mmdet_vis.batch.engines import EngineOptions
+from mmdet_vis.batch.engines.local import LocalEngine
+from mmdet_vis.batch.worker import WorkerPlan
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.run.workers import Workers
+
+
+class TorchrunEngine(LocalEngine):
+    """The processes of ``torchrun``, on any number of machines.
+
+    Raises:
+        ConfigError: torchrun did not start this process, or there are more processes than GPUs.
+    """
+
+    def __init__(self, plan: WorkerPlan, options: EngineOptions) -> None:
+        if "RANK" not in os.environ:
+            raise ConfigError(
+                "--engine torchrun needs torchrun: `torchrun --nproc-per-node N -m mmdet_vis batch ...`; "
+                "or use --engine local --workers N"
+            )
+        super().__init__(plan, options)
+        self.processes = Workers.from_environment()
+        plan.device = self.processes.device(plan.device)
+
+
+ENGINE = TorchrunEngine

@@ -1,0 +1,189 @@
+"""Lists of videos: what a batch is to segment, as JSON lines, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.batch.tables import read_parquet, write_parquet
+from mmdet_vis.data.sources import is_name
+from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.files.storage import is_address, open_storage
+
+MANIFESTS = (".jsonl", ".csv", ".parquet")
+"""Endings of lists, which say how they are written."""
+MAX_ID = 200
+"""Bytes of an id: files are called by it."""
+_NUMBERS = ("start", "stop", "frames", "bytes")
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f]")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A video of a list.
+
+    Attributes:
+        id: what its results are called; unlike that of any other.
+        uri: path or address of the file, or of a folder of frames (an address of one ends with ``/``).
+        start: the first of its frames that is segmented, 0-based.
+        stop: the one after the last; None: to the end.
+        frames: how many the whole video has, as far as that is known.
+        seconds: its duration.
+        bytes: size of its file, or of the files of its folder.
+    """
+
+    id: str
+    uri: str
+    start: int = 0
+    stop: int | None = None
+    frames: int | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+
+    @property
+    def length(self) -> int | None:
+        """How many frames are segmented, as far as that is known."""
+        if self.stop is None:
+            return None if self.frames is None else max(self.frames - self.start, 1)
+        stop = self.stop if self.frames is None else min(self.stop, self.frames)
+        return max(stop - self.start, 1)
+
+    @property
+    def load(self) -> int:
+        """About how many frames, to do long ones first: told by the duration or the size if it has to be."""
+        if (length := self.length) is not None:
+            return length
+        if self.seconds is not None:
+            return max(round(self.seconds * 30), 1)
+        return max((self.bytes or 0) // 20_000, 1)
+
+
+def read_manifest(uri: str) -> list[Entry]:
+    """Read a list of videos.
+
+    Columns: ``uri``; and, where they are wanted, ``id`` (else the file's name without its ending), ``start`` and
+    ``stop``; and ``frames``, ``seconds`` and ``bytes`` as ``mmdet-vis batch-list`` writes them. Others are left alone.
+    A path that is not absolute begins at the list's folder.
+
+    Args:
+        uri: path or address of a file whose name ends with one of :data:`MANIFESTS`.
+
+    Raises:
+        DatasetError: it cannot be read, or a row cannot be used; one line that names the row.
+    """
+    name = uri.rpartition("/")[2] if is_address(uri) else Path(uri).name
+    suffix = Path(name).suffix.lower()
+    if suffix not in MANIFESTS:
+        raise DatasetError(f"{uri}: a list of videos ends with one of {', '.join(MANIFESTS)}")
+    parent = uri[: -len(name)] or "."
+    try:
+        with open_storage(parent).read_from(name) as path:
+            rows = list(_rows(path, suffix))
+    except FileNotFoundError:
+        raise DatasetError(f"{uri}: no such file; make one with `mmdet-vis batch-list FOLDER`") from None
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{uri}: cannot be read as {suffix[1:]} ({reason})") from error
+    entries = [_entry(row, f"{uri}: row {number}", parent) for number, row in enumerate(rows, start=1)]
+    if not entries:
+        raise DatasetError(f"{uri}: holds no video")
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(entries, start=1):
+        # Also where a file system ignores case.
+        first = seen.setdefault(entry.id.casefold(), number)
+        if first != number:
+            raise DatasetError(
+                f"{uri}: rows {first} and {number} have the same id {entry.id!r}: results would overwrite each other; "
+                "give each row an id of its own"
+            )
+    return entries
+
+
+def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
+    """Write a list of videos, in the form that the file's ending names.
+
+    Raises:
+        OutputError: it cannot be written, or has another ending.
+    """
+    suffix, rows = path.suffix.lower(), [asdict(entry) for entry in entries]
+    storage = open_storage(path.parent)
+    if suffix == ".jsonl":
+        lines = (json.dumps({key: value for key, value in row.items() if value is not None}) for row in rows)
+        storage.write(path.name, "".join(f"{line}\n" for line in lines))
+    elif suffix == ".csv":
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(Entry.__dataclass_fields__), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        storage.write(path.name, text.getvalue())
+    elif suffix == ".parquet":
+        write_parquet(storage, path.name, rows, "manifest")
+    else:
+        raise OutputError(f"cannot write {path}: a list of videos ends with one of {', '.join(MANIFESTS)}")
+
+
+def _rows(path: Path, suffix: str) -> Iterator[Mapping[str, Any]]:
+    if suffix == ".parquet":
+        yield from read_parquet(path)
+        return
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        if suffix == ".csv":
+            yield from csv.DictReader(file, strict=True)
+            return
+        for line in file:
+            if line.strip():
+                yield json.loads(line)
+
+
+def _entry(row: Any, where: str, parent: str) -> Entry:
+    if not isinstance(row, Mapping):
+        raise DatasetError(f"{where} is not an object {{...}}: give one with uri")
+    uri = row.get("uri")
+    if not isinstance(uri, str) or not uri.strip() or "\0" in uri:
+        raise DatasetError(f"{where} has no uri: give the path or address of a video")
+    given = row.get("id")
+    name = str(given) if given not in (None, "") else _name_of(uri)
+    if not is_name(name) or _FORBIDDEN.search(name) or name.startswith(".") or len(name.encode()) > MAX_ID:
+        raise DatasetError(
+            f"{where} has the id {name!r:.60}: files are called by it, so it may have no / and no \\, not begin with a "
+            f"dot and take at most {MAX_ID} bytes"
+        )
+    numbers = {key: _number(row.get(key), f"{where}: {key}", int) for key in _NUMBERS}
+    numbers["start"] = numbers["start"] or 0
+    start, stop = numbers["start"], numbers["stop"]
+    if stop is not None and stop <= start:
+        raise DatasetError(f"{where} has start {start} and stop {stop}: stop is the frame after the last one")
+    seconds = _number(row.get("seconds"), f"{where}: seconds", float)
+    if not is_address(uri) and not uri.startswith("file://"):
+        uri = _below(parent, uri)
+    return Entry(name, uri, seconds=seconds, **numbers)
+
+
+def _below(parent: str, uri: str) -> str:
+    if Path(uri).is_absolute():
+        return uri
+    return f"{parent}{uri}" if is_address(parent) else str(Path(parent, uri))
+
+
+def _name_of(uri: str) -> str:
+    name = uri.rstrip("/").replace("\\", "/").rpartition("/")[2]
+    return name if uri.endswith("/") else Path(name).stem
+
+
+def _number(value: Any, where: str, kind: type) -> Any:
+    """A number that is not negative; None for nothing, as CSV and Parquet write it."""
+    if value is None or value == "" or value != value:
+        return None
+    try:
+        number = kind(value)
+        if number < 0 or number >= 2**53 or (kind is int and number != float(value)):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise DatasetError(f"{where} is {value!r:.40}: give a number of at least 0, or nothing") from None
+    return number

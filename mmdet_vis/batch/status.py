@@ -1,0 +1,169 @@
+"""What workers reported, kept as Parquet while a batch runs, so that a driver that is killed loses seconds of it."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmdet_vis.batch.manifest import Entry
+from mmdet_vis.batch.store import STATUS, BatchStore
+from mmdet_vis.batch.tables import read_parquet, write_parquet
+from mmdet_vis.batch.worker import DONE, PART
+from mmdet_vis.errors import OutputError
+
+TABLE = "status.parquet"
+LEFT = "left"
+"""Status of a video that nobody has done yet."""
+_ROWS, _SECONDS = 1000, 10.0
+"""After so many rows, or so long, they are written."""
+
+
+class StatusLog:
+    """The rows of one process, written a part at a time to ``OUT/status/``; used in its ``with`` block.
+
+    Args:
+        store: of the batch.
+    """
+
+    def __init__(self, store: BatchStore) -> None:
+        self._storage = store.storage
+        self._name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._rows: list[Mapping[str, Any]] = []
+        self._parts = 0
+        self._written = time.monotonic()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Keep a row. Raises :class:`OutputError`: those so far cannot be written."""
+        self._rows.append(row)
+        if len(self._rows) >= _ROWS or time.monotonic() - self._written > _SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is not written yet. Raises :class:`OutputError`: it cannot be."""
+        if self._rows:
+            write_parquet(self._storage, f"{STATUS}/{self._name}-{self._parts:06d}.parquet", self._rows, "status")
+            self._parts += 1
+            self._rows = []
+        self._written = time.monotonic()
+
+    def __enter__(self) -> StatusLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            self.flush()
+        except OutputError:
+            if kind is None:  # Else what went wrong first is what the user should read.
+                raise
+
+
+@dataclass
+class VideoStatus:
+    """What is known of one video.
+
+    Attributes:
+        status: ``done``, ``failed``, ``crashed``, or ``left``.
+        frames, seconds: of all its parts; None where nobody said.
+        error: why it has no result.
+        warnings: lines.
+        rows: the last one of each of its parts.
+    """
+
+    status: str
+    frames: int | None = None
+    seconds: float | None = None
+    error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def tables(store: BatchStore) -> list[str]:
+    """Names of the tables with rows, oldest first."""
+    names = [f"{STATUS}/{name}" for name in store.storage.names(STATUS) if name.endswith(".parquet")]
+    return [TABLE, *names]
+
+
+def read_rows(store: BatchStore, names: Iterable[str]) -> list[dict[str, Any]]:
+    """All rows of tables; one that is damaged, or not there, is left out."""
+    storage = store.storage
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            with storage.read_from(name) as path:
+                rows += read_parquet(path)
+        except (OSError, ValueError):
+            continue
+    return rows
+
+
+def videos_of(rows: Iterable[Mapping[str, Any]], done: set[str], entries: Sequence[Entry]) -> dict[str, VideoStatus]:
+    """What is known of each video of a list. A result says more than a row: rows may be lost, results are not.
+
+    Args:
+        rows: oldest first; what is said later of the same part counts.
+        done: ids of the videos that have a result.
+        entries: the list.
+    """
+    parts: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        before = parts[row["id"]].get(row["chunk"])
+        # A worker that died after writing says nothing; who finds the result there took no time for it.
+        if before is None or before["status"] not in (DONE, PART) or row["status"] not in (DONE, PART):
+            parts[row["id"]][row["chunk"]] = row
+    found = {}
+    for entry in entries:
+        rows_of_parts = [parts[entry.id][k] for k in sorted(parts.get(entry.id, {}))]
+        good = [row for row in rows_of_parts if row["status"] in (DONE, PART)]
+        bad = [row for row in rows_of_parts if row["status"] not in (DONE, PART)]
+        status = DONE if entry.id in done else bad[0]["status"] if bad else LEFT
+        lines = dict.fromkeys(line for row in rows_of_parts for line in (row["warnings"] or "").splitlines())
+        whole = bool(good) and len(good) == max(row["chunks"] for row in rows_of_parts)
+        found[entry.id] = VideoStatus(
+            status=status,
+            frames=_sum(good, "frames") if whole else None,
+            seconds=_sum(good, "seconds") if whole else None,
+            error=bad[0]["error"] if bad and status != DONE else None,
+            warnings=list(lines),
+            rows=rows_of_parts,
+        )
+    return found
+
+
+def write_status(store: BatchStore, entries: Sequence[Entry], videos: Mapping[str, VideoStatus]) -> None:
+    """Write ``OUT/status.parquet``: a row for each video that is done, in the order of the list, and the rows of others.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    rows: list[Mapping[str, Any]] = []
+    for entry in entries:
+        video = videos[entry.id]
+        if video.status != DONE:
+            rows += video.rows
+            continue
+        facts = {"id": entry.id, "uri": entry.uri, "start": entry.start, "stop": entry.stop, "chunk": 0, "chunks": 1}
+        facts |= {"status": DONE, "frames": video.frames, "seconds": video.seconds, "result_uri": store.place(entry.id)}
+        host = video.rows[-1]["host"] if video.rows else None
+        rows.append({**facts, "warnings": "\n".join(video.warnings) or None, "host": host})
+    write_parquet(store.storage, TABLE, rows, "status")
+
+
+def other_sources(entries: Sequence[Entry], videos: Mapping[str, VideoStatus]) -> list[str]:
+    """Ids of videos that are done, but of something else than the list says now."""
+    return [
+        entry.id
+        for entry in entries
+        for row in videos[entry.id].rows[:1]
+        if row["uri"] != entry.uri
+        or (row["chunks"] == 1 and (row["start"], row["stop"]) != (entry.start, entry.stop))
+    ]
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
+    values = [row[key] for row in rows if row[key] is not None]
+    return sum(values) if values else None

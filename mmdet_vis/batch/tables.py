@@ -1,0 +1,93 @@
+"""Parquet tables: lists, status and sequences, with fixed columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mmdet_vis.errors import ConfigError
+from mmdet_vis.files.storage import Storage
+
+ROWS_AT_ONCE = 10_000
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "manifest": {
+        "id": "string", "uri": "string", "start": "int64", "stop": "int64", "frames": "int64", "seconds": "float64",
+        "bytes": "int64",
+    },
+    "status": {
+        "id": "string", "status": "string", "frames": "int64", "seconds": "float64", "error": "string",
+        "warnings": "string", "result_uri": "string", "uri": "string", "start": "int64", "stop": "int64",
+        "chunk": "int64", "chunks": "int64", "host": "string",
+    },
+    "sequences": {
+        "video_id": "int64", "id": "string", "track_id": "int64", "category": "string", "score": "float64",
+        "first_frame": "int64", "last_frame": "int64", "visible_frames": "int64", "height": "int64", "width": "int64",
+        "areas": "list<int64>",
+    },
+}  # fmt: skip
+"""Columns of each kind of table with their types."""
+
+
+def pyarrow() -> ModuleType:
+    """The package that reads and writes Parquet.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ConfigError("tables of a batch are Parquet, which needs the package pyarrow: pip install pyarrow") from None
+    return pyarrow
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a table, some of them in memory at a time.
+
+    Raises:
+        ValueError: it is no Parquet file.
+        OSError: it cannot be read.
+    """
+    arrow = pyarrow()
+    with arrow.parquet.ParquetFile(path) as table:
+        for batch in table.iter_batches(ROWS_AT_ONCE):
+            yield from batch.to_pylist()
+
+
+def write_parquet(storage: Storage, name: str, rows: Iterable[Mapping[str, Any]], kind: str) -> int:
+    """Write a table in one step; returns its number of rows. The same rows give the same bytes.
+
+    Args:
+        storage, name: where.
+        rows: taken a few at a time; columns that a row lacks are null.
+        kind: of :data:`COLUMNS`.
+
+    Raises:
+        OutputError: it cannot be written.
+        ConfigError: pyarrow is not installed.
+    """
+    from mmdet_vis.files.atomic import temporary_path
+
+    arrow = pyarrow()
+    columns = COLUMNS[kind]
+    schema = arrow.schema([(column, _type(arrow, text)) for column, text in columns.items()])
+    written, source = 0, iter(rows)
+    with storage.write_to(name) as path, temporary_path(path) as temporary, open(temporary, "xb") as file:
+        with arrow.parquet.ParquetWriter(file, schema) as table:
+            while part := list(islice(source, ROWS_AT_ONCE)):
+                table.write_table(arrow.Table.from_pylist([_only(row, columns) for row in part], schema))
+                written += len(part)
+    return written
+
+
+def _only(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
+    return {column: row.get(column) for column in columns}
+
+
+def _type(arrow: ModuleType, text: str) -> Any:
+    names: Sequence[str] = text.removesuffix(">").split("<")
+    found = arrow.type_for_alias(names[-1])
+    return arrow.list_(found) if len(names) > 1 else found

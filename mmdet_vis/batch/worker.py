@@ -1,0 +1,278 @@
+"""The worker: takes a row that names a video, writes its results, gives a small row back. It knows no engine."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmdet_vis.api import VISModel, load_model
+from mmdet_vis.batch.store import BatchStore
+from mmdet_vis.batch.tasks import Task
+from mmdet_vis.data.sources import FrameSource, open_source
+from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
+from mmdet_vis.data.sources.part import PartSource
+from mmdet_vis.errors import OutputError, UserError, is_device_error
+from mmdet_vis.files.storage import is_address, open_storage
+from mmdet_vis.run.job import Job
+from mmdet_vis.run.loop import run_jobs
+from mmdet_vis.run.options import RunOptions
+from mmdet_vis.run.pictures import write_pictures
+from mmdet_vis.run.progress import RunProgress
+from mmdet_vis.structures import VideoResult
+
+DONE, PART, FAILED, CRASHED, UNWRITABLE = "done", "part", "failed", "crashed", "unwritable"
+"""What becomes of a row: the video has a result; a part of it has, others are missing; it cannot be segmented; something
+broke that may go well another time; results cannot be written, and so will not be for any other video."""
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+CHUNK, OVERLAP = 200, 8
+"""Frames of a part of a long video, and those that neighbouring parts share."""
+
+
+class WorkerBroken(Exception):  # noqa: N818  (what is broken is the worker)
+    """This process cannot go on, as after an error of its GPU; another one can do the same row."""
+
+
+@dataclass
+class WorkerPlan:
+    """Everything that a worker needs to know, as plain data that engines can send.
+
+    Attributes:
+        config, checkpoint, device, precision, compile: see :func:`mmdet_vis.api.load_model`.
+        out: path or address of the results.
+        options: how videos are segmented and what is written.
+        chunk, overlap: see :func:`mmdet_vis.batch.tasks.tasks_of`.
+        threads: CPU threads, the same for every worker: the last digits depend on it. None: PyTorch's choice.
+        retries: how often a row is tried again after a breakdown, see :data:`CRASHED`.
+    """
+
+    config: Config
+    checkpoint: Path
+    out: str
+    options: RunOptions = field(default_factory=RunOptions)
+    device: str = "auto"
+    precision: str = "float32"
+    compile: bool = False
+    chunk: int = CHUNK
+    overlap: int = OVERLAP
+    threads: int | None = None
+    retries: int = 1
+
+
+class SegmentVideo:
+    """Segments the videos that rows name: ``worker({"id": ..., "uri": ..., "start": 0, "stop": None})``.
+
+    The model is loaded once. Results go to OUT, see :class:`~mmdet_vis.batch.store.BatchStore`; frames are decoded
+    ahead by a thread. The last part of a long video that is written joins all of them.
+
+    Args:
+        plan: what to do.
+
+    Raises:
+        ConfigError, CheckpointError: the model cannot be loaded.
+    """
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        if plan.threads is not None:
+            torch.set_num_threads(plan.threads)
+        self._plan = plan
+        self._store = BatchStore(open_storage(plan.out))
+        self._model: VISModel = load_model(
+            plan.config, plan.checkpoint, plan.device, plan.precision, compile=plan.compile
+        )
+        self._held: tuple[str, LocalCopy, FrameSource] | None = None
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Do a row; whatever is wrong with the video is in the row that comes back.
+
+        Args:
+            row: with the keys of :class:`~mmdet_vis.batch.tasks.Task`; ``id`` and ``uri`` have to be there.
+
+        Returns:
+            ``id``, ``status`` (see :data:`DONE`), ``frames`` (those that no earlier part has; None without a result),
+            ``seconds``, ``error``, ``warnings``, ``result_uri``, and what the row said.
+
+        Raises:
+            WorkerBroken: this process cannot go on.
+        """
+        task = Task.from_row(row)
+        start = time.perf_counter()
+        with _warnings() as lines:
+            status, error, frames = self._try(task)
+        return task.row() | {
+            "status": status,
+            "frames": frames,
+            "seconds": time.perf_counter() - start,
+            "error": None if error is None else _about(error, task.uri),
+            "warnings": _about("\n".join(lines), task.uri) or None,
+            "result_uri": self._store.place(task.id) if status == DONE else None,
+            "host": platform.node(),
+        }
+
+    def close(self) -> None:
+        """Close the video that is open."""
+        held, self._held = self._held, None
+        if held is not None:
+            held[2].close()
+            held[1].close()
+
+    def _try(self, task: Task) -> tuple[str, str | None, int | None]:
+        error: tuple[str, str | None, int | None] = (CRASHED, None, None)
+        for _ in range(self._plan.retries + 1):
+            try:
+                return self._segment(task)
+            except OutputError as problem:
+                return UNWRITABLE, str(problem), None
+            except FetchError as problem:
+                error = CRASHED, str(problem), None
+            except UserError as problem:
+                return FAILED, str(problem), None
+            except Exception as problem:
+                if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
+                    return UNWRITABLE, _one_line(problem), None
+                if is_device_error(problem):
+                    raise WorkerBroken(_one_line(problem)) from problem
+                self.close()
+                error = CRASHED, _one_line(problem), None
+        return error
+
+    def _segment(self, task: Task) -> tuple[str, str | None, int | None]:
+        if self._store.has(task.id):  # Done by a worker that was killed before it could say so.
+            return DONE, None, self._new_frames(task, None)
+        if task.chunks > 1 and self._store.has_chunk(task):
+            return self._join(task, None)
+        source = self._open(task.uri)
+        if task.chunks > 1 and task.start >= len(source):
+            self._store.save_chunk(task, None)
+            return self._join(task, 0)
+        with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
+            places = self._places(task.id, Path(folder)) if task.chunks == 1 else {}
+            job = Job(task.number, task.id, lambda: _part(source, task), places)
+            records = _Records(self._store, task)
+            report = run_jobs(self._model, [job], records, self._plan.options, _quiet(job), first=False)
+        if report.failures:
+            return FAILED, report.failures[0].error, None
+        return (DONE, None, report.frames) if task.chunks == 1 else self._join(task, report.frames)
+
+    def _join(self, task: Task, frames: int | None) -> tuple[str, str | None, int | None]:
+        """Join the parts of a video if this was the last of them."""
+        plan = self._plan
+        new = self._new_frames(task, frames)
+        result = self._store.join(task, plan.overlap, plan.options.score_thr)
+        if result is None:
+            return (DONE if self._store.has(task.id) else PART), None, new
+        with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
+            places = self._places(task.id, Path(folder))
+            source = self._open(task.uri) if places else None
+            job = Job(task.number, task.id, lambda: _part(source, task), places)
+            if source is not None:
+                first = task.start - task.chunk * (plan.chunk - plan.overlap)
+                whole = PartSource(source, first, first + result.num_frames)
+                with _quiet(job) as progress:
+                    write_pictures(result, whole, places, plan.options.show_thr, plan.options.use_img, progress.bar)
+            _Records(self._store, replace(task, chunks=1)).save(job, result, plan.options.score_thr)
+        self._store.remove_chunks(task.id)
+        return DONE, None, new
+
+    def _new_frames(self, task: Task, frames: int | None) -> int | None:
+        """Frames that no earlier part has, of a task of so many, as far as that is known."""
+        if frames is None:
+            frames = self._store.frames(task.id) if task.chunks == 1 else task.frames
+        return frames if frames is None or task.chunk == 0 else max(frames - self._plan.overlap, 0)
+
+    def _places(self, id: str, temporary: Path) -> dict[str, Path]:
+        """Where the pictures of a video are written; what goes to an object store is uploaded from there."""
+        folder = self._store.storage.folder or temporary
+        places = {kind: folder / kind / id for kind in ("png", "overlay") if kind in self._plan.options.formats}
+        if "video" in self._plan.options.formats:
+            places["video"] = folder / "video" / f"{id}.mp4"
+        return places
+
+    def _open(self, uri: str) -> FrameSource:
+        """The frames of a video. It stays open: the next row is often another part of it."""
+        if self._held is not None and self._held[0] == uri:
+            return self._held[2]
+        self.close()
+        copy = LocalCopy(uri)
+        try:
+            source = open_source(copy.path)
+        except BaseException:
+            copy.close()
+            raise
+        self._held = uri, copy, source
+        return source
+
+
+class _Records:
+    """Keeps the result of one row."""
+
+    def __init__(self, store: BatchStore, task: Task) -> None:
+        self._store = store
+        self._task = task
+
+    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
+        """See :class:`mmdet_vis.run.loop.Records`; the record of a batch has all scores."""
+        if self._task.chunks > 1:
+            self._store.save_chunk(self._task, result)
+            return
+        if self._store.storage.folder is None:
+            for kind, place in job.places.items():
+                self._store.put(f"{kind}/{place.name}", place)
+        self._store.save(self._task.id, result)
+
+    def update_results(self) -> None:
+        """The results of all are written at the end of a batch."""
+
+
+def _quiet(job: Job) -> RunProgress:
+    return RunProgress([job], set, shown=False)
+
+
+def _part(source: FrameSource, task: Task) -> FrameSource:
+    return PartSource(source, task.start, task.stop, task.id)
+
+
+def _about(text: str, uri: str) -> str:
+    """A text without the place of a copy: that is gone when somebody reads it."""
+    name = uri.rstrip("/").rpartition("/")[2]
+    copy = f"{re.escape(os.path.join(tempfile.gettempdir(), 'mmdet_vis-'))}[^/\\\\]+[/\\\\]{re.escape(name)}"
+    return re.sub(copy, lambda _: uri, text) if is_address(uri) else text
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect what is logged as a warning meanwhile: it goes into the row, for whoever started the engine to say."""
+    lines: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno == logging.WARNING:
+                lines.append(" ".join(record.getMessage().splitlines()))
+
+    logger = logging.getLogger("mmdet_vis")
+    with ExitStack() as stack:
+        before = logger.handlers, logger.propagate
+        stack.callback(_restore, logger, *before)
+        logger.handlers, logger.propagate = [Collect()], False
+        yield lines
+
+
+def _restore(logger: logging.Logger, handlers: list[logging.Handler], propagate: bool) -> None:
+    logger.handlers, logger.propagate = handlers, propagate
