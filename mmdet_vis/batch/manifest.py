@@ -13,7 +13,7 @@ from typing import Any
 
 from mmdet_vis.batch.tables import read_parquet, write_parquet
 from mmdet_vis.data.sources import is_name
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.storage import is_address, open_storage
 
 MANIFESTS = (".jsonl", ".csv", ".parquet")
@@ -78,9 +78,7 @@ def read_manifest(uri: str) -> list[Entry]:
         DatasetError: it cannot be read, or a row cannot be used; one line that names the row.
     """
     name = uri.rpartition("/")[2] if is_address(uri) else Path(uri).name
-    suffix = Path(name).suffix.lower()
-    if suffix not in MANIFESTS:
-        raise DatasetError(f"{uri}: a list of videos ends with one of {', '.join(MANIFESTS)}")
+    suffix = check_ending(name)
     parent = uri[: -len(name)] or "."
     try:
         with open_storage(parent).read_from(name) as path:
@@ -105,13 +103,26 @@ def read_manifest(uri: str) -> list[Entry]:
     return entries
 
 
+def check_ending(name: str) -> str:
+    """How a list of that name is written.
+
+    Raises:
+        DatasetError: its ending is none of :data:`MANIFESTS`.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix not in MANIFESTS:
+        raise DatasetError(f"{name}: the name of a list of videos ends with one of {', '.join(MANIFESTS)}")
+    return suffix
+
+
 def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
     """Write a list of videos, in the form that the file's ending names.
 
     Raises:
-        OutputError: it cannot be written, or has another ending.
+        OutputError: it cannot be written.
+        DatasetError: it has another ending.
     """
-    suffix, rows = path.suffix.lower(), [asdict(entry) for entry in entries]
+    suffix, rows = check_ending(path.name), [asdict(entry) for entry in entries]
     storage = open_storage(path.parent)
     if suffix == ".jsonl":
         lines = (json.dumps({key: value for key, value in row.items() if value is not None}) for row in rows)
@@ -122,10 +133,8 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
         table.writeheader()
         table.writerows(rows)
         storage.write(path.name, text.getvalue())
-    elif suffix == ".parquet":
-        write_parquet(storage, path.name, rows, "manifest")
     else:
-        raise OutputError(f"cannot write {path}: a list of videos ends with one of {', '.join(MANIFESTS)}")
+        write_parquet(storage, path.name, rows, "manifest")
 
 
 def _rows(path: Path, suffix: str) -> Iterator[Mapping[str, Any]]:

@@ -46,8 +46,10 @@ def merge(store: BatchStore, entries: Sequence[Entry], score_thr: float) -> None
             ),
         )
     rows = (
-        row for number, id, result in results(SEQUENCES) for row in sequence_rows(result, number, id) if
-        row["score"] >= score_thr
+        row
+        for number, id, result in results(SEQUENCES)
+        for row in sequence_rows(result, number, id)
+        if row["score"] >= score_thr
     )
     write_parquet(store.storage, SEQUENCES, rows, "sequences")
 

@@ -135,7 +135,7 @@ def videos_of(rows: Iterable[Mapping[str, Any]], done: set[str], entries: Sequen
 
 
 def write_status(store: BatchStore, entries: Sequence[Entry], videos: Mapping[str, VideoStatus]) -> None:
-    """Write ``OUT/status.parquet``: a row for each video that is done, in the order of the list, and the rows of others.
+    """Write ``OUT/status.parquet``: in the order of the list a row for each video that is done, and the rows of others.
 
     Raises:
         OutputError: it cannot be written.
@@ -159,8 +159,7 @@ def other_sources(entries: Sequence[Entry], videos: Mapping[str, VideoStatus]) -
         entry.id
         for entry in entries
         for row in videos[entry.id].rows[:1]
-        if row["uri"] != entry.uri
-        or (row["chunks"] == 1 and (row["start"], row["stop"]) != (entry.start, entry.stop))
+        if row["uri"] != entry.uri or (row["chunks"] == 1 and (row["start"], row["stop"]) != (entry.start, entry.stop))
     ]
 
 

@@ -21,6 +21,7 @@ from mmdet_vis.structures import VideoResult as Result
 
 IDENTITY, VIDEOS, CHUNKS, STATUS = "run.json", "videos", "chunks", "status"
 PICTURE_FOLDERS = ("png", "overlay", "video")
+FOLDERS = (VIDEOS, CHUNKS, STATUS, *PICTURE_FOLDERS)
 _END = b"]}\n"
 _FRAMES = re.compile(rb'"num_frames": (\d{1,9})[,}]')
 _HEAD = 4096
@@ -88,7 +89,7 @@ class BatchStore:
         self.storage.prepare()
         self.storage.write(IDENTITY, json.dumps(identity, indent=1) + "\n")
         if alone and isinstance(self.storage, LocalStorage):
-            self.storage.remove_unfinished(VIDEOS, CHUNKS, STATUS, *PICTURE_FOLDERS)
+            self.storage.remove_unfinished(*FOLDERS)
 
     def done(self) -> set[str]:
         """Ids of the videos that have a result."""

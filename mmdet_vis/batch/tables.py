@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.files.atomic import atomic_stream
 from mmdet_vis.files.storage import Storage
 
 ROWS_AT_ONCE = 10_000
@@ -40,7 +41,7 @@ def pyarrow() -> ModuleType:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise ConfigError("tables of a batch are Parquet, which needs the package pyarrow: pip install pyarrow") from None
+        raise ConfigError("tables of a batch are Parquet, which needs pyarrow: pip install pyarrow") from None
     return pyarrow
 
 
@@ -69,17 +70,18 @@ def write_parquet(storage: Storage, name: str, rows: Iterable[Mapping[str, Any]]
         OutputError: it cannot be written.
         ConfigError: pyarrow is not installed.
     """
-    from mmdet_vis.files.atomic import temporary_path
-
     arrow = pyarrow()
     columns = COLUMNS[kind]
     schema = arrow.schema([(column, _type(arrow, text)) for column, text in columns.items()])
     written, source = 0, iter(rows)
-    with storage.write_to(name) as path, temporary_path(path) as temporary, open(temporary, "xb") as file:
-        with arrow.parquet.ParquetWriter(file, schema) as table:
-            while part := list(islice(source, ROWS_AT_ONCE)):
-                table.write_table(arrow.Table.from_pylist([_only(row, columns) for row in part], schema))
-                written += len(part)
+    with (
+        storage.write_to(name) as path,
+        atomic_stream(path) as file,
+        arrow.parquet.ParquetWriter(file, schema) as table,
+    ):
+        while part := list(islice(source, ROWS_AT_ONCE)):
+            table.write_table(arrow.Table.from_pylist([_only(row, columns) for row in part], schema))
+            written += len(part)
     return written
 
 

@@ -36,7 +36,9 @@ class Task:
     def from_row(cls, row: Mapping[str, Any]) -> Task:
         """The task of a row; what it lacks has its default, what is in it besides is left alone."""
         known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in row.items() if key in known and (value is not None or key == "stop")})
+        return cls(
+            **{key: value for key, value in row.items() if key in known and (value is not None or key == "stop")}
+        )
 
     def row(self) -> dict[str, Any]:
         """As plain data."""
@@ -114,4 +116,6 @@ def check_chunk(chunk: int, overlap: int) -> None:
     if chunk < 2:
         raise ConfigError(f"{option('chunk')} must be at least 2, got {chunk}")
     if not 1 <= overlap < chunk:
-        raise ConfigError(f"{option('overlap')} must be from 1 to {chunk - 1} ({option('chunk')} less 1), got {overlap}")
+        raise ConfigError(
+            f"{option('overlap')} must be from 1 to {chunk - 1} ({option('chunk')} less 1), got {overlap}"
+        )

@@ -34,15 +34,15 @@ from mmdet_vis.run.progress import RunProgress
 from mmdet_vis.structures import VideoResult
 
 DONE, PART, FAILED, CRASHED, UNWRITABLE = "done", "part", "failed", "crashed", "unwritable"
-"""What becomes of a row: the video has a result; a part of it has, others are missing; it cannot be segmented; something
-broke that may go well another time; results cannot be written, and so will not be for any other video."""
+"""What becomes of a row: the video has a result; a part of it has, others are missing; it cannot be segmented;
+something broke that may go well another time; results cannot be written, and will not be for any other video."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 CHUNK, OVERLAP = 200, 8
 """Frames of a part of a long video, and those that neighbouring parts share."""
 
 
-class WorkerBroken(Exception):  # noqa: N818  (what is broken is the worker)
+class WorkerBroken(Exception):
     """This process cannot go on, as after an error of its GPU; another one can do the same row."""
 
 
@@ -176,9 +176,9 @@ class SegmentVideo:
             return (DONE if self._store.has(task.id) else PART), None, new
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             places = self._places(task.id, Path(folder))
-            source = self._open(task.uri) if places else None
-            job = Job(task.number, task.id, lambda: _part(source, task), places)
-            if source is not None:
+            job = Job(task.number, task.id, lambda: _part(self._open(task.uri), task), places)
+            if places:
+                source = self._open(task.uri)
                 first = task.start - task.chunk * (plan.chunk - plan.overlap)
                 whole = PartSource(source, first, first + result.num_frames)
                 with _quiet(job) as progress:

@@ -18,6 +18,8 @@ COMMANDS = {
         "segment": "find every object of videos: masks, overlays and results as files",
         "stream": "the same of live or endless video, as it comes",
         "web": "a page to do so in a browser",
+        "batch": "the same of a list of many videos, on many machines",
+        "batch-list": "make that list from a folder or an address",
     },
     "Training": {
         "train": "train a network",

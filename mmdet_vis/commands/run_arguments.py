@@ -34,6 +34,11 @@ def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None,
         required=save_dir is None,
         help="where results go (SAVE); created if need be" + (f" (default {save_dir})" if save_dir else ""),
     )
+    add_drawing_arguments(parser, format_help)
+
+
+def add_drawing_arguments(parser: argparse.ArgumentParser, format_help: str) -> None:
+    """Add ``--format``, ``--use-img``, ``--show-thr`` and ``--strict``."""
     parser.add_argument("--format", type=formats, metavar="LIST", help=format_help)
     parser.add_argument(
         "--use-img",

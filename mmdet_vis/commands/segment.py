@@ -93,11 +93,17 @@ def run(args: argparse.Namespace) -> int:
     # torch is imported here: `--help` and mistyped arguments should not wait for it.
     import torch
 
-    from mmdet_vis.run.options import RunOptions
-
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    options = RunOptions(
+    options = run_options(args)
+    return on_videos(args, options) if args.stream is None else on_stream(args, options)
+
+
+def run_options(args: argparse.Namespace) -> RunOptions:
+    """What a command line says of segmenting and writing."""
+    from mmdet_vis.run.options import RunOptions
+
+    return RunOptions(
         key_num=args.key_num,
         mem_step=args.mem_step,
         mem_max=args.mem_max,
@@ -112,7 +118,6 @@ def run(args: argparse.Namespace) -> int:
         prompts=_prompts(args),
         propose=not getattr(args, "no_propose", False),
     )
-    return on_videos(args, options) if args.stream is None else on_stream(args, options)
 
 
 def _prompts(args: argparse.Namespace) -> list[Prompt]:

@@ -111,8 +111,7 @@ class Storage(ABC):
 
     @abstractmethod
     def read_from(self, name: str) -> Any:
-        """A context manager that gives a path to read the file from. Raises :class:`FileNotFoundError`: there is none.
-        """
+        """A context manager that gives a path to read the file from. Raises ``FileNotFoundError``: there is none."""
 
     @abstractmethod
     def names(self, folder: str = "") -> list[str]:

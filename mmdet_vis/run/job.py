@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,7 @@ from pathlib import Path
 from mmdet_vis.choices import ENDINGS, PICTURES
 from mmdet_vis.data.datasets import VideoDataset, VideoInput
 from mmdet_vis.data.sources import FrameSource
-from mmdet_vis.data.sources.folder import list_images
-from mmdet_vis.data.sources.video_decode import open_container
+from mmdet_vis.data.sources.probe import probe
 from mmdet_vis.errors import OutputError, SourceError
 
 MAX_NAME = 240
@@ -59,12 +58,7 @@ class Job:
         if self.frames is not None or self.path is None:
             return self.frames or 1
         with suppress(SourceError, OSError):
-            if self.path.is_dir():
-                return len(list_images(self.path)[0]) or 1
-            container, stream = open_container(self.path, "AUTO")
-            with closing(container):
-                seconds = float((stream.duration or 0) * (stream.time_base or 0))
-                return stream.frames or round(seconds * float(stream.average_rate or 0)) or 1
+            return probe(self.path).frames or 1
         return 1
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from mmdet_vis.errors import OutputError
 
 
-def check_places(inputs: Iterable[Path], places: Iterable[Path], folders: Iterable[Path] = ()) -> None:
+def check_places(
+    inputs: Iterable[Path], places: Iterable[Path], folders: Iterable[Path] = (), option: str = "--save-dir"
+) -> None:
     """Refuse to write results over inputs, or to mix the two.
 
     Each folder is looked at once, so a dataset of a million frames, or a run over ten thousand videos, takes seconds.
@@ -19,6 +21,7 @@ def check_places(inputs: Iterable[Path], places: Iterable[Path], folders: Iterab
         inputs: files, and folders of which all is input.
         places: files that the run writes, and folders whose contents it writes; they need not exist.
         folders: those among ``inputs``, in which no place may lie.
+        option: the one that says where results go.
 
     Raises:
         OutputError: names an input and the place that it is, lies in or holds.
@@ -27,16 +30,16 @@ def check_places(inputs: Iterable[Path], places: Iterable[Path], folders: Iterab
     for path in inputs:
         place = taken.holder_of(path)
         if place is not None:
-            raise _refusal(place, path)
+            raise _refusal(place, path, option)
     held = _Paths(folders)
     for place in taken.paths.values():
         folder = held.holder_of(place)
         if folder is not None:
-            raise _refusal(place, folder)
+            raise _refusal(place, folder, option)
 
 
-def _refusal(place: Path, path: Path) -> OutputError:
-    return OutputError(f"{place} would overwrite the input {path}: choose another --save-dir")
+def _refusal(place: Path, path: Path, option: str) -> OutputError:
+    return OutputError(f"{place} would overwrite the input {path}: choose another {option}")
 
 
 class _Paths:

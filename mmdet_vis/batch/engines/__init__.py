@@ -25,7 +25,8 @@ class EngineOptions:
         workers: how many there are; None: one, or as many as a cluster has GPUs, or room on its CPUs. 0: none of their
             own, the work is done in this process.
         address: of a cluster that is there.
-        gpus, cpus: of each worker, as a cluster counts them; None: one GPU where there are any; as many CPUs as threads.
+        gpus, cpus: of each worker, as a cluster counts them; None: one GPU where there are any, and as many CPUs as
+            threads.
     """
 
     workers: int | None = None
@@ -56,7 +57,7 @@ class Engine(ABC):
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, *exception: object) -> None:  # noqa: B027  (not every engine has something to end)
         """End all workers."""
 
     def where_workers_are(self, work: Callable[[], _T]) -> _T:

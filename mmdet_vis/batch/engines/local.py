@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -87,10 +88,8 @@ class _Process:
     def give(self, task: Task) -> None:
         """Hand out a row; a worker that has just died loses it, which is noticed then."""
         self.task = task
-        try:
+        with suppress(OSError):
             self.connection.send(task.row())
-        except OSError:
-            pass
 
     def end(self) -> None:
         """Let it end, also in the middle of a row."""
@@ -172,7 +171,9 @@ class _Pool:
         elif not process.ready:
             self._starts += 1
             if self._starts >= _STARTS:
-                raise UserError(f"workers die while they load the model ({reason}): give them more memory, or start fewer")
+                raise UserError(
+                    f"workers die while they load the model ({reason}): give them more memory, or start fewer"
+                )
 
 
 def _device(name: str, number: int) -> str:

@@ -98,7 +98,7 @@ class RayEngine(Engine):
         value, error = ray.get(remote.remote(work))
         if error is not None:
             raise error
-        return value  # type: ignore[no-any-return]
+        return value
 
     def rows(self, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
         """See :meth:`Engine.rows`."""
@@ -109,9 +109,7 @@ class RayEngine(Engine):
         rows = ray.data.from_items(given, override_num_blocks=len(given)).map(
             _Actor,
             fn_constructor_args=(self.plan,),
-            compute=ray.data.ActorPoolStrategy(
-                size=min(self.workers, len(tasks)), max_tasks_in_flight_per_actor=1
-            ),
+            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(tasks)), max_tasks_in_flight_per_actor=1),
             max_restarts=-1,
             max_task_retries=self.plan.retries,
             **self._resources,

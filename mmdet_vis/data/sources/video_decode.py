@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -34,8 +34,13 @@ DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError
 _THUMBNAIL = 64
 
 
-def open_container(path: Path, threads: str) -> tuple[Any, Any]:
+def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tuple[Any, Any]:
     """Open a video file; return PyAV's container and its main video stream, ready to decode.
+
+    Args:
+        path: of the file, or what it is called.
+        threads: FFmpeg's threading.
+        file: its contents, where they are not on this machine.
 
     Raises:
         SourceError: not a video file, or one without a video stream that can be decoded.
@@ -43,7 +48,8 @@ def open_container(path: Path, threads: str) -> tuple[Any, Any]:
     # The prefix keeps FFmpeg from reading a protocol into a name with a colon.
     try:
         # As options of the container alone: general ones crash PyAV 13 on formats that name their streams late.
-        container = av.open(f"file:{os.path.abspath(path)}", container_options=_OPTIONS, metadata_errors="replace")
+        place = f"file:{os.path.abspath(path)}" if file is None else file
+        container = av.open(place, container_options=_OPTIONS, metadata_errors="replace")
     except DECODE_ERRORS as error:
         raise SourceError(
             f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"

@@ -1,0 +1,128 @@
+"""Make a list of the videos of a folder or of an address, with what their headers say of their length."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mmdet_vis.batch.manifest import MAX_ID, Entry
+from mmdet_vis.data.sources import display_name, natural_key
+from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
+from mmdet_vis.data.sources.probe import Facts, probe, probe_stream
+from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
+from mmdet_vis.errors import SourceError
+from mmdet_vis.files.storage import file_system, is_address, local_path
+from mmdet_vis.progress import with_bar
+
+_LOGGER = logging.getLogger(__name__)
+_THREADS = 16
+"""Headers that are read at once: most of the time is waiting."""
+_UNUSABLE = re.compile(r"[^\w.+=,@ -]")
+
+
+def list_videos(place: str) -> list[Entry]:
+    """All videos below a folder or an address, in natural order: video files, and folders that hold images.
+
+    A file whose header cannot be read is in the list without a length, with a warning: that it is damaged shows in the
+    report of a batch. Hidden files are left out.
+
+    Args:
+        place: path or address.
+
+    Raises:
+        SourceError: there is no video, or nothing at all.
+        ConfigError: the address cannot be used.
+    """
+    remote = is_address(place)
+    found = list(_remote(place) if remote else _local(local_path(place)))
+    if not found:
+        raise SourceError(f"{place}: holds no video; give a folder with videos or folders of images")
+    found.sort(key=lambda video: natural_key(video[0]))
+    # A folder of frames beside nothing else is the place itself.
+    names = _ids([name for name, _, _ in found])
+    with ThreadPoolExecutor(_THREADS) as threads:
+        facts = threads.map(lambda video: _facts(video[1], video[2]), found)
+        return [
+            Entry(name, uri, frames=known.frames or None, seconds=known.seconds, bytes=known.bytes)
+            for name, (_, uri, _), known in with_bar(
+                zip(names, found, facts, strict=True), "reading headers", len(found)
+            )
+        ]
+
+
+def _facts(uri: str, known: Any) -> Facts:
+    try:
+        if isinstance(known, Facts):  # Images of an address: their number and size are all there is.
+            return known
+        if known is None:
+            return probe(local_path(uri))
+        system, path, size = known
+        with system.open(path, "rb") as file:
+            return probe_stream(uri, file, size)
+    except (SourceError, OSError) as error:
+        _LOGGER.warning("%s", " ".join(str(error).split()))
+        return Facts(0, None, 0)
+
+
+def _local(root: Path) -> Iterator[tuple[str, str, None]]:
+    if not root.is_dir():
+        raise SourceError(f"{root}: no such folder; give one with videos, or an address")
+    top = root.resolve()
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        shown = [name for name in files if not name.startswith(".")]
+        below = Path(folder).relative_to(top)
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in shown):
+            yield (str(below) if below.parts else top.name), folder, None
+        for name in shown:
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield str(below / name), os.path.join(folder, name), None
+
+
+def _remote(place: str) -> Iterator[tuple[str, str, Any]]:
+    system, root = file_system(place)
+    try:
+        files = system.find(root, detail=True)
+    except Exception as error:  # Each store has errors of its own.
+        raise SourceError(f"{place}: cannot be listed ({' '.join(str(error).split())[:200]})") from error
+    scheme = place.partition("://")[0]
+    images: dict[str, list[int]] = defaultdict(list)
+    for path, entry in files.items():
+        below = str(path)[len(root) :].lstrip("/")
+        if not below or any(part.startswith(".") for part in below.split("/")):
+            continue
+        suffix, size = Path(below).suffix.lower(), int(entry.get("size") or 0)
+        if suffix in IMAGE_SUFFIXES:
+            images[below.rpartition("/")[0]].append(size)
+        elif suffix in VIDEO_SUFFIXES:
+            yield below, f"{place.rstrip('/')}/{below}", (system, path, size)
+    for folder, sizes in images.items():
+        uri = f"{place.rstrip('/')}/{folder}/" if folder else f"{place.rstrip('/')}/"
+        yield folder or root.rpartition("/")[2] or scheme, uri, Facts(len(sizes), None, sum(sizes))
+
+
+def _ids(names: Sequence[str]) -> list[str]:
+    """An id for each file: its path below the place without its ending, so that it says where the video is."""
+    taken: set[str] = set()
+    ids = []
+    for name in names:
+        stem = str(Path(name).with_suffix("")) if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
+        plain = _UNUSABLE.sub("_", display_name(stem).replace(os.sep, "/").replace("/", "--")).lstrip(".") or "video"
+        while len(plain.encode()) > MAX_ID - 20:
+            plain = plain[:-1]
+        id, number = plain, 1
+        if len(plain) < len(stem) - 20:
+            id = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+        while id.casefold() in taken:
+            number += 1
+            id = f"{plain}_{number}"
+        taken.add(id.casefold())
+        ids.append(id)
+    return ids

@@ -1,0 +1,43 @@
+"""Make the list of the videos of a folder or an address that ``mmdet-vis batch`` takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=f"{__doc__}  All folders below are searched for video files and for folders of images; each row "
+        "has an id, the place, frames and seconds as the header says, and the size.",
+        epilog="examples: %(prog)s /data/videos; %(prog)s s3://bucket/videos --out videos.parquet",
+    )
+    parser.add_argument("place", metavar="FOLDER|URI", help="folder, or an address (s3://, gs://, hf://, ...)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("videos.jsonl"),
+        help="the list to write, .jsonl, .csv or .parquet (default videos.jsonl)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command."""
+    args = build_parser(prog).parse_args(arguments)
+    from mmdet_vis.batch.listing import list_videos
+    from mmdet_vis.batch.manifest import check_ending, write_manifest
+
+    check_ending(str(args.out))
+    entries = list_videos(args.place)
+    write_manifest(args.out, entries)
+    frames, seconds = (sum(getattr(entry, key) or 0 for entry in entries) for key in ("frames", "seconds"))
+    unknown = sum(entry.frames is None for entry in entries)
+    size = sum(entry.bytes or 0 for entry in entries) / 2**30
+    print(f"{args.out}: {len(entries)} videos, {frames} frames, {seconds / 3600:.2f} h, {size:.2f} GB")
+    if unknown:
+        print(f"{unknown} of them have no length: their headers do not say it, or cannot be read")
+    return 0
