@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -22,6 +22,7 @@ from mmdet_vis.batch.engines import Engine, EngineOptions, lost
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
 from mmdet_vis.errors import UserError
+from mmdet_vis.signals import let_signals_kill
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ EXIT_BROKEN = 75
 _STARTS = 3
 """Deaths in a row, each before the model was loaded, after which no other worker is started."""
 _SECONDS_TO_END = 10.0
+
+Work = Callable[[WorkerPlan, Connection], None]
 
 
 class LocalEngine(Engine):
@@ -46,7 +49,7 @@ class LocalEngine(Engine):
         if self.workers == 0:
             yield from _here(self.plan, tasks)
             return
-        pool = _Pool(self.plan, min(self.workers, len(tasks)))
+        pool = Pool(self.plan, min(self.workers, len(tasks)))
         try:
             yield from pool.rows(tasks)
         finally:
@@ -76,10 +79,10 @@ class _Process:
         ready: its model is loaded.
     """
 
-    def __init__(self, plan: WorkerPlan) -> None:
+    def __init__(self, plan: WorkerPlan, work: Work) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, there = context.Pipe()
-        self.process = context.Process(target=_work, args=(plan, there), daemon=True)
+        self.process = context.Process(target=work, args=(plan, there), daemon=True)
         self.process.start()
         there.close()
         self.task: Task | None = None
@@ -94,17 +97,25 @@ class _Process:
     def end(self) -> None:
         """Let it end, also in the middle of a row."""
         self.connection.close()
-        self.process.terminate()
+        if self.task is not None or not self.ready:
+            self.process.terminate()
         self.process.join(_SECONDS_TO_END)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
 
 
-class _Pool:
-    """A fixed number of processes, each with one row in work."""
+class Pool:
+    """A fixed number of processes, each with one row in work.
 
-    def __init__(self, plan: WorkerPlan, size: int) -> None:
+    Args:
+        plan: for the workers.
+        size: how many.
+        work: what each process does with the plan and its end of a pipe; what :func:`_work` does unless given.
+    """
+
+    def __init__(self, plan: WorkerPlan, size: int, work: Work | None = None) -> None:
+        self._work = work or _work
         self._plans = [replace(plan, device=_device(plan.device, number)) for number in range(size)]
         self._processes: list[_Process | None] = [None] * size
         self._starts = 0
@@ -137,7 +148,7 @@ class _Pool:
         """Start what has died, and give each idle worker a row."""
         for place, process in enumerate(self._processes):
             if process is None and waiting:
-                self._processes[place] = _Process(self._plans[place])
+                self._processes[place] = _Process(self._plans[place], self._work)
             elif process is not None and process.ready and process.task is None and waiting:
                 process.give(waiting.popleft())
 
@@ -203,7 +214,7 @@ def _work(plan: WorkerPlan, connection: Connection) -> None:
         while True:
             connection.send(("row", worker(connection.recv())))
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
-        sys.exit(0)
+        let_signals_kill()
     except WorkerBroken as error:
         print(f"error: worker {os.getpid()}: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_BROKEN)

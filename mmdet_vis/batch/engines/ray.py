@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,10 +16,13 @@ from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
 from mmdet_vis.errors import ConfigError, UserError
 
-# Ray reads these when it is imported. Nothing is sent anywhere, and nothing is drawn over the program's own lines.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# Ray reads these when it is imported: nothing is sent anywhere, nothing is said between the program's own lines.
+for _name, _value in {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 try:
     import ray
@@ -59,6 +63,9 @@ class RayEngine(Engine):
         except Exception as error:
             self.__exit__()
             raise ConfigError(f"--engine ray: no cluster at {address or 'this machine'}: {_one_line(error)}") from error
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        for name in ("ray.data", "ray.data._internal"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
@@ -106,14 +113,14 @@ class RayEngine(Engine):
             return
         missing = {(task.id, task.chunk): task for task in tasks}
         given = [{"task": json.dumps(task.row())} for task in tasks]
-        rows = ray.data.from_items(given, override_num_blocks=len(given)).map(
-            _Actor,
-            fn_constructor_args=(self.plan,),
-            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(tasks)), max_tasks_in_flight_per_actor=1),
-            max_restarts=-1,
-            max_task_retries=self.plan.retries,
-            **self._resources,
-        )
+        pool = ray.data.ActorPoolStrategy(size=min(self.workers, len(tasks)), max_tasks_in_flight_per_actor=1)
+        # An actor that dies is replaced and its row done again, so often; without a bound Ray would never give it up.
+        again = {"max_restarts": -1, "max_task_retries": self.plan.retries}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # How these two are given will be another way from Ray 2.64 on.
+            rows = ray.data.from_items(given, override_num_blocks=len(given)).map(
+                _Actor, fn_constructor_args=(self.plan,), compute=pool, **self._resources, **again
+            )
         try:
             for item in rows.iter_rows():
                 row = json.loads(item["row"])
