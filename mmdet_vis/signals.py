@@ -14,6 +14,8 @@ from typing import Any
 _LOGGER = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BEFORE_THE_END = tuple(getattr(signal, name) for name in ("SIGUSR1",) if hasattr(signal, name))
+"""What schedulers of clusters send some time before they end a program, for it to save what it has."""
 _POLL_SECONDS = 0.1
 
 
@@ -25,9 +27,11 @@ class StopSignals:
     Args:
         note: what a first signal prints on stderr.
         insist: signals that interrupt if they come when one came before; the others then change nothing.
+        more: other signals that are such a wish.
     """
 
-    def __init__(self, note: str = "", insist: Sequence[int] = SIGNALS) -> None:
+    def __init__(self, note: str = "", insist: Sequence[int] = SIGNALS, more: Sequence[int] = ()) -> None:
+        self._signals = (*SIGNALS, *more)
         self._note = note
         self._insist = insist
         self._stopped = False
@@ -44,7 +48,7 @@ class StopSignals:
             time.sleep(_POLL_SECONDS)
 
     def __enter__(self) -> StopSignals:
-        for number in SIGNALS:
+        for number in self._signals:
             self._before[number] = signal.signal(number, self._handle)
         return self
 

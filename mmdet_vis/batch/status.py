@@ -111,10 +111,11 @@ def videos_of(rows: Iterable[Mapping[str, Any]], done: set[str], entries: Sequen
     """
     parts: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for row in rows:
-        before = parts[row["id"]].get(row["chunk"])
-        # A worker that died after writing says nothing; who finds the result there took no time for it.
-        if before is None or before["status"] not in (DONE, PART) or row["status"] not in (DONE, PART):
-            parts[row["id"]][row["chunk"]] = row
+        known = parts[row["id"]]
+        # Rows of the whole video and of its parts do not add up: a video may have been done again.
+        if known and next(iter(known.values()))["chunks"] != row["chunks"]:
+            known.clear()
+        known[row["chunk"]] = row
     found = {}
     for entry in entries:
         rows_of_parts = [parts[entry.id][k] for k in sorted(parts.get(entry.id, {}))]

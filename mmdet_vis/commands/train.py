@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmdet_vis.commands.arguments import add_config_options, check_early, positive, read_config, seed, weights
 from mmdet_vis.commands.original import TRAIN, Parser
@@ -13,21 +15,24 @@ from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = Parser(
+    parser = _Parser(
         prog=prog,
         old=TRAIN,
         description=f"{__doc__}  Checkpoints, logs and the config go to --work-dir; the checkpoints are read by all "
         "other tools.",
         epilog="examples: %(prog)s configs/SynthVIS/seq_mask_rcnn_lite0_synthvis.py; on 4 GPUs: torchrun "
-        "--nproc-per-node 4 tools/train.py CONFIG; after a kill: the same command with --resume. Ctrl-C and SIGTERM "
-        "save the state after the step under way.",
+        "--nproc-per-node 4 tools/train.py CONFIG; after a kill: the same command with --resume. Ctrl-C, SIGTERM and "
+        "SIGUSR1, which SLURM sends before the end of a job, save the state after the step under way.",
     )
     parser.add_argument("config", type=Path, help="config with a train block")
     parser.add_argument("--work-dir", type=Path, help="default: work_dirs/NAME_OF_CONFIG")
     parser.add_argument(
         "--resume",
-        action="store_true",
-        help="continue from the newest iter_*.pth of --work-dir, exactly as if uninterrupted",
+        nargs="?",
+        choices=("yes", "auto"),
+        metavar="auto",
+        help="continue from the newest iter_*.pth of --work-dir, exactly as if uninterrupted; with auto, start where "
+        "there is none, so that one command does for a job that is started again and again",
     )
     parser.add_argument("--load-from", type=weights, help="start from these weights (overrides the config's load_from)")
     parser.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N")
@@ -36,6 +41,18 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=positive, help="CPU threads (default: PyTorch's choice)")
     add_config_options(parser)
     return parser
+
+
+class _Parser(Parser):
+    """Knows that of words after ``--resume`` only ``auto`` belongs to it: it had no value once."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Give ``--resume`` its value before it takes the config for one."""
+        words = list(sys.argv[1:] if args is None else args)
+        for place, word in enumerate(words):
+            if len(word) > len("--re") and "--resume".startswith(word) and words[place + 1 : place + 2] != ["auto"]:
+                words[place] = "--resume=yes"
+        return super().parse_known_args(words, namespace)
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -60,7 +77,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     work_dir = args.work_dir or Path("work_dirs", args.config.stem)
     workers = Workers.from_environment(training=True)
     with locked_work_dir(work_dir, workers):
-        state = workers.on_first(lambda: choose_state(work_dir, args.resume))
+        state = workers.on_first(lambda: choose_state(work_dir, args.resume == "yes" or args.resume or False))
         runner = build_runner(config, work_dir, args.device, args.seed, resumes=state is not None)
         if state is not None:
             runner._load_from, runner._resume = str(state), True

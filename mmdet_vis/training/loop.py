@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.registry import LOOPS
-from mmdet_vis.signals import StopSignals
+from mmdet_vis.signals import BEFORE_THE_END, StopSignals
 
 STOPPING = "stopping after the step under way; Ctrl-C again stops at once"
 
@@ -60,7 +60,7 @@ class ClipTrainLoop(BaseLoop):
         self.val_begin = val_begin
         self.stop_training = False
         # A second SIGTERM is not the user's: torchrun passes on what a scheduler may send to all processes.
-        self.told_to_stop = StopSignals(STOPPING, insist=(signal.SIGINT,))
+        self.told_to_stop = StopSignals(STOPPING, insist=(signal.SIGINT,), more=BEFORE_THE_END)
         self._iter = 0
         self._epoch = 0  # set by the Runner when it resumes; the iteration says it all
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -119,14 +119,17 @@ def locked_work_dir(folder: Path, workers: Workers) -> Iterator[None]:
         yield
 
 
-def choose_state(folder: Path, resume: bool) -> Path | None:
+def choose_state(folder: Path, resume: bool | Literal["auto"]) -> Path | None:
     """The checkpoint to continue from, if any.
+
+    Args:
+        resume: ``"auto"``: continue if there is one, else start.
 
     Raises:
         ConfigError: there is none to resume from, or there is one and ``resume`` was not asked for.
     """
     state = latest_state(folder)
-    if resume and state is None:
+    if resume is True and state is None:
         raise ConfigError(f"--resume: {folder} has no iter_*.pth to continue from: leave --resume out to start")
     if state is not None and not resume:
         raise ConfigError(

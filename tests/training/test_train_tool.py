@@ -57,7 +57,7 @@ def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
     assert not torch.equal(averaged["raw_state_dict"][key], averaged["state_dict"][key])
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0), (signal.SIGINT, 0)])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0), (signal.SIGUSR1, 0)])
 def test_killed_and_resumed_equals_uninterrupted(
     whole: Path, repository: Path, number: signal.Signals, workers: int
 ) -> None:
@@ -65,7 +65,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     # Longer than the whole run: it is killed somewhere on the way, wherever that is.
     loading = ["--cfg-options", f"train.num_workers={workers}"]
     options = [*loading, "train_cfg.max_iters=100000"]
-    with programs.Popen(command(repository, whole / "training.py", "--work-dir", folder, *options)) as process:
+    again = ["--resume", "auto"] if number == signal.SIGUSR1 else []
+    start = command(repository, whole / "training.py", "--work-dir", folder, *again, *options)
+    with programs.Popen(start) as process:
         wait_for(folder / "iter_2.pth", process)
         process.send_signal(number)
         code = process.wait(60)
@@ -75,7 +77,7 @@ def test_killed_and_resumed_equals_uninterrupted(
         if int(path.stem[5:]) > 4:
             path.unlink()
     assert last_iteration(folder) in (2, 3, 4)
-    done = train(repository, whole / "training.py", "--work-dir", folder, "--resume", *loading)
+    done = train(repository, whole / "training.py", "--work-dir", folder, *(again or ["--resume"]), *loading)
     assert done.returncode == 0, done.stderr
     resumed, expected = curve(folder), curve(whole / "whole")
     assert resumed.keys() >= expected.keys()
