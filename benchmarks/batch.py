@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Throughput of two workers against one, and what an engine costs for each video beside the plain loop.
 
-The same clips are segmented in turn by the plain loop (the worker called in this process), by one and by two workers as
-processes, and, where Ray is installed, by one and by two actors. Seconds count from the first row that a worker gives back
-to the last, so that neither imports nor the loading of models are in them; each round does all of them, and medians over
-rounds are shown. Results are compared byte for byte.
+The same clips are segmented in turn by the plain loop (the worker called in this process), by one and by two workers
+as processes, and, where Ray is installed, by one and by two actors. Seconds count from the first row that a worker
+gives back to the last, so that neither imports nor the loading of models are in them; each round does all of them, and
+medians over rounds are shown. Results are compared byte for byte.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How long a corpus takes on more machines than there are here, and what it costs: a simulation from measured times.
 
-Every video is drawn, cut into tasks and handed out as `mmdet-vis batch` does it: longest first, one task in work at each
-GPU, a long video in parts. A task takes `per task + per frame * frames`. Some GPUs are slower than others, and some
-workers die: the task in work is lost and done again after a new worker has loaded its model. Nothing is simulated of a
-network or an object store: their time is in the time per task as far as it was measured there.
+Every video is drawn, cut into tasks and handed out as `mmdet-vis batch` does it: longest first, one task in work at
+each GPU, a long video in parts. A task takes `per task + per frame * frames`. Some GPUs are slower than others, and
+some workers die: the task in work is lost and done again after a new worker has loaded its model. Nothing is simulated
+of a network or an object store: their time is in the time per task as far as it was measured there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Corpus:
 
 def tasks_of(lengths: NDArray[np.int64], chunk: int, overlap: int) -> NDArray[np.int64]:
     """Frames of each task, longest first."""
-    parts = [length for length in lengths[lengths <= chunk].tolist()]
+    parts: list[int] = lengths[lengths <= chunk].tolist()
     for length in lengths[lengths > chunk].tolist():
         parts += [stop - start for start, stop in chunk_ranges(0, length, chunk, overlap)]
     return np.sort(np.array(parts, np.int64))[::-1]
@@ -119,10 +119,8 @@ def main() -> None:
         even, _ = simulate(frames, cost, gpus, [], args.deaths, rng)
         hours = gpus * time / 3600
         end = f" | {hours * args.price:.0f} |" if args.price is not None else " |"
-        print(
-            f"| {gpus} | {span(time)} | {span(ideal)} | {100 * work / (gpus * time):.1f} % | {span(uncut)} | {span(even)} | "
-            f"{hours:.0f}{end}"
-        )
+        busy = f"{100 * work / (gpus * time):.1f} %"
+        print(f"| {gpus} | {span(time)} | {span(ideal)} | {busy} | {span(uncut)} | {span(even)} | {hours:.0f}{end}")
 
 
 def cost_hours(frames: NDArray[np.int64], cost: Cost) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmdet_vis.errors import OutputError
 from mmdet_vis.result import VideoResult
 from mmdet_vis.streaming import segment_stream
 from tests.batch.cases import contents, run, write_clip, write_list
+from tests.documents import python_blocks
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,17 @@ def test_files_of_all_videos(whole, capsys):
     assert len(list((whole / "png" / "clip01").glob("*.png"))) == 5
     assert (whole / "video" / "clip01.mp4").stat().st_size > 0
     assert not (whole / ".lock").exists()
+
+
+def test_the_questions_of_the_documentation(whole, tmp_path, monkeypatch, capsys, repository):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "RESULTS").symlink_to(whole)
+    for block in python_blocks(repository / "docs" / "scale.md"):
+        exec(compile(block.replace("0.5", "0.0"), "scale.md", "exec"), {})
+    totals, longest = map(ast.literal_eval, capsys.readouterr().out.splitlines())
+    table = pyarrow.parquet.read_table(whole / "sequences.parquet").to_pylist()
+    assert sum(row["visible_frames_sum"] for row in totals) == sum(row["visible_frames"] for row in table)
+    assert len(longest) == 3
 
 
 def test_a_long_video_is_cut_and_joined(tiny, tmp_path, capsys):
