@@ -32,6 +32,7 @@ except ImportError:
 
 _T = TypeVar("_T")
 
+_STARTS = 3
 STORE_BYTES = 128 * 2**20
 """Shared memory of a cluster of this process's own: rows take a few hundred bytes."""
 
@@ -58,11 +59,18 @@ class RayEngine(Engine):
                 options["num_cpus"] = max(os.cpu_count() or 1, round(self.options.workers * (self.options.cpus or 1)))
         else:
             options["address"] = address
-        try:
-            ray.init(**options)
-        except Exception as error:
-            self.__exit__()
-            raise ConfigError(f"--engine ray: no cluster at {address or 'this machine'}: {_one_line(error)}") from error
+        for attempt in range(_STARTS):
+            try:
+                ray.init(**options)
+                break
+            except Exception as error:
+                ray.shutdown()
+                # Ray gives a cluster 30 seconds to start, which a busy machine may not manage at once.
+                if address is None and attempt + 1 < _STARTS:
+                    continue
+                self.__exit__()
+                place = address or "this machine"
+                raise ConfigError(f"--engine ray: no cluster at {place}: {_one_line(error)}") from error
         logging.getLogger("ray").setLevel(logging.ERROR)
         for name in ("ray.data", "ray.data._internal"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
