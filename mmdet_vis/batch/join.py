@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +15,33 @@ from mmdet_vis.structures import RLE, InstanceSequence, empty_rle
 @dataclass
 class _Track:
     identity: Identity
-    masks: dict[int, RLE]
+    proposed_on: int | None
+    masks: dict[int, RLE] = field(default_factory=dict)
+    confidence: dict[int, float] | None = field(default_factory=dict)
+
+    def add(self, sequence: InstanceSequence, empty: RLE, shared: int, before: int) -> None:
+        """Take the new frames of a part, of which ``before`` frames are joined; it shares ``shared`` with them."""
+        for t in range(shared, len(sequence.masks)):
+            if sequence.masks[t]["counts"] != empty["counts"]:
+                self.masks[before - shared + t] = sequence.masks[t]
+        if sequence.confidence is None or self.confidence is None:
+            self.confidence = None
+        else:
+            self.confidence |= {before - shared + t: c for t, c in enumerate(sequence.confidence) if t >= shared}
+
+    def sequence(self, rank: int, length: int, nothing: RLE) -> InstanceSequence:
+        """The whole of it."""
+        known = self.confidence
+        confidence = None if known is None else np.array([known.get(t, 0.0) for t in range(length)], np.float32)
+        return InstanceSequence(
+            track_id=rank,
+            label=self.identity.label,
+            score=self.identity.score,
+            class_scores=(self.identity.class_sum / self.identity.windows).astype(np.float32),
+            masks=[self.masks.get(t, nothing) for t in range(length)],
+            confidence=confidence,
+            proposed_on=self.proposed_on,
+        )
 
 
 def join_chunks(chunks: Iterable[VideoResult], overlap: int, score_thr: float = 0.0) -> VideoResult:
@@ -23,8 +49,8 @@ def join_chunks(chunks: Iterable[VideoResult], overlap: int, score_thr: float = 
 
     :class:`~mmdet_vis.streaming.linker.IdentityLinker` recognises the objects of the part before on the frames that
     both parts have. The result of a frame is that of the first part that holds it; category and score of a sequence are
-    those of the mean class scores over its parts. Sequences come in descending order of their scores, those of equal
-    scores in the order in which they appear.
+    those of the mean class scores over its parts, and its confidence is 0 where a part does not have it. Sequences come
+    in descending order of their scores, those of equal scores in the order in which they appear.
 
     Args:
         chunks: in order, one in memory at a time. One of no more than ``overlap`` frames after the first has nothing
@@ -41,6 +67,7 @@ def join_chunks(chunks: Iterable[VideoResult], overlap: int, score_thr: float = 
     names: list[str] = []
     length = 0
     for chunk in chunks:
+        nothing = empty_rle(chunk.height, chunk.width)
         shared = overlap if whole is not None else 0
         if whole is None:
             whole = chunk
@@ -52,25 +79,13 @@ def join_chunks(chunks: Iterable[VideoResult], overlap: int, score_thr: float = 
         for identity, sequence in zip(linker.link(kept, shared), kept, strict=True):
             if identity is None:
                 continue
-            track = tracks.setdefault(identity.track_id, _Track(identity, {}))
-            empty = empty_rle(chunk.height, chunk.width)["counts"]
-            for t in range(shared, chunk.num_frames):
-                if sequence.masks[t]["counts"] != empty:
-                    track.masks[length - shared + t] = sequence.masks[t]
+            on = None if sequence.proposed_on is None else length - shared + sequence.proposed_on
+            track = tracks.setdefault(identity.track_id, _Track(identity, on))
+            track.add(sequence, nothing, shared, length)
         names += chunk.frame_names[shared:]
         length += chunk.num_frames - shared
     if whole is None:
         raise ValueError("there is no part to join")
-    nothing = empty_rle(whole.height, whole.width)
     found = sorted(tracks.values(), key=lambda track: (-track.identity.score, track.identity.track_id))
-    sequences = [
-        InstanceSequence(
-            track_id=rank,
-            label=track.identity.label,
-            score=track.identity.score,
-            class_scores=(track.identity.class_sum / track.identity.windows).astype(np.float32),
-            masks=[track.masks.get(t, nothing) for t in range(length)],
-        )
-        for rank, track in enumerate(found, start=1)
-    ]
+    sequences = [track.sequence(rank, length, nothing) for rank, track in enumerate(found, start=1)]
     return replace(whole, num_frames=length, frame_names=names, sequences=sequences)

@@ -104,8 +104,11 @@ def run_batch(batch: Batch) -> int:
     return code if workers.rank == 0 else 0
 
 
-def merge_batch(manifest: str, out: str, score_thr: float) -> int:
+def merge_batch(manifest: str, out: str, score_thr: float | None = None) -> int:
     """Write the files of all videos of a list, of whatever is done by now; segments nothing.
+
+    Args:
+        score_thr: lowest score of an entry; that of the batch unless given.
 
     Returns:
         exit code: 0, or 3 if some videos have no result.
@@ -119,6 +122,8 @@ def merge_batch(manifest: str, out: str, score_thr: float) -> int:
     if not store.storage.names(VIDEOS):
         raise OutputError(f"{out} holds no results of a batch: check --out")
     with _alone(store):
+        if score_thr is None:
+            score_thr = store.score_thr()
         return _conclude(store, entries, score_thr, (0, 0, 0.0), 0, write=True)
 
 
@@ -128,7 +133,9 @@ def batch_identity(plan: WorkerPlan, engine: Engine | None = None) -> dict[str, 
     Raises:
         ConfigError, CheckpointError: a setting, the device or the weights cannot be used.
     """
-    run = Run(plan.config, plan.checkpoint, Path(), plan.options, plan.device, plan.precision, plan.compile)
+    run = Run(
+        plan.config, plan.checkpoint, Path(), plan.options, plan.device, plan.precision, plan.compile, plan.runtime
+    )
     settings = run.settings() if engine is None else engine.where_workers_are(run.settings)
     if settings["threads"] is not None:
         settings["threads"] = plan.threads or settings["threads"]
@@ -248,7 +255,7 @@ def _finish(
     if batch.shard is not None:
         mine = {task.id for task in tasks}
         entries = [entry for entry in entries if entry.id in mine]
-    score_thr = batch.plan.options.score_thr if batch.merge and batch.shard is None else None
+    score_thr = batch.plan.score_thr if batch.merge and batch.shard is None else None
     workers = max(engine.workers, 1) * len(counts)
     return _conclude(store, entries, score_thr, did, workers, write=batch.shard is None)
 

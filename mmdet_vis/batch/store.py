@@ -77,6 +77,17 @@ class BatchStore:
             )
         return True
 
+    def score_thr(self) -> float:
+        """Lowest score of an entry of ``results.json``, as the batch was told.
+
+        Raises:
+            OutputError: its identity cannot be read.
+        """
+        try:
+            return float(json.loads(self.storage.read(IDENTITY))["options"]["score_thr"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise OutputError(f"{self.storage.place(IDENTITY)} cannot be read ({error}); check --out") from error
+
     def prepare(self, identity: Mapping[str, Any], alone: bool) -> None:
         """Make the folder ready, after :meth:`check`.
 

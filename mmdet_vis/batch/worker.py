@@ -51,7 +51,7 @@ class WorkerPlan:
     """Everything that a worker needs to know, as plain data that engines can send.
 
     Attributes:
-        config, checkpoint, device, precision, compile: see :func:`mmdet_vis.api.load_model`.
+        config, checkpoint, device, precision, compile, runtime: see :func:`mmdet_vis.api.load_model`.
         out: path or address of the results.
         options: how videos are segmented and what is written.
         chunk, overlap: see :func:`mmdet_vis.batch.tasks.tasks_of`.
@@ -64,12 +64,22 @@ class WorkerPlan:
     out: str
     options: RunOptions = field(default_factory=RunOptions)
     device: str = "auto"
-    precision: str = "float32"
+    precision: str | None = None
     compile: bool = False
+    runtime: str = "torch"
     chunk: int = CHUNK
     overlap: int = OVERLAP
     threads: int | None = None
     retries: int = 1
+
+    def __post_init__(self) -> None:
+        self.options = self.options.complete(self.config)
+
+    @property
+    def score_thr(self) -> float:
+        """Lowest score of what is kept where parts are joined, and in the files of all videos."""
+        assert self.options.score_thr is not None  # as options are complete
+        return self.options.score_thr
 
 
 class SegmentVideo:
@@ -91,7 +101,7 @@ class SegmentVideo:
         self._plan = plan
         self._store = BatchStore(open_storage(plan.out))
         self._model: VISModel = load_model(
-            plan.config, plan.checkpoint, plan.device, plan.precision, compile=plan.compile
+            plan.config, plan.checkpoint, plan.device, plan.precision, compile=plan.compile, runtime=plan.runtime
         )
         self._held: tuple[str, LocalCopy, FrameSource] | None = None
 
@@ -171,7 +181,7 @@ class SegmentVideo:
         """Join the parts of a video if this was the last of them."""
         plan = self._plan
         new = self._new_frames(task, frames)
-        result = self._store.join(task, plan.overlap, plan.options.score_thr)
+        result = self._store.join(task, plan.overlap, plan.score_thr)
         if result is None:
             return (DONE if self._store.has(task.id) else PART), None, new
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
@@ -183,7 +193,7 @@ class SegmentVideo:
                 whole = PartSource(source, first, first + result.num_frames)
                 with _quiet(job) as progress:
                     write_pictures(result, whole, places, plan.options.show_thr, plan.options.use_img, progress.bar)
-            _Records(self._store, replace(task, chunks=1)).save(job, result, plan.options.score_thr)
+            _Records(self._store, replace(task, chunks=1)).save(job, result, plan.score_thr)
         self._store.remove_chunks(task.id)
         return DONE, None, new
 

@@ -95,6 +95,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     check_model_options(parser, args)
     if args.engine != "ray" and (args.address or args.gpus_per_worker or args.cpus_per_worker):
         parser.error("--address, --gpus-per-worker and --cpus-per-worker are options of --engine ray")
+    if "result" in (args.format or ()):
+        parser.error("--format result: the results are in OUT/videos anyway; leave it out")
     if args.merge_only:
         from mmdet_vis.batch.run import merge_batch
 
@@ -118,6 +120,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         device=args.device,
         precision=args.precision,
         compile=args.compile,
+        runtime=args.runtime,
         chunk=args.chunk or CHUNK,
         overlap=args.overlap or OVERLAP,
         threads=args.threads,
