@@ -51,6 +51,15 @@ class TrainingRunner(Runner):
         ids = [device.index] if device.type == "cuda" else None
         return DistributedTrainingModel(model, device_ids=ids, find_unused_parameters=True)
 
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        """One line where mmengine prints pages: the config is written to a file of its own beside the log."""
+        threads = torch.get_num_threads()
+        self.logger.info(f"PyTorch {torch.__version__}, {threads} threads; log and config are in {self._log_dir}")
+
+    def get_hooks_info(self) -> str:
+        """The hooks in one line, by their names."""
+        return ", ".join(type(hook).__name__ for hook in self._hooks)
+
     def save_state(self) -> None:
         """Save everything that training needs to continue after the iterations done."""
         self.save_checkpoint(self.work_dir, f"iter_{self.iter}.pth", meta={"iter": self.iter})

@@ -79,7 +79,28 @@ def build_runner(
     loader = build_loader(dataset, batch_size, workers, seed, get_rank(), get_world_size())
     config = copy.deepcopy(config)
     _scale_learning_rate(config, batch_size * get_world_size(), train.get("base_batch_size"))
-    return _runner(config, TrainingModel(step, accumulate), loader, work_dir, seed)
+    runner = _runner(config, TrainingModel(step, accumulate), loader, work_dir, seed)
+    runner.logger.info(
+        f"training {type(network).__name__} with {type(network.backbone).__name__} "
+        f"({_millions(network, trained=True)} of {_millions(network)} M parameters) "
+        f"from {'the last state' if resumes else config.get('load_from') or 'random weights'} "
+        f"on {len(dataset)} clips of {' and '.join(_sources(train.dataset)) or type(dataset).__name__}, "
+        f"{len(dataset.categories)} categories: {runner.train_loop.max_iters} steps of "
+        f"{batch_size * get_world_size()} clips"
+    )
+    return runner
+
+
+def _millions(network: nn.Module, trained: bool = False) -> str:
+    return f"{sum(p.numel() for p in network.parameters() if p.requires_grad or not trained) / 1e6:.1f}"
+
+
+def _sources(part: Any) -> list[str]:
+    """The annotation files that a dataset of a config, or one within it, reads."""
+    if isinstance(part, Mapping):
+        own = [str(part["ann_file"])] if "ann_file" in part else []
+        return own + [name for value in part.values() for name in _sources(value)]
+    return [name for item in part for name in _sources(item)] if isinstance(part, list | tuple) else []
 
 
 def _scale_learning_rate(config: Config, batch_size: int, base: int | None) -> None:

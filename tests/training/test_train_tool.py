@@ -43,6 +43,16 @@ def test_run_learns_validates_and_keeps_the_best(whole: Path) -> None:
     assert list((whole / "whole").glob("best_AP_iter_6.pth"))
     log = next((whole / "whole").glob("*/*.log")).read_text()
     assert "AP" in log
+    lines = log.splitlines()
+    first = next(number for number, line in enumerate(lines) if "loss: " in line)
+    assert first < 24  # a screen
+    (said,) = [line for line in lines[:first] if " - training SeqMaskRCNN with " in line]
+    assert " from random weights on " in said or ".pth on " in said or ".safetensors on " in said
+    assert "6 steps of " in said
+    assert ".json" in said.partition(" clips of ")[2]
+    order = [line for line in lines if "Iter(train) [" in line or "Iter(val) [2/2]" in line]
+    assert "Iter(val)" in order[-1]  # it happened after the sixth step
+    assert "[6/6]" in order[-2]
     assert "Iter(val) [2/2]" in log  # the videos that are validated, of five
 
 

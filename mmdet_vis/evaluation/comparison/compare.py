@@ -64,8 +64,8 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in values.items()}
 
 
-def _compare(a: Weighted, b: Weighted, seed: int) -> tuple[list[Difference], list[VideoGain]]:
-    return find_differences(a, b, DRAWS, seed), video_gains(a, b)
+def _compare(a: Weighted, b: Weighted, seed: int, draws: int = DRAWS) -> tuple[list[Difference], list[VideoGain]]:
+    return find_differences(a, b, draws, seed), video_gains(a, b)
 
 
 def compare_ytvis(
@@ -75,6 +75,7 @@ def compare_ytvis(
     score_thr: float = 0.2,
     img_prefix: Path | None = None,
     seed: int = 0,
+    draws: int = DRAWS,
     names: tuple[str, str] = ("A", "B"),
     annotations_name: str = "annotations",
 ) -> Comparison:
@@ -85,7 +86,7 @@ def compare_ytvis(
         annotations: contents of a YouTube-VIS annotation file with objects.
         score_thr: sequences from this score on count for the measures of tracking, and are drawn.
         img_prefix: folder that the ``file_names`` of the videos are relative to; None: nothing can be drawn.
-        seed: of the resampling.
+        seed, draws: of the resampling: see :mod:`mmdet_vis.evaluation.resampling`.
         names, annotations_name: names for error messages.
 
     Raises:
@@ -113,7 +114,7 @@ def compare_ytvis(
         sides = [_shown(entries.get(video.id, []), video, dataset, score_thr) for entries in grouped]
         return VideoLayers(frames, video.height, video.width, _objects(dataset, video), (sides[0], sides[1]))
 
-    differences, gains = _compare(measures[0], measures[1], seed)
+    differences, gains = _compare(measures[0], measures[1], seed, draws)
     shared = Counter(video.name for video in videos)
     titles = [f"{video.name} (id {video.id})" if shared[video.name] > 1 else video.name for video in videos]
     return Comparison(titles, differences, gains, layers, img_prefix is not None)

@@ -11,7 +11,9 @@ import zipfile
 from pathlib import Path
 
 from mmdet_vis.evaluation.analysis import analyze
+from mmdet_vis.evaluation.comparison import compare_ytvis
 from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
+from mmdet_vis.evaluation.tracking import evaluate_tracking
 from mmdet_vis.evaluation.ytvis import evaluate, load_results
 from mmdet_vis.run.job import Job
 from mmdet_vis.run.store import DatasetStore
@@ -46,7 +48,7 @@ def make_results(rng: random.Random, folder: Path, templates: Path) -> str:
 
 
 def read_results(folder: Path) -> None:
-    """Evaluation, analysis and the check of a submission."""
+    """Evaluation, analysis, tracking, comparison with others, and the check of a submission."""
     file = the_file(folder)
     truth = example_annotations()
     with Attempts() as attempts:
@@ -54,6 +56,11 @@ def read_results(folder: Path) -> None:
             evaluate(load_results(file), truth, results_name=str(file))
         with attempts.another():
             analyze(load_results(file), truth, results_name=str(file)).to_json()
+        with attempts.another():
+            evaluate_tracking(load_results(file), truth, 0.2, results_name=str(file)).table()
+        with attempts.another():
+            both = load_results(file), results()
+            compare_ytvis(both, truth, draws=20, names=(str(file), "results")).to_json()
         with attempts.another():
             check_ytvis_submission(file, truth, "annotations").text()
 
