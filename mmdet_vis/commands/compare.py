@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     if args.img_prefix is not None and not args.img_prefix.is_dir():
         raise UserError(f"{args.img_prefix} is not a folder: give the one that the file_names are relative to")
 
+    from mmdet_vis.data.formats.davis_layout import is_davis
     from mmdet_vis.evaluation.comparison import compare_davis, compare_ytvis, draw_video, render_comparison
     from mmdet_vis.evaluation.comparison.report import most
     from mmdet_vis.evaluation.resampling import sentence
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.evaluation.ytvis import load_annotations, load_results
     from mmdet_vis.files.atomic import atomic_write, check_outputs
 
-    davis = args.annotations.is_dir()
+    davis = is_davis(args.annotations)
     paths = tuple(results_folder(p) if davis else results_file(p) for p in (args.a, args.b))
     check_outputs((args.out, args.json), () if davis else (*paths, args.annotations))
     if davis:

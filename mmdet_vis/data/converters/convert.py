@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def convert(
     if write is None:
         writable = ", ".join(name for name, entry in FORMATS.items() if entry.write)
         raise DatasetError(f"{to_format} is a format that is only read: choose one of {writable} with --to")
-    if target.resolve() == source.resolve():
+    if os.path.realpath(target) == os.path.realpath(source):
         raise DatasetError(f"{target} is the source: choose another name for the result")
     found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
     _select(found, selection)

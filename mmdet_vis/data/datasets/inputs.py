@@ -63,7 +63,7 @@ def find_videos(given: Given | Sequence[Given], unpack_to: Path | None = None) -
         OutputError: an archive cannot be unpacked.
     """
     places = [given] if isinstance(given, str | os.PathLike) else list(given)
-    plain: dict[Path, Path] = {}
+    plain: dict[str, Path] = {}
     frames: dict[tuple[Path, ...], str] = {}
     for place in map(Path, places):
         path = unpack(place, unpack_to or place.parent, _LOGGER.info) if is_archive(place) else place
@@ -72,7 +72,7 @@ def find_videos(given: Given | Sequence[Given], unpack_to: Path | None = None) -
             continue
         inner = _packed(path) if path != place else path
         for found in find_inputs(inner):
-            plain.setdefault(found.resolve(), found)
+            plain.setdefault(os.path.realpath(found), found)
     videos = inputs_of(list(plain.values()))
     of_frames = unique_video_names(list(frames.values()), [video.name for video in videos])
     return videos + [VideoInput(files[0].parent, name, files) for files, name in zip(frames, of_frames, strict=True)]

@@ -116,7 +116,7 @@ def _of_tar(archive: tarfile.TarFile) -> Iterator[_Member]:
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     stream = archive.extractfile(info)
-    data = b"" if stream is None else stream.read(MAX_MEMBER)
+    data = b"" if stream is None else stream.read(info.size)
     if len(data) != info.size:
         raise tarfile.ReadError(f"{info.name} is cut short")
     return data

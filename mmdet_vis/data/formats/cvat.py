@@ -25,7 +25,7 @@ ANNOTATIONS = "annotations.xml"
 
 def export_file(folder: Path) -> Path | None:
     """The XML file of an unpacked export: ``annotations.xml``, or the only one, if it is of CVAT; None if none is."""
-    files = list_files(folder, ".xml")
+    files = [file for file in list_files(folder, ".xml") if file.is_file()]
     named = [file for file in files if file.name.lower() == ANNOTATIONS]
     if named or len(files) != 1:
         return named[0] if named else None

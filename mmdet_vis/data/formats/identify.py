@@ -73,7 +73,7 @@ def _marked(path: Path) -> tuple[str, Path] | None:
     name = _of_folder(path)
     if name is not None:
         return name, path
-    files = [file for place in (path, path / "annotations") for file in list_files(place, ".json")]
+    files = [file for place in (path, path / "annotations") for file in list_files(place, ".json") if file.is_file()]
     found = [(name, file) for file in files if (name := kind_of_json(read_json(file))) is not None]
     if len(found) > 1:
         raise DatasetError(f"{path} holds {len(found)} annotation files: give one of them, such as {found[0][1]}")

@@ -48,6 +48,8 @@ def mots_files(source: Path) -> list[tuple[str, Path]]:
 
 def is_mots(file: Path) -> bool:
     """Whether the first line of a text file is one of MOTS."""
+    if not file.is_file():  # a pipe would never end
+        return False
     try:
         with open(file, "rb") as stream:
             parts = _fields(_text(stream.read(2**16)).partition("\n")[0])
@@ -162,7 +164,7 @@ def _frames(
 def _lengths(*folders: Path) -> dict[str, int]:
     """Numbers of frames by the names of videos, of the lists ``*.seqmap``: ``name empty first last``."""
     lengths = {}
-    for file in [file for folder in folders for file in sorted(folder.glob("*.seqmap*"))]:
+    for file in [file for folder in folders for file in sorted(folder.glob("*.seqmap*")) if file.is_file()]:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             parts = line.split()
             if len(parts) == 4 and parts[2].isdecimal() and parts[3].isdecimal() and len(parts[3]) < 7:

@@ -18,7 +18,9 @@ COLOURS = ("RGB", "RGBA", "LA", "PA")
 
 
 def png_mode(path: Path) -> str:
-    """What the pixels of a PNG are, by Pillow's names; empty for a file that cannot be opened."""
+    """What the pixels of a PNG are, by Pillow's names; empty for what cannot be opened, or is no file."""
+    if not path.is_file():  # a pipe would never end
+        return ""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return image.mode
@@ -28,6 +30,8 @@ def png_mode(path: Path) -> str:
 
 def png_palette(path: Path) -> bytes | None:
     """The colours of a palette PNG; None for another kind."""
+    if not path.is_file():
+        return None
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return bytes(image.getpalette() or ()) if image.mode == "P" else None

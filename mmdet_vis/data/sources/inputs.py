@@ -62,7 +62,7 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         SourceError: nothing there, or no input in it.
     """
     if not isinstance(given, str | os.PathLike):
-        found = {path.resolve(): path for place in reversed(given) for path in reversed(find_inputs(place))}
+        found = {os.path.realpath(path): path for place in reversed(given) for path in reversed(find_inputs(place))}
         return list(reversed(found.values()))
     root = Path(given)
     if not root.exists():

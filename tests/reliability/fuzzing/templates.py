@@ -215,6 +215,6 @@ def _write_weights(folder: Path) -> None:
     )
     torch.save({"model": state}, folder / "old.pth", _use_new_zipfile_serialization=False)
     config = load_config(folder / "config.py").to_dict()
-    _write_json(folder / "model_config.json", {key: config[key] for key in KEPT})
+    _write_json(folder / "model_config.json", {key: config[key] for key in KEPT if key in config})
     text = (folder / "model_config.json").read_text()
     (folder / "model.safetensors").write_bytes(save({"x": torch.zeros(2)}, {CONFIG_KEY: text}))

@@ -10,7 +10,15 @@ import pytest
 from tests.reliability.fuzzing.pool import Worker
 from tests.reliability.fuzzing.readers import READERS
 
-COUNTS = {"config": 25, "model file": 12, "davis": 20, "annotations": 25, "coco": 25}
+COUNTS = {
+    "config": 25,
+    "model file": 12,
+    "davis": 20,
+    "annotations": 25,
+    "coco": 25,
+    "mask folders": 20,
+    "text formats": 30,
+}
 COUNT = 40
 
 
