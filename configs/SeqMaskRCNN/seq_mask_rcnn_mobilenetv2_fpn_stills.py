@@ -24,7 +24,7 @@ model = dict(
 # parts inside a better object of their category are dropped, and a score says how often it is right.
 propose_reduce = dict(
     memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=3),
-    skip_covered_iou=0.5,
+    skip_covered_iou=0.6,
     containment=dict(type="DropContained", inside_thr=0.9),
     # Fitted on the 60 held-out stills: benchmarks/stills.py --fit.
     calibration=dict(type="PlattScores", slope=0.915, offset=-1.498),
