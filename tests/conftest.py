@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests import programs
 from tests.tiny import write_checkpoint, write_config
 
+PATIENCE = 30.0
+"""Seconds that processes may take to notice that they are to end, on a busy machine."""
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    programs.heed_signals()
+    programs.adopt_orphans()
+
+
+@pytest.fixture(autouse=True)
+def nothing_outlives_its_test() -> Iterator[None]:
+    """Processes of a test, but for those of fixtures that it shares, end with it."""
+    before = programs.left_running()
+    yield
+    deadline = time.monotonic() + PATIENCE
+    while (left := programs.left_running().keys() - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        lines = [line for pid, line in programs.left_running().items() if pid in left]
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        pytest.fail(f"the test left running: {lines}")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import gc
 import importlib
@@ -38,6 +39,8 @@ AT_IMPORT = ("PYTHON", "OMP_", "KMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", 
 """How the variables begin that libraries read once, when they are imported."""
 NO_MATTER = {"PYTHONPATH", "OMP_WAIT_POLICY", "TORCH_NCCL_ASYNC_ERROR_HANDLING"}
 LAUNCHERS = ("mmdet_vis.run.launch", "torch.distributed.run")
+KEEPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+PR_SET_CHILD_SUBREAPER = 36
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -53,6 +56,32 @@ def heed_signals() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own has ended, so that :func:`left_running` finds them (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def left_running() -> dict[int, str]:
+    """What this process and those that it started have running now, by process: command lines (on Linux).
+
+    Without the server, and what Python keeps for as long as a process lives.
+    """
+    found: dict[int, str] = {}
+    parents = [os.getpid()]
+    for parent in parents:
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                parents += map(int, children.read_text().split())
+    for pid in parents[1:]:
+        with contextlib.suppress(OSError):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            # Those that have ended have none.
+            if line and pid not in _servers and not any(keeper in line for keeper in KEEPERS):
+                found[pid] = line
+    return found
 
 
 def run(
@@ -135,8 +164,8 @@ class Popen(subprocess.Popen[Any]):
         return self.returncode
 
 
-class _WholePopen(Popen):
-    """Of programs that end as the interpreter does, whatever that takes."""
+class WholePopen(Popen):
+    """Programs that end as the interpreter does, whatever that takes."""
 
     finalizes = True
 
@@ -148,6 +177,9 @@ def _can_be_forked(command: list[str], env: dict[str, str] | None) -> bool:
     if command[1].startswith("-") and (command[1] not in ("-m", "-c") or len(command) < 3):
         return False
     return _read_at_import(os.environ if env is None else env) == _OURS
+
+
+_servers: list[int] = []
 
 
 @functools.cache
@@ -162,6 +194,8 @@ def _server() -> socket.socket:
             command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()], start_new_session=True, preexec_fn=heed_signals,
         )  # fmt: skip
+
+    _servers.append(process.pid)
 
     def end() -> None:
         ours.close()
@@ -232,7 +266,7 @@ def _serve_launcher(command: list[str], control: socket.socket) -> None:
         return control
 
     _server = server  # type: ignore[assignment]
-    subprocess_handler.Popen = _WholePopen  # type: ignore[misc]
+    subprocess_handler.Popen = WholePopen  # type: ignore[misc]
 
 
 def _tell(channel: socket.socket, number: int) -> None:

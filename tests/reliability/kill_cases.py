@@ -13,7 +13,7 @@ from typing import Any
 import av
 import torch
 
-from tests.reliability.fork_server import ROOT
+from tests.programs import ROOT
 from tests.tiny import moving_frames, write_checkpoint, write_config, write_frames
 from tests.tiny_dataset import write_dataset_config, write_ytvis
 from tests.tiny_training import write_training

@@ -5,7 +5,7 @@
 SIGKILL, SIGTERM and Ctrl-C come in turn, at a moment between the start and just after the end, or while a file is
 being written. Every run that was disturbed is then resumed (a stream is started again), disturbed again now and then,
 and in the end left alone. Most runs are forked from a process that has imported everything, see
-:mod:`tests.reliability.fork_server`; some start an interpreter of their own. Exit code 1: something was lost, doubled
+:mod:`tests.programs`; some start an interpreter of their own. Exit code 1: something was lost, doubled
 or broken.
 """
 
@@ -16,6 +16,7 @@ import json
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,14 +24,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.reliability.fork_server import ColdRun, ForkServer, HangError, Run
+from tests import programs
 from tests.reliability.kill_cases import CASES, Case, unfinished
 
+Run: TypeAlias = "subprocess.Popen[bytes]"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WRITING_SHARE = 0.35
 """Signals that wait for a file to be in the middle of being written."""
@@ -60,17 +62,13 @@ class Harness:
     Args:
         case: what is run.
         folder: for the results.
-        server: forks the runs.
         rng: decides on the moments.
         numbers: which signal comes next, shared by all kinds.
     """
 
-    def __init__(
-        self, case: Case, folder: Path, server: ForkServer, rng: random.Random, numbers: Iterator[signal.Signals]
-    ) -> None:
+    def __init__(self, case: Case, folder: Path, rng: random.Random, numbers: Iterator[signal.Signals]) -> None:
         self.case = case
         self.folder = folder
-        self.server = server
         self.rng = rng
         self.numbers = numbers
         self.tally = Tally()
@@ -150,13 +148,16 @@ class Harness:
                 self._problem(f"{what}: .lock stays")
 
     def _start(self, command: list[str], cold: bool = False) -> Run:
-        out, err = self.folder / "stdout", self.folder / "stderr"
-        return ColdRun(command, out, err) if cold else self.server.start(command, out, err)
+        start = subprocess.Popen if cold else programs.WholePopen
+        with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
+            return start([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
 
     def _finish(self, run: Run) -> tuple[int, str, str]:
         try:
             code = run.wait(TIMEOUT)
-        except HangError:
+        except subprocess.TimeoutExpired:
+            run.kill()
+            run.wait()
             self._problem(f"{self.case.name}: hung for {TIMEOUT:.0f} s: {(self.folder / 'stderr').read_text()[-600:]}")
             code = -signal.SIGKILL
         out, err = (
@@ -169,21 +170,20 @@ class Harness:
         """Wait for the moment and send the signal; returns whether the run was alive then, and writing a file."""
         moment = time.monotonic() + self.rng.uniform(0, imports + 1.02 * self.seconds)
         to_writing = self.rng.random() < WRITING_SHARE
-        while time.monotonic() < moment and not run.ended():
+        while time.monotonic() < moment and run.poll() is None:
             time.sleep(0.002)
         writing = False
-        while to_writing and not writing and not run.ended():
+        while to_writing and not writing and run.poll() is None:
             time.sleep(0.0003)
             writing = bool(unfinished(save))
-        alive = not run.ended()
-        run.send(number)
+        alive = run.poll() is None
+        run.send_signal(number)
         return alive, writing and alive
 
     def _import_seconds(self) -> float:
         """How long a cold start takes until the tool's own work begins, about."""
         start = time.monotonic()
-        out, err = self.folder / "stdout", self.folder / "stderr"
-        ColdRun(["-c", "import mmdet_vis.run.videos, mmdet_vis.training"], out, err).wait(TIMEOUT)
+        self._start(["-c", "import mmdet_vis.run.videos, mmdet_vis.training"], cold=True).wait(TIMEOUT)
         return time.monotonic() - start
 
     def _problem(self, text: str) -> None:
@@ -209,23 +209,22 @@ def run_kills(
         while True:
             yield from rng.sample(SIGNALS, len(SIGNALS))
 
-    with ForkServer() as server:
-        harnesses = []
-        endless = numbers()
-        for kind in kinds:
-            (folder / kind / "inputs").mkdir(parents=True)
-            case = CASES[kind](folder / kind / "inputs")
-            harnesses.append(Harness(case, folder / kind, server, rng, endless))
-        total = tries = 0
-        while total < kills and tries < 3 * kills + 10:
-            harness = harnesses[tries % len(harnesses)]
-            tries += 1
-            harness.disturb(cold=tries % cold_every == 0)
-            total = sum(sum(h.tally.signals.values()) for h in harnesses)
-            if tries % 10 == 0:
-                print(f"{total} signals", file=sys.stderr, flush=True)
-        for harness in harnesses:
-            harness.complete()
+    harnesses = []
+    endless = numbers()
+    for kind in kinds:
+        (folder / kind / "inputs").mkdir(parents=True)
+        case = CASES[kind](folder / kind / "inputs")
+        harnesses.append(Harness(case, folder / kind, rng, endless))
+    total = tries = 0
+    while total < kills and tries < 3 * kills + 10:
+        harness = harnesses[tries % len(harnesses)]
+        tries += 1
+        harness.disturb(cold=tries % cold_every == 0)
+        total = sum(sum(h.tally.signals.values()) for h in harnesses)
+        if tries % 10 == 0:
+            print(f"{total} signals", file=sys.stderr, flush=True)
+    for harness in harnesses:
+        harness.complete()
     return {harness.case.name: harness.tally for harness in harnesses}
 
 
@@ -259,6 +258,7 @@ def main() -> int:
         parser.error(f"--what knows {', '.join(CASES)}, not {', '.join(sorted(unknown))}")
     folder = args.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     folder.mkdir(parents=True, exist_ok=True)
+    programs.heed_signals()
     start = time.monotonic()
     tallies = run_kills(kinds, args.kills, folder, args.seed)
     print(table(tallies))

@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.reliability.fork_server import ROOT
+from tests.programs import ROOT
 from tests.tiny import moving_frames, write_checkpoint, write_config
 
 MEMORY_TOLERANCE = 0.05

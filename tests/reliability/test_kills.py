@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.reliability.fork_server import ColdRun, ForkServer, HangError
+from tests import programs
 from tests.reliability.kill_cases import CASES, DemoCase, contents
 from tests.reliability.kills import Tally, run_kills, table
 
@@ -38,29 +39,23 @@ def test_forked_runs_are_processes_that_end_as_python_does(tmp_path: Path) -> No
         "import sys, time\nprint(sys.argv[1:], __name__)\nsys.stdout.flush()\n"
         "if sys.argv[1] == 'wait':\n    time.sleep(60)\nsys.exit(7)\n"
     )
-    out, err = tmp_path / "out", tmp_path / "err"
-    with ForkServer() as server:
-        assert server.start([str(program), "a b"], out, err).wait(60) == 7
-        assert out.read_text() == "['a b'] __main__\n"
-        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-            out.write_text("")
-            run = server.start([str(program), "wait"], out, err)
-            while not out.read_text():
-                time.sleep(0.01)
-            assert not run.ended()
-            run.send(number)
-            code = run.wait(60)
-            assert code == -number, err.read_text()
-            out.write_text("")
-            cold = ColdRun([str(program), "wait"], out, err)
-            while not out.read_text():
-                time.sleep(0.01)
-            cold.send(number)
-            assert cold.wait(60) == code, "as in an interpreter of its own"
-        run = server.start([str(program), "wait"], out, err)
-        with pytest.raises(HangError):
-            run.wait(0.5)
-        assert server.start([str(program), "again"], out, err).wait(60) == 7
+    command = [sys.executable, str(program)]
+    for start in (programs.Popen, programs.WholePopen):
+        with start([*command, "a b"], stdout=subprocess.PIPE, text=True) as run:
+            assert run.communicate(timeout=60)[0] == "['a b'] __main__\n"
+            assert run.returncode == 7
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        codes = []
+        for kind in (programs.WholePopen, subprocess.Popen):
+            with kind([*command, "wait"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+                assert run.stdout.readline()
+                assert run.poll() is None
+                run.send_signal(number)
+                codes.append(run.wait(60))
+        assert codes == [-number] * 2, "as in an interpreter of its own"
+    with pytest.raises(subprocess.TimeoutExpired):
+        programs.run([*command, "wait"], stdout=subprocess.DEVNULL, timeout=0.5)
+    assert programs.run([*command, "again"], stdout=subprocess.DEVNULL).returncode == 7
 
 
 def test_files_that_are_broken_or_missing_are_noticed(tmp_path: Path) -> None:
