@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_model_options, check_model_options, undo_launcher_threads
-from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments
+from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments, given_options
 from mmdet_vis.commands.segment import on_videos
 
 SAVE_DIR = Path("mmdet_vis_refined")
@@ -55,24 +55,13 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
     from mmdet_vis.corrections.files import parse_prompt, read_corrections
     from mmdet_vis.result import VideoResult
-    from mmdet_vis.run.options import RunOptions
 
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
     corrections = [] if args.corrections is None else read_corrections(args.corrections)
     corrections += [prompt for word in args.prompt or () for prompt in parse_prompt(word)]
     VideoResult.load(args.result)  # what is wrong with it should be said before the model is loaded
-    options = RunOptions(
-        mem_step=args.mem_step,
-        mem_max=args.mem_max,
-        feature_memory=args.feature_memory,
-        score_thr=args.score_thr,
-        show_thr=args.show_thr,
-        use_img=args.use_img,
-        strict=args.strict,
-        formats=args.format or ("json", "video", "result"),
-        refined=args.result,
-        corrections=corrections,
-    )
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    formats = args.format or ("json", "video", "result")
+    options = given_options(args, formats=formats, refined=args.result, corrections=corrections)
     args.input_dir, args.overwrite, args.eval = [args.video], False, False
     return on_videos(args, options)

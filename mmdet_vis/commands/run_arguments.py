@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mmdet_vis.choices import PRECISIONS, PROFILES, RUNTIMES
 from mmdet_vis.commands.arguments import formats, positive, probability, seconds
 
+if TYPE_CHECKING:
+    from mmdet_vis.run.options import RunOptions
+
+RUN_OPTIONS = (
+    "key_num", "mem_step", "mem_max", "use_cate_reduce", "feature_memory", "profile", "score_thr", "show_thr",
+    "use_img", "strict",
+)  # fmt: skip
 STREAM_SOURCE = (
     "a camera's number (0), an address (rtsp://..., http://...), - for a video on standard input (matroska, mpegts, "
     "...), a video file or a folder of frames"
@@ -200,3 +208,15 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
         action="store_true",
         help="evaluate the results with the dataset's annotations: prints a table and writes SAVE/metrics.json",
     )
+
+
+def given_options(args: argparse.Namespace, **others: Any) -> RunOptions:
+    """The options of a run that a command line gives by :func:`add_output_arguments` and :func:`add_engine_arguments`.
+
+    Args:
+        args: of the command line.
+        others: options that each command has in a way of its own.
+    """
+    from mmdet_vis.run.options import RunOptions
+
+    return RunOptions(**{name: getattr(args, name) for name in RUN_OPTIONS}, **others)

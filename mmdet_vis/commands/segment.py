@@ -22,6 +22,7 @@ from mmdet_vis.commands.run_arguments import (
     add_engine_arguments,
     add_output_arguments,
     add_prompt_arguments,
+    given_options,
 )
 
 if TYPE_CHECKING:
@@ -101,23 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
 def run_options(args: argparse.Namespace) -> RunOptions:
     """What a command line says of segmenting and writing."""
-    from mmdet_vis.run.options import RunOptions
-
-    return RunOptions(
-        key_num=args.key_num,
-        mem_step=args.mem_step,
-        mem_max=args.mem_max,
-        use_cate_reduce=args.use_cate_reduce,
-        feature_memory=args.feature_memory,
-        profile=args.profile,
-        score_thr=args.score_thr,
-        show_thr=args.show_thr,
-        use_img=args.use_img,
-        strict=args.strict,
-        formats=args.format or (),
-        prompts=_prompts(args),
-        propose=not getattr(args, "no_propose", False),
-    )
+    prompts, propose = _prompts(args), not getattr(args, "no_propose", False)
+    return given_options(args, formats=args.format or (), prompts=prompts, propose=propose)
 
 
 def _prompts(args: argparse.Namespace) -> list[Prompt]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.structures import RLE, VideoResult
-from mmdet_vis.structures.cover import cover_map
-from mmdet_vis.structures.masks import encode_masks
+from mmdet_vis.structures.masks import cover_map, encode_masks
 from mmdet_vis.visualization.palette import track_colour
 from mmdet_vis.visualization.tags import Box, fit_tag, place_tag, tag_text
 

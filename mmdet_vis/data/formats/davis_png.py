@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmdet_vis.data.formats.number_pngs import NUMBERS, encode_png, read_numbers
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.structures import VideoResult
-from mmdet_vis.structures.cover import cover_map
+from mmdet_vis.structures.masks import cover_map
 from mmdet_vis.structures.sequence import frame_stems
 
 # The unsupervised track of DAVIS evaluates at most 20 proposals per video.

@@ -13,7 +13,7 @@ from pycocotools import mask as coco_mask
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.sources import unique_names
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
-from mmdet_vis.structures.cover import cover_map
+from mmdet_vis.structures.masks import cover_map
 
 _UNFIT = re.compile(r'[\x00-\x1f/\\:*?"<>|]')
 

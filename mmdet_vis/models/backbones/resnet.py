@@ -7,8 +7,7 @@ from torchvision.models.resnet import Bottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from mmdet_vis.models.backbones.fold import block_pairs, fold
-from mmdet_vis.models.backbones.frozen import check_frozen_stages
-from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
+from mmdet_vis.models.backbones.frozen import NormEvalMixin, check_frozen_stages
 
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.backbones.fold import Pair, block_pairs, fold
-from mmdet_vis.models.backbones.frozen import check_frozen_stages
+from mmdet_vis.models.backbones.frozen import NormEvalMixin, check_frozen_stages
 from mmdet_vis.models.backbones.fused import fuse_pairs
-from mmdet_vis.models.backbones.norm_eval import NormEvalMixin
 from mmdet_vis.registry import MODELS
 
 STRIDES = (4, 8, 16, 32)

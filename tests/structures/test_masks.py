@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.structures import VideoResult, empty_rle, encode_masks
-from mmdet_vis.structures.cover import cover_map
+from mmdet_vis.structures.masks import cover_map
 from mmdet_vis.structures.sequence import frame_stems
 
 
