@@ -31,14 +31,13 @@ def nothing_outlives_its_test() -> Iterator[None]:
     before = programs.left_running()
     yield
     deadline = time.monotonic() + PATIENCE
-    while (left := programs.left_running().keys() - before) and time.monotonic() < deadline:
+    while (left := programs.left_running(before)) and time.monotonic() < deadline:
         time.sleep(0.05)
+    for pid in left:
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
     if left:
-        lines = [line for pid, line in programs.left_running().items() if pid in left]
-        for pid in left:
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        pytest.fail(f"the test left running: {lines}")
+        pytest.fail(f"the test left running: {list(left.values())}")
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ IMPORTED = (
     "mmdet_vis.run.launch", "mmdet_vis.training", "mmdet_vis.training.runner", "mmdet_vis.streaming.run",
     "mmdet_vis.models.backbones.timm_backbone", "mmdet_vis.streaming.container",
 )  # fmt: skip
-AT_IMPORT = ("PYTHON", "OMP_", "KMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "CUDA", "LD_")
+AT_IMPORT = ("PYTHON", "OMP_", "KMP_", "MKL_", "OPENBLAS_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "CUDA", "LD_PRELOAD")
 """How the variables begin that libraries read once, when they are imported."""
 NO_MATTER = {"PYTHONPATH", "OMP_WAIT_POLICY", "TORCH_NCCL_ASYNC_ERROR_HANDLING"}
 LAUNCHERS = ("mmdet_vis.run.launch", "torch.distributed.run")
@@ -64,17 +64,17 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def left_running() -> dict[int, str]:
+def left_running(known: Collection[int] = ()) -> dict[int, str]:
     """What this process and those that it started have running now, by process: command lines (on Linux).
 
-    Without the server, and what Python keeps for as long as a process lives.
+    Without the server, what Python keeps for as long as a process lives, and the ``known`` with all that they started.
     """
     found: dict[int, str] = {}
     parents = [os.getpid()]
     for parent in parents:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                parents += map(int, children.read_text().split())
+                parents += set(map(int, children.read_text().split())).difference(known)
     for pid in parents[1:]:
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
