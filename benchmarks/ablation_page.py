@@ -9,6 +9,8 @@ from pathlib import Path
 from benchmarks.ablation_variants import CLAIMS, Figures, Variant, judge
 
 METRICS = ("AP", "AP50", "AP75", "AR10")
+SECTION = "## Where the error is"
+"""Begins the last section of the page, which ``proposals.py`` writes."""
 
 
 @dataclass(frozen=True)

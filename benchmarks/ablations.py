@@ -25,7 +25,7 @@ from mmengine.config import Config
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.ablation_page import METRICS, Facts, page, percent, shown
+from benchmarks.ablation_page import METRICS, SECTION, Facts, page, percent, shown
 from benchmarks.ablation_variants import Figures, Variant, variants
 from benchmarks.common import machine
 from mmdet_vis.api import VISModel, load_model, segment_video
@@ -115,7 +115,7 @@ class Bench:
 
     def measure(self, variant: Variant, done: Callable[[], None]) -> dict[str, float]:
         """Segment the videos and evaluate; the time is that of the segmentation, reading of the frames included."""
-        model = replace(self._model(variant.precision), config=self.with_options(variant))
+        model = replace(self.model(variant.precision), config=self.with_options(variant))
         entries: list[dict[str, Any]] = []
         sequences, seconds = 0, 0.0
         # A category that the file lacks has no id; its entries are left out of the evaluation.
@@ -133,7 +133,7 @@ class Bench:
         figures = {name: metrics[name] for name in METRICS}
         return figures | {"sequences": sequences / len(self.dataset), "seconds": seconds}
 
-    def _model(self, precision: str) -> VISModel:
+    def model(self, precision: str) -> VISModel:
         """The model in that precision, loaded and warmed up once."""
         if precision not in self._models:
             model = load_model(self.config, self.checkpoint, self.device, precision)
@@ -256,7 +256,8 @@ def main() -> None:
         frames=timed.frames,
         timed="" if timed is bench else f" for the first {len(timed.dataset)} videos ({timed.frames} frames)",
     )
-    atomic_write(args.out, page(facts, rows, figures))
+    before = args.out.read_text() if args.out.is_file() else ""
+    atomic_write(args.out, page(facts, rows, figures) + "".join(before.partition(SECTION)[1:]))
     print(f"{args.out}: {len(rows)} rows")
 
 

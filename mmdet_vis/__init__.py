@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         VideoResult,
         VISModel,
         load_model,
+        load_propagator,
+        propagate,
         refine,
         segment_video,
     )
@@ -38,6 +40,8 @@ __all__ = [
     "VideoResult",
     "__version__",
     "load_model",
+    "load_propagator",
+    "propagate",
     "refine",
     "segment_video",
 ]

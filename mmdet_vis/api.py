@@ -17,15 +17,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
+from numpy.typing import ArrayLike
 
-from mmdet_vis.config.load import apply_options, build_model, build_preprocessor, check_classes, load_config
+from mmdet_vis.config.load import (
+    apply_options,
+    build_model,
+    build_preprocessor,
+    carrying_only,
+    check_classes,
+    load_config,
+)
 from mmdet_vis.config.settings import recommended
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.runtimes import use_graphs
+from mmdet_vis.proposers import Proposer, build_proposer, proposed_categories
 from mmdet_vis.result import VideoResult
 from mmdet_vis.session import Session
 from mmdet_vis.structures import (
@@ -60,9 +70,15 @@ __all__ = [
     "VideoResult",
     "engine_settings",
     "load_model",
+    "load_propagator",
+    "propagate",
     "refine",
     "segment_video",
 ]
+
+
+ANY_CATEGORY = "object"
+"""Of what is carried and never classified."""
 
 
 def load_model(
@@ -74,6 +90,7 @@ def load_model(
     compile: bool = False,
     safe_config: bool = False,
     runtime: str = "torch",
+    proposer: Proposer | Mapping[str, Any] | str | None = None,
 ) -> VISModel:
     """Build a model and load its weights.
 
@@ -94,11 +111,57 @@ def load_model(
         safe_config: read the config file as data: literals only, nothing in it is executed.
         runtime: what computes the network: ``torch``, or on the CPU ``onnxruntime`` or ``openvino``, for which it is
             prepared once and kept in the user's folder.
+        proposer: another detector, whose objects the network carries, and whose categories results have:
+            ``"torchvision"`` or what else a command line names, ``dict(type=..., ...)`` as in a config, or a
+            :class:`~mmdet_vis.propose_reduce.proposer.Proposer`. None: what the config names in ``proposer``, or the
+            network's own detection.
 
     Raises:
-        ConfigError: the config, the device, the precision or the runtime cannot be used.
-        CheckpointError: the weights cannot be read or belong to another model.
+        ConfigError: the config, the device, the precision, the runtime or the proposer cannot be used.
+        CheckpointError: weights cannot be read or fetched, or belong to another model.
     """
+    return _load(config, weights, device, precision, cfg_options, compile, safe_config, proposer, runtime)
+
+
+def load_propagator(
+    config: str | Path | Config | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    compile: bool = False,
+    safe_config: bool = False,
+    proposer: Proposer | Mapping[str, Any] | str | None = None,
+) -> VISModel:
+    """Load the part of a model that carries masks through a video, without its detector: of the default model, or any.
+
+    It carries the masks of anyone, see :func:`propagate` (semi-supervised video object segmentation), or what a
+    proposer finds, as long as that gives masks. The weights of the detector need not be there.
+
+    Args:
+        config, weights, device, precision, cfg_options, compile, safe_config, proposer: see :func:`load_model`.
+
+    Returns:
+        a model whose one category, unless it has a proposer, is ``object``.
+
+    Raises:
+        ConfigError, CheckpointError: see :func:`load_model`.
+    """
+    return _load(config, weights, device, precision, cfg_options, compile, safe_config, proposer, detector=False)
+
+
+def _load(
+    config: str | Path | Config | None,
+    weights: str | Path | None,
+    device: str,
+    precision: str | None,
+    cfg_options: Mapping[str, Any] | None,
+    compile: bool,
+    safe_config: bool,
+    proposer: Proposer | Mapping[str, Any] | str | None,
+    runtime: str = "torch",
+    detector: bool = True,
+) -> VISModel:
     where = resolve_device(device)
     check_runtime(runtime, where)
     if precision is not None:  # what cannot be is said before anything is read
@@ -111,11 +174,18 @@ def load_model(
     graphs = open_graph_folder(weights) if weights is not None and is_graph_folder(weights) else None
     if graphs is not None and runtime == "torch":
         raise ConfigError(f"{weights} holds graphs for other runtimes: use {option('runtime', 'openvino')}")
+    if not detector:
+        chosen = carrying_only(chosen)
     how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where, runtime)
     network = build_model(chosen)
-    categories = check_classes(chosen, network)
+    categories = check_classes(chosen, network) if detector else (ANY_CATEGORY,)
     if weights is not None and graphs is None:
-        load_checkpoint(network, weights)
+        load_checkpoint(network, weights, None if detector else [name for name, _ in network.named_children()])
+    found = build_proposer(chosen.get("proposer") if proposer is None else proposer)
+    if found is not None:
+        categories = proposed_categories(chosen, found, categories)
+        if hasattr(found, "to"):
+            found.to(where)
     if runtime == "torch":
         place(network, where, how)
         if compile:
@@ -128,7 +198,7 @@ def load_model(
         graphs = graphs or cached_graphs(network, chosen)
         fast = None if how.name == "float32" else run_graphs(graphs, runtime, how.name)
         use_graphs(network, run_graphs(graphs, runtime), fast)
-    return VISModel(network, chosen, categories, build_preprocessor(chosen), where, how)
+    return VISModel(network, chosen, categories, build_preprocessor(chosen), where, how, found)
 
 
 def _resolve_config(
@@ -198,6 +268,46 @@ def segment_video(
         return session.segment(
             prompts, propose, key_num, mem_step, mem_max, use_cate_reduce, profile, progress, score_thr
         )
+
+
+def propagate(
+    model: VISModel,
+    source: Source,
+    masks: Mapping[int, ArrayLike],
+    mem_step: int | None = None,
+    mem_max: int | None = None,
+    feature_memory: str | int = "2GB",
+    progress: Callable[[int, int], None] | None = None,
+    color: Color = "bgr",
+) -> VideoResult:
+    """Carry given masks through a video: semi-supervised video object segmentation.
+
+    Args:
+        model: from :func:`load_propagator`; a whole model will do, and then says what the objects are.
+        source: see :func:`segment_video`.
+        masks: by 0-based number of the frame: ``[K, H, W]``, non-zero is the object, which is number 1 to K; or
+            ``[H, W]`` whole numbers, as an indexed PNG has them: 0 is background, i is object i. Objects may be shown
+            on several frames, and on different ones.
+        mem_step, mem_max, feature_memory, progress, color: see :func:`segment_video`.
+
+    Returns:
+        one sequence for each object, with its number as ``track_id``; the given masks are as they were given.
+
+    Raises:
+        SourceError: the video cannot be read, or needs too much memory.
+        ConfigError: the masks do not fit the video, or there are none.
+    """
+    prompts = []
+    for frame, given in masks.items():
+        array = np.asarray(given)
+        if array.ndim == 2:
+            shown = {int(number): array == number for number in np.unique(array) if number}
+        else:
+            shown = {number: mask for number, mask in enumerate(array, start=1) if mask.any()}
+        prompts += [Prompt(frame, mask=mask, id=number) for number, mask in shown.items()]
+    return segment_video(
+        model, source, None, mem_step, mem_max, False, feature_memory, None, progress, None, color, prompts, False
+    )
 
 
 def refine(

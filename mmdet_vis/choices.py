@@ -19,6 +19,9 @@ EXPORTS = ("safetensors", "onnx", "openvino", "torch-export")
 PROFILES = ("exact", "fast")
 """Profiles of :func:`mmdet_vis.api.segment_video`."""
 
+PROPOSAL_SCORES = ("detections", "boxes", "network")
+"""How sequences that another detector proposes are scored, see ``propose_reduce.proposal_scores`` of configs."""
+
 FORMATS = ("json", "overlay", "video", "png", "result")
 """What a run can write of a video."""
 

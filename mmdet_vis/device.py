@@ -134,7 +134,7 @@ def place(model: SeqMaskRCNN, device: torch.device, precision: Precision) -> Non
         model.backbone.fuse()
     model.fast_neck, model.fast_backbone = [], []
     if precision.dtype != torch.float32:
-        model.fast_neck = [copy.deepcopy(model.neck).to(precision.dtype)]
+        model.fast_neck = [] if model.neck is None else [copy.deepcopy(model.neck).to(precision.dtype)]
         if getattr(model.prop_head, "reduces_backbone", False):
             model.fast_backbone = [copy.deepcopy(model.backbone).to(precision.dtype)]
         model.prop_head.reduce_precision(precision.dtype)
@@ -165,7 +165,8 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     for backbone in (model.backbone, *model.fast_backbone):
         backbone.compile()
     for neck in (model.neck, *model.fast_neck):
-        neck.compile()
+        if neck is not None:
+            neck.compile()
     for method in ("encode_frame", "memorize", "decode"):
         # Objects come and go, so their number must not be built into the code.
         compiled = torch.compile(getattr(model.prop_head, method), dynamic=True)

@@ -144,7 +144,7 @@ class Session:
         def search(engine: EngineSettings) -> Sequences:
             if isinstance(settings, ProposeReduceSettings):
                 store = self._features(engine) if self.keep else None
-                return propose_reduce(*common, settings, engine, progress, store)
+                return propose_reduce(*common, settings, engine, progress, store, self.model.proposer)
             return settings(*common, engine, progress)
 
         return self._with_memory(search)

@@ -83,7 +83,10 @@ def show(
     shown = [_shown(stage, result, one) for one in objects]
     rivals = _rivals(stage, result, objects)
     try:
-        found = follow(stage.model.network, stage.store, shown, rivals, stage.settings.memory, stage.engine, progress)
+        found = follow(
+            stage.model.network, stage.store, shown, rivals, stage.settings.memory, stage.engine, progress,
+            stage.model.classifies,
+        )  # fmt: skip
     except FloatingPointError as error:
         raise ConfigError(not_finite(stage.engine.dtype)) from error
     sequences = [_sequence(stage, result, one, found, i) for i, one in enumerate(objects)]
@@ -99,6 +102,8 @@ def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> l
     scale_y, scale_x = stage.resized[0] / result.height, stage.resized[1] / result.width
     network = stage.model.network
     drawn = [i for i, prompt in enumerate(prompts) if prompt.mask is None]
+    if drawn and network.mask_head is None:
+        raise ConfigError(f"prompt on frame {prompts[drawn[0]].frame}: this model has no detector: give the mask")
     for frame, indices in groupby(sorted(drawn, key=lambda i: prompts[i].frame), key=lambda i: prompts[i].frame):
         levels = [x.float() for x in stage.store.compute([frame]).levels]
         for i in indices:
@@ -197,7 +202,12 @@ def _sequence(stage: Stage, result: VideoResult, one: _Object, found: Followed, 
     if stage.settings.reduction.calibration is not None:
         scores = stage.settings.reduction.calibration(scores)
     class_scores = np.zeros(len(result.categories), np.float32)
-    class_scores[[result.categories.index(name) for name in stage.model.categories]] = scores[0, 1:]
+    if stage.model.classifies:
+        class_scores[[result.categories.index(name) for name in stage.model.categories]] = scores[0, 1:]
+    elif before is not None:
+        class_scores[: len(before.class_scores)] = before.class_scores
+    elif one.label is not None or len(stage.model.categories) == 1:
+        class_scores[one.label or 0] = 1  # nobody but the person knows
     label, named = int(class_scores.argmax()), one.label is not None or (before is not None and before.named)
     if named:  # the category that a person gave takes the place of the best one
         own = one.label if one.label is not None else before.label  # type: ignore[union-attr]

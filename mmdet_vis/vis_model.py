@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.device import Precision
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.propose_reduce import EngineSettings
+from mmdet_vis.propose_reduce import EngineSettings, Proposer
 
 CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20, "mps": 128 * 2**20}
 """One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library
@@ -30,6 +30,7 @@ class VISModel:
         categories: C names.
         preprocess: frames to network input.
         device, precision: where and how it runs.
+        proposer: finds the objects in the place of the network; None: the network does.
     """
 
     network: SeqMaskRCNN
@@ -38,6 +39,12 @@ class VISModel:
     preprocess: Preprocessor
     device: torch.device
     precision: Precision
+    proposer: Proposer | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the network says what objects are: not if it has no detector, or if another one proposes."""
+        return self.proposer is None and self.network.bbox_head is not None
 
 
 def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:

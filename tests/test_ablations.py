@@ -202,3 +202,22 @@ def test_what_cannot_be_measured(dataset, tiny, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"a.figures.json does not hold figures"):
         run(dataset, tiny[1], monkeypatch, *options)
     assert not (tmp_path / "a.md").exists()
+
+
+def test_the_section_on_where_the_error_is(dataset, tiny, monkeypatch, tmp_path):
+    """An oracle that picks finds the annotated sequences, which are the network's own; a second run replaces it."""
+    out = tmp_path / "ablations.md"
+    out.write_text("# Ablations\n\nfigures\n")
+    for _ in range(2):
+        run_benchmark(monkeypatch, "proposals.py", dataset, tiny[1], "--device", "cpu", "--out", str(out))
+    text = out.read_text()
+    assert text.startswith("# Ablations\n\nfigures\n## Where the error is")
+    assert text.count("## Where the error is") == 1
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    rows = [(name, [float(cell) for cell in cells]) for name, *cells in lines[2:]]
+    assert len(rows) == 8
+    assert rows[3][0] == rows[7][0] == "the same, an oracle picks and names the sequences"
+    assert rows[3][1][0] == 100
+    assert all(0 <= cell <= 100 for _, cells in rows for cell in cells[:4])
+    assert "Of the " in text
+    assert "python benchmarks/proposals.py" in text

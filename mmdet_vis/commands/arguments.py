@@ -121,7 +121,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add ``--config`` and ``--weights`` (as ``args.checkpoint``), ``--cfg-options`` and ``--safe-config``."""
+    """Add ``--config``, ``--weights`` (as ``args.checkpoint``), ``--proposer``, and :func:`add_config_options`."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -135,6 +135,12 @@ def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup)
         type=weights,
         metavar="WEIGHTS",
         help=f"{WEIGHTS_HELP} (default: the model that comes with the program)",
+    )
+    parser.add_argument(
+        "--proposer",
+        metavar="NAME[:WEIGHTS]",
+        help="another detector finds the objects, the model carries them: torchvision (80 categories of COCO), "
+        "transformers, rfdetr, or files:PATH for what any program has found; see docs/proposers.md",
     )
     add_config_options(parser)
 
@@ -166,22 +172,33 @@ def read_config(args: argparse.Namespace) -> Config:
     """The config that a command line names: every command that takes one reads it here.
 
     Args:
-        args: with ``config`` and what :func:`add_config_options` adds. A ``config`` of None is the one that
-            ``args.checkpoint`` carries, see :func:`find_checkpoint`.
+        args: with ``config`` and what :func:`add_config_options` adds, and ``proposer`` if it has one, which takes the
+            place of the config's section. A ``config`` of None is the one that ``args.checkpoint`` carries, see
+            :func:`find_checkpoint`.
 
     Raises:
         ConfigError: see :func:`mmdet_vis.config.load.load_config` and :func:`mmdet_vis.weights.model_file`.
         CheckpointError: see there.
     """
+    if (early := getattr(args, "early_config", None)) is not None:
+        return early
+    from mmdet_vis.config.read import apply_options, load_config
+
+    named = getattr(args, "proposer", None)
+    later = {k: v for k, v in args.cfg_options.items() if named is not None and k.partition(".")[0] == "proposer"}
+    options = {key: value for key, value in args.cfg_options.items() if key not in later}
     if args.config is None:
         from mmdet_vis.weights.graph_files import carried_config
 
-        return carried_config(args.checkpoint, args.cfg_options)
-    if (early := getattr(args, "early_config", None)) is not None:
-        return early
-    from mmdet_vis.config.read import load_config
+        config = carried_config(args.checkpoint, options)
+    else:
+        config = load_config(args.config, options, args.safe_config)
+    if named is None:
+        return config
+    from mmdet_vis.config.proposer import parse_proposer
 
-    return load_config(args.config, args.cfg_options, args.safe_config)
+    config["proposer"] = parse_proposer(named)
+    return apply_options(config, later)
 
 
 def check_early(args: argparse.Namespace) -> None:

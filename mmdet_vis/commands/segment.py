@@ -120,7 +120,7 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.choices import STREAM_FORMATS
     from mmdet_vis.config.settings import build_settings
     from mmdet_vis.device import parse_bytes
-    from mmdet_vis.errors import EXIT_INTERRUPTED
+    from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
     from mmdet_vis.files.atomic import remove_unfinished
     from mmdet_vis.files.lock import RunLock
     from mmdet_vis.signals import StopSignals
@@ -131,6 +131,8 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     check_window(args.window, args.overlap)
     args.checkpoint = find_checkpoint(args)
     config = read_config(args)
+    if (config.get("proposer") or {}).get("type") == "files":
+        raise ConfigError("--proposer files:... is for videos: of a stream, nobody has seen the frames before")
     build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
     parse_bytes(options.feature_memory)
     with StopSignals() as stop, RunLock(args.save_dir):

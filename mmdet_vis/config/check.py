@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from mmdet_vis.choices import PRECISIONS, PROFILES
+from mmdet_vis.choices import PRECISIONS, PROFILES, PROPOSAL_SCORES
 from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.registry import did_you_mean, file_of
@@ -102,6 +102,8 @@ DATA_PREPROCESSOR: Rules = {
 }
 PROPOSE_REDUCE: Rules = {
     "key_num": WHOLE,
+    "key_frames": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
+    "proposal_scores": Rule(lambda v: v in PROPOSAL_SCORES, f"one of {', '.join(PROPOSAL_SCORES)}"),
     "memory": BLOCK,
     "mask_nms_thr": FRACTION,
     "reduce": BLOCK,
@@ -118,7 +120,7 @@ RECOMMENDED: Rules = {
     "profile": Rule(lambda v: v in PROFILES, f"one of {', '.join(PROFILES)}"),
     **dict.fromkeys(("score_thr", "show_thr", "show_share", "show_least"), FRACTION),
 }
-OPTIONAL = {"cate_reduce", "skip_covered_iou", "containment", "calibration", "method"}
+OPTIONAL = {"key_frames", "proposal_scores", "cate_reduce", "skip_covered_iou", "containment", "calibration", "method"}
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
@@ -131,6 +133,7 @@ PARTS: Mapping[str, Rules] = {
     "MemoryAtMost": {"size": WHOLE, "step": WHOLE},
     "MemoryFirstLastDistinct": {"size": WHOLE, "step": WHOLE},
     "MemoryFirstLastSpaced": {"size": WHOLE, "step": WHOLE},
+    "KeyFramesByContent": {"step": WHOLE, "iou_thr": FRACTION},
     "TrackByIoU": {
         "iou": Rule(lambda v: v in ("mask", "box"), "'mask' or 'box'"),
         "iou_thr": FRACTION,
@@ -154,6 +157,8 @@ def check_config(config: Mapping[str, Any]) -> None:
         check_block(config, "data_preprocessor", config["data_preprocessor"], DATA_PREPROCESSOR)
     if "propose_reduce" in config:
         check_propose_reduce(config)
+    if not (config.get("proposer") is None or BLOCK.accepts(config["proposer"])):
+        raise ConfigError(f"{file_of(config)}: proposer={config['proposer']!r:.80} must be {BLOCK.what}")
     if config.get("recommended") is not None:
         check_block(config, "recommended", config["recommended"], RECOMMENDED)
 
@@ -240,7 +245,7 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
     options = config["propose_reduce"]
     required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
     check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
-    for key in ("memory", "reduce", "cate_reduce", "containment", "calibration", "method"):
+    for key in ("key_frames", "memory", "reduce", "cate_reduce", "containment", "calibration", "method"):
         part = options.get(key)
         rules = PARTS.get(_own_type(part)) if part is not None else None
         if rules is not None:

@@ -15,7 +15,7 @@ from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, without_detector
 from mmdet_vis.registry import DATASETS, MODELS, build_part, file_of
 
 
@@ -42,6 +42,19 @@ def build_model(config: Config) -> SeqMaskRCNN:
     if num_outs is not None and anchors is not None:
         check_pyramid(config, num_outs, anchors.strides)
     return network
+
+
+def carrying_only(config: Config) -> Config:
+    """A checked config without the detector: of a network that carries what others propose or show.
+
+    Raises:
+        ConfigError: ``model`` is no network with a propagation head.
+    """
+    model = config.get("model")
+    if not isinstance(model, Mapping) or not isinstance(model.get("prop_head"), Mapping):
+        raise ConfigError(f"{file_of(config)}: model.prop_head is missing: there is nothing that carries masks")
+    content = {**config.to_dict(), "model": without_detector(dict(model))}
+    return Config(content, cfg_text=config.text, filename=config.filename)
 
 
 def check_classes(config: Config, network: SeqMaskRCNN) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from mmdet_vis.registry import (
     LOOPS,
     MODELS,
     OPTIM_WRAPPERS,
+    PROPOSERS,
     SCOPE,
     TASK_UTILS,
     TRANSFORMS,
@@ -32,7 +33,8 @@ from mmdet_vis.registry import (
 
 INFERENCE = (MODELS, TASK_UTILS)
 """Registries of this package that a model for inference is built from."""
-TRAINING = (DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, TRANSFORMS)
+TRAINING = (DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, PROPOSERS, TRANSFORMS)
+"""Those that the user's own file may name besides: these may read and fetch further files."""
 ROOTS = (OPTIMIZERS, PARAM_SCHEDULERS)
 """Registries of mmengine of which every part is harmless: optimisers and schedules."""
 OTHERS = frozenset(

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
-from mmdet_vis.choices import PROFILES
+from mmdet_vis.choices import PROFILES, PROPOSAL_SCORES
 from mmdet_vis.config.check import check_propose_reduce
 from mmdet_vis.config.load import build
 from mmdet_vis.errors import ConfigError, option
@@ -69,8 +69,9 @@ def build_settings(
 
     Args:
         config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
-            ``cate_reduce``, ``skip_covered_iou`` and ``method``, a baseline that takes the algorithm's place.
-        key_num: overrides the number of key frames.
+            ``cate_reduce``, ``skip_covered_iou``, ``key_frames`` (which frames are proposed from, in the place of
+            ``key_num`` even ones), ``proposal_scores`` and ``method``, a baseline that takes the algorithm's place.
+        key_num: overrides the key frames: so many, evenly spread.
         mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
         mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.
         use_cate_reduce: apply ``cate_reduce`` after ``reduce``.
@@ -93,6 +94,7 @@ def build_settings(
             option("profile", "fast"): profile == "fast",
         }
         return _build_method(config, [name for name, is_given in given.items() if is_given])
+    key_num_given = key_num
     key_num = options["key_num"] if key_num is None else key_num
     if key_num < 1:
         raise ConfigError(f"{option('key_num')} must be at least 1, got {key_num}")
@@ -100,6 +102,9 @@ def build_settings(
         raise ConfigError(f"{option('mem_step')} must be at least 1, got {mem_step}")
     if mem_max is not None and mem_max < 2:
         raise ConfigError(f"{option('mem_max')} must be at least 2, got {mem_max}")
+    by_content = None
+    if key_num_given is None and options.get("key_frames") is not None:
+        by_content = build(TASK_UTILS, config, "propose_reduce.key_frames")
     fast = (profile or recommended(config).profile) == "fast"
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if fast else None
     memory: MemoryConfig
@@ -123,7 +128,8 @@ def build_settings(
         for key in ("containment", "calibration")
     )
     reduction = Reduction(rule, category_rule, containment, calibration)
-    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], reduction, skip)
+    scores = options.get("proposal_scores", PROPOSAL_SCORES[0])
+    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], reduction, skip, by_content, scores)
 
 
 def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:

@@ -65,17 +65,19 @@ class SeqMaskRCNN(nn.Module):
             published settings for what is not said.
         test_cfg: ``rpn`` (nms_pre, nms_post, max_num, nms_thr) and ``rcnn`` (score_thr, nms_thr, max_per_img,
             mask_thr_binary, and cross_nms_thr if detections of different classes suppress each other) settings.
+
+    Parts that are None are left out: see :func:`without_detector`.
     """
 
     def __init__(
         self,
         backbone: Config,
-        neck: Config,
-        rpn_head: Config,
-        bbox_roi_extractor: Config,
-        bbox_head: Config,
-        mask_roi_extractor: Config,
-        mask_head: Config,
+        neck: Config | None,
+        rpn_head: Config | None,
+        bbox_roi_extractor: Config | None,
+        bbox_head: Config | None,
+        mask_roi_extractor: Config | None,
+        mask_head: Config | None,
         prop_head: Config,
         test_cfg: Config,
         train_cfg: Config | None = None,
@@ -83,13 +85,13 @@ class SeqMaskRCNN(nn.Module):
         super().__init__()
         self.backbone = MODELS.build(backbone)
         channels = tuple(self.backbone.out_channels)
-        self.neck = MODELS.build({"in_channels": channels, **neck})
-        width = self.neck.out_channels
-        self.rpn_head = MODELS.build({"in_channels": width, **rpn_head})
-        self.bbox_roi_extractor = MODELS.build(bbox_roi_extractor)
-        self.bbox_head = MODELS.build({"in_channels": width, **bbox_head})
-        self.mask_roi_extractor = MODELS.build(mask_roi_extractor)
-        self.mask_head = MODELS.build({"in_channels": width, **mask_head})
+        self.neck = _built(neck, in_channels=channels)
+        width = 0 if self.neck is None else self.neck.out_channels
+        self.rpn_head = _built(rpn_head, in_channels=width)
+        self.bbox_roi_extractor = _built(bbox_roi_extractor)
+        self.bbox_head = _built(bbox_head, in_channels=width)
+        self.mask_roi_extractor = _built(mask_roi_extractor)
+        self.mask_head = _built(mask_head, in_channels=width)
         inputs = prop_head_inputs(MODELS.get(prop_head["type"]), width, channels)
         self.prop_head = MODELS.build({**inputs, **prop_head})
         self.test_cfg = test_cfg
@@ -114,7 +116,7 @@ class SeqMaskRCNN(nn.Module):
             (neck,) = self.fast_neck
             dtype = next(neck.parameters()).dtype
             return Features(tuple(stages), neck([x.to(dtype) for x in stages]))
-        return Features(tuple(stages), self.neck(stages))
+        return Features(tuple(stages), () if self.neck is None else self.neck(stages))
 
     @tf32_products(False)
     def extract_for_detection(self, images: Tensor) -> Features:
@@ -124,7 +126,7 @@ class SeqMaskRCNN(nn.Module):
         key frames cost little, so they are always computed exactly.
         """
         stages = self.backbone(images)
-        return Features(tuple(stages), self.neck(stages))
+        return Features(tuple(stages), () if self.neck is None else self.neck(stages))
 
     @torch.no_grad()
     @tf32_products(False)
@@ -218,6 +220,24 @@ class SeqMaskRCNN(nn.Module):
     def forward(self, images: Tensor) -> Features:
         """Same as :meth:`extract`; the stages of the algorithm call the methods by name."""
         return self.extract(images)
+
+
+def _built(part: Config | None, **inputs: Any) -> Any:
+    """A part of the network, with what it needs to know of an earlier one; None if there is none."""
+    return None if part is None else MODELS.build({**inputs, **part})
+
+
+DETECTOR = ("rpn_head", "bbox_roi_extractor", "bbox_head", "mask_roi_extractor", "mask_head")
+
+
+def without_detector(model: Config) -> Config:
+    """The config of a network that carries masks and detects nothing; of its parts, what the propagation head takes.
+
+    The heads and the RoI extractors go, and the neck if the propagation head works on the backbone's stages.
+    """
+    kind = MODELS.get(model["prop_head"]["type"])
+    takes_levels = kind is None or "in_channels" in inspect.signature(kind).parameters
+    return {**model, **dict.fromkeys(DETECTOR), "neck": model["neck"] if takes_levels else None}
 
 
 def prop_head_inputs(kind: Any, width: int, channels: Sequence[int]) -> Config:

@@ -1,7 +1,7 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
 from mmdet_vis.propose_reduce.budget import EngineSettings
-from mmdet_vis.propose_reduce.key_frames import key_frames
+from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
     MemoryEveryNth,
@@ -11,11 +11,13 @@ from mmdet_vis.propose_reduce.memory import (
     MemoryKeyFrame,
 )
 from mmdet_vis.propose_reduce.pipeline import ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
+from mmdet_vis.propose_reduce.proposer import Place, Proposals, Proposer
 from mmdet_vis.propose_reduce.reduce import DropContained, NoReduce, PlattScores, Reduction, SeqNMS, SeqSoftNMS
 
 __all__ = [
     "DropContained",
     "EngineSettings",
+    "KeyFramesByContent",
     "MemoryAtMost",
     "MemoryEveryNth",
     "MemoryFirstLastDistinct",
@@ -23,8 +25,11 @@ __all__ = [
     "MemoryFraction",
     "MemoryKeyFrame",
     "NoReduce",
+    "Place",
     "PlattScores",
+    "Proposals",
     "ProposeReduceSettings",
+    "Proposer",
     "Reduction",
     "SeqNMS",
     "SeqSoftNMS",

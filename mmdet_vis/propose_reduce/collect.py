@@ -31,12 +31,12 @@ class SequenceCollector:
     sweeps never wait for the host.
 
     Args:
-        model: classifies the boxes.
+        model: classifies the boxes; None: nobody does, and all scores are 0.
         num_frames: T.
         num_classes: C + 1 with background.
     """
 
-    def __init__(self, model: SeqMaskRCNN, num_frames: int, num_classes: int) -> None:
+    def __init__(self, model: SeqMaskRCNN | None, num_frames: int, num_classes: int) -> None:
         self.model = model
         self.num_frames = num_frames
         self.num_classes = num_classes
@@ -47,6 +47,11 @@ class SequenceCollector:
         self._notes: list[tuple[int, list[int], Tensor, Tensor]] = []
         self._pending: deque[Future[None]] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="mask-encoder")
+
+    @classmethod
+    def of(cls, model: SeqMaskRCNN | None, num_frames: int) -> SequenceCollector:
+        """One with the network's classes; of nobody who classifies, with one class besides the background."""
+        return cls(model, num_frames, 2 if model is None else model.bbox_head.num_classes)
 
     def __enter__(self) -> SequenceCollector:
         return self
@@ -93,7 +98,10 @@ class SequenceCollector:
             sharp: ``[N]`` of them, see :func:`sharpness`; None where the masks never were soft: 1.
         """
         rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
-        probabilities = self.model.classify(features.levels, rois)
+        if self.model is None:
+            probabilities = boxes.new_zeros((len(boxes), self.num_classes))
+        else:
+            probabilities = self.model.classify(features.levels, rois)
         for rows, indices in consecutive(sequences):
             self._sums[indices] += probabilities[rows] * visible[rows, None]
             self._visible[indices] += visible[rows]
@@ -121,14 +129,17 @@ class SequenceCollector:
             labels: ``[N]`` 0-based category of each sequence.
 
         Returns:
-            probabilities of that category for the mask's box ``[N, T]``, of no meaning where nothing is visible, and
+            probabilities of that category for the mask's box ``[N, T]`` (1 if nobody classifies), of no meaning where
+            nothing is visible, and
             :func:`sharpness` ``[N, T]``; float32 in [0, 1].
         """
         classes = np.zeros((len(self.rles), self.num_frames), np.float32)
         sharp = np.zeros_like(classes)
         for frame, sequences, probabilities, values in self._notes:
             found = probabilities.cpu().numpy()
-            classes[sequences, frame] = found[np.arange(len(sequences)), labels[sequences] + 1]
+            classes[sequences, frame] = (
+                1 if self.model is None else found[np.arange(len(sequences)), labels[sequences] + 1]
+            )
             sharp[sequences, frame] = values.cpu().numpy()
         return classes, sharp
 

@@ -20,12 +20,24 @@ class FrameFeatures:
     """What the sweeps need of one frame.
 
     Attributes:
-        levels: P2..P5, ``[1, C, h, w]`` each, for classifying boxes.
+        levels: P2..P5, ``[1, C, h, w]`` each, for classifying boxes; none of a network without a neck.
         terms: for propagation: what the head's ``frame_terms`` gives; it may share ``levels[0]``.
     """
 
     levels: tuple[Tensor, ...]
     terms: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where they lie."""
+        device: torch.device = self.terms.tensors()[0].device
+        return device
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """(height, width) of the network's input."""
+        height, width = (self.levels[0] if self.levels else self.terms.skip2).shape[-2:]
+        return 4 * height, 4 * width
 
     @property
     def nbytes(self) -> int:
@@ -203,7 +215,7 @@ class FeatureStore:
             one = slice(position, position + 1)
             # Copies: a view would hold the memory of the whole batch.
             levels = tuple(x[one].clone() for x in features.levels[:-1])
-            self._put(index, FrameFeatures(levels, terms.own(one, levels[0])), direction, now)
+            self._put(index, FrameFeatures(levels, terms.own(one, levels[0] if levels else None)), direction, now)
 
     def _put(self, index: int, entry: FrameFeatures, direction: int, now: int) -> None:
         while self._frames and self._bytes + entry.nbytes > self._room(entry.nbytes):

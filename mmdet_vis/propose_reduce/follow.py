@@ -111,6 +111,7 @@ def follow(
     memory: MemoryConfig,
     engine: EngineSettings,
     progress: Callable[[int, int], None] | None = None,
+    classify: bool = True,
 ) -> Followed:
     """Carry the new masks of some objects through a video; they compete with each other and with ``rivals``.
 
@@ -122,13 +123,14 @@ def follow(
         memory: which frames are remembered, besides those on which masks were given.
         engine: how the machine is used.
         progress: called with (frames swept, frames to sweep at most).
+        classify: whether the network says what the objects are; False: nobody does, and scores are 0.
 
     Raises:
         SourceError: a frame cannot be read.
         FloatingPointError: the network gives numbers that are not finite.
     """
     num_frames = len(store.source)
-    with SequenceCollector(model, num_frames, model.bbox_head.num_classes) as collector:
+    with SequenceCollector.of(model if classify else None, num_frames) as collector:
         collector.add_sequences(len(shown), engine.device)
         arena = Arena(rivals, [one.given for one in shown], collector.rles)
         groups = [group for i, one in enumerate(shown) for group in _groups(i, one, arena, num_frames)]
@@ -198,13 +200,12 @@ def _score_kept(
             objects[t].append(index)
     for t, indices in sorted(objects.items()):
         features = store.get(t, 1)
-        height, width = (4 * side for side in features.levels[0].shape[-2:])
-        whole = np.zeros((len(indices), height, width), np.uint8)
+        whole = np.zeros((len(indices), *features.padded), np.uint8)
         for mask, index in zip(whole, indices, strict=True):
             known = shown[index].known
             if known is not None and t not in shown[index].hidden:
                 there = known(t)
                 mask[: there.shape[0], : there.shape[1]] = there
-        masks = torch.from_numpy(whole).to(features.levels[0].device)
+        masks = torch.from_numpy(whole).to(features.device)
         boxes, visible = mask_boxes(masks.bool())
         collector.add_masks(t, indices, masks.transpose(1, 2).contiguous(), boxes, visible, features)

@@ -23,9 +23,11 @@ from mmdet_vis.propose_reduce.carry import entry_channels
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.confidence import agreement, combine
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
-from mmdet_vis.propose_reduce.key_frames import key_frames
+from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
 from mmdet_vis.propose_reduce.propose import propose
+from mmdet_vis.propose_reduce.proposed import Found, find, groups_of, scores_of
+from mmdet_vis.propose_reduce.proposer import Proposer
 from mmdet_vis.propose_reduce.reduce import Reduction
 from mmdet_vis.structures.masks import RLE, areas
 
@@ -41,6 +43,9 @@ class ProposeReduceSettings:
         reduction: how sequences become objects.
         skip_covered_iou: if given, a detection is not propagated when, on its key frame, a sequence propagated from
             an earlier key frame overlaps it by this IoU: it would most likely end as a duplicate. Not in the paper.
+        by_content: if given, which frames are proposed from in the place of ``key_num`` even ones.
+        proposal_scores: how sequences of another proposer are scored: by its ``detections`` on the key frames, by the
+            ``boxes`` of their masks on every frame, which it classifies, or by the ``network`` as its own ones are.
     """
 
     key_num: int
@@ -48,6 +53,8 @@ class ProposeReduceSettings:
     mask_nms_thr: float
     reduction: Reduction
     skip_covered_iou: float | None = None
+    by_content: KeyFramesByContent | None = None
+    proposal_scores: str = "detections"
 
 
 @dataclass
@@ -105,6 +112,7 @@ def propose_reduce(
     engine: EngineSettings,
     progress: Callable[[int, int], None] | None = None,
     store: FeatureStore | None = None,
+    proposer: Proposer | None = None,
 ) -> Sequences:
     """Segment all objects of a video.
 
@@ -117,22 +125,32 @@ def propose_reduce(
         progress: called with (frames swept, frames to sweep) as the work goes on; with ``skip_covered_iou`` the
             frames to sweep may become fewer.
         store: features of the video's frames, for more work on it later; made and dropped again unless given.
+        proposer: finds the objects in the place of the network, whose part is then to carry them; scores have its
+            categories, and ``settings.reduction.calibration``, which is the network's, is not applied to them.
 
     Returns:
         The kept sequences; none if nothing is detected on any key frame.
 
     Raises:
         SourceError: the video cannot be read, or does not fit into the memory.
-        ConfigError: the network gives numbers that are not finite.
+        ConfigError: the network gives numbers that are not finite, a proposer what does not fit the video.
     """
     num_frames = len(source)
-    keys = key_frames(num_frames, settings.key_num)
-    num_classes = model.bbox_head.num_classes
+    content, scored = settings.by_content, proposer is None or settings.proposal_scores == "network"
+    if proposer is None and model.rpn_head is None:
+        raise ConfigError("this model has no detector: give it a proposer, or the objects to follow")
+    keys = key_frames(num_frames, settings.key_num) if content is None else content.candidates(num_frames)
     with ExitStack() as stack:
         if store is None:
             store = stack.enter_context(open_store(model, source, preprocess, engine))
-        collector = stack.enter_context(SequenceCollector(model, num_frames, num_classes))
-        groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
+        collector = stack.enter_context(SequenceCollector.of(model if scored else None, num_frames))
+        found: dict[int, Found] = {}
+        if proposer is None:
+            groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
+        else:
+            found = find(proposer, model, store, keys, image_size)
+            limits = model.test_cfg["rcnn"]
+            groups = list(groups_of(found, limits["score_thr"], limits["max_per_img"], settings.mask_nms_thr))
         positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
         frame_bytes = positions * entry_channels(model.prop_head) * engine.dtype.itemsize
         reserved = pending_bytes(model)
@@ -147,7 +165,7 @@ def propose_reduce(
                 backward = max((g.key for g in groups if g.size), default=0)
                 progress(swept, num_frames - groups[0].key + backward)
 
-        skip = settings.skip_covered_iou
+        skip = settings.skip_covered_iou if content is None else content.iou_thr
         Propagator(
             model.prop_head,
             store,
@@ -163,7 +181,11 @@ def propose_reduce(
         except FloatingPointError as error:
             raise ConfigError(not_finite(engine.dtype)) from error
         classes, sharp = collector.evidence(scores[:, 1:].argmax(axis=1))
-    kept, kept_scores = settings.reduction(masks, scores)
+        reduction = settings.reduction
+        if proposer is not None and not scored:
+            scores = scores_of(masks, proposer, found, store, image_size, settings.proposal_scores)
+            reduction = reduction.without_calibration()
+    kept, kept_scores = reduction(masks, scores)
     if not kept:
         return Sequences([], kept_scores, len(masks))
     visible = np.stack([areas(masks[i]) > 0 for i in kept])

@@ -106,8 +106,7 @@ class Propagator:
         """Segment frame ``t`` for some groups; returns their soft masks ``[N, h, w]`` at the carrier's size."""
         features = self.store.get(t, direction)
         if not groups:
-            height, width = features.levels[0].shape[-2:]
-            return features.levels[0].new_zeros((0, height, width), dtype=torch.float32)
+            return torch.zeros((0, 1, 1), device=features.device)
         for group in groups:
             self._prepare(group, features, direction)
         memories = [g.memory for g in groups]
@@ -140,7 +139,7 @@ class Propagator:
     def _enter(self, group: Group, features: FrameFeatures) -> None:
         """Give a group's objects a place among the sequences, and bring its key frame into memory form."""
         if group.entry is None:
-            device = features.levels[0].device
+            device = features.device
             if not group.indices:
                 group.indices.extend(self.collector.add_sequences(group.size, device))
             rivals = None if group.arena is None else group.arena.against(group.key, device, group.indices)

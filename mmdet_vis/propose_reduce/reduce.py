@@ -173,6 +173,10 @@ class Reduction:
         self.containment = containment
         self.calibration = calibration
 
+    def without_calibration(self) -> Reduction:
+        """The same for scores of another detector, which ``calibration`` was not fitted to."""
+        return Reduction(self.rule, self.category_rule, self.containment)
+
     def __call__(self, sequences: Sequence[Sequence[RLE]], scores: Scores) -> tuple[list[int], Scores]:
         """Reduce.
 

@@ -7,7 +7,7 @@ from mmdet_vis.propose_reduce.proposer import Place, Proposals, Proposer
 from mmdet_vis.proposers.categories import InCategories
 from mmdet_vis.proposers.files import FilesProposer
 from mmdet_vis.proposers.function import FunctionProposer
-from mmdet_vis.proposers.named import build_proposer, parse_proposer
+from mmdet_vis.proposers.named import build_proposer, proposed_categories
 from mmdet_vis.proposers.rfdetr_models import RFDETRProposer
 from mmdet_vis.proposers.torchvision_models import TorchvisionProposer
 from mmdet_vis.proposers.transformers_models import TransformersProposer
@@ -23,5 +23,5 @@ __all__ = [
     "TorchvisionProposer",
     "TransformersProposer",
     "build_proposer",
-    "parse_proposer",
+    "proposed_categories",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 
 Found = Proposals | tuple[Any, ...]
@@ -32,9 +33,14 @@ class FunctionProposer:
         """See :class:`~mmdet_vis.propose_reduce.proposer.Proposer`.
 
         Raises:
-            ValueError: what the function gives does not fit together.
+            ConfigError: what the function gives does not fit together.
         """
-        return [self._of(self.function(image)) for image in images]
+        found = [self.function(image) for image in images]
+        try:
+            return [self._of(one) for one in found]
+        except ValueError as error:
+            name = getattr(self.function, "__name__", type(self.function).__name__)
+            raise ConfigError(f"{name}: {error}") from error
 
     def _of(self, found: Found) -> Proposals:
         if isinstance(found, Proposals):

@@ -1,33 +1,15 @@
-"""Proposers by name: what a command line or a config says, and what is built of it."""
+"""Proposers by name: what is built of what a command line or a config says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from mmdet_vis.config.proposer import NETWORK, parse_proposer
+from mmdet_vis.data.categories import plain_name
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.propose_reduce.proposer import Proposer
-from mmdet_vis.registry import PROPOSERS, build_part
-
-NETWORK = "network"
-"""The name of the network's own detection, which is the default."""
-
-
-def parse_proposer(text: str) -> dict[str, Any] | None:
-    """A proposer as a command line names it: ``NAME`` or ``NAME:WEIGHTS`` (of ``files``, ``files:PATH``).
-
-    Returns:
-        the section of a config; None for ``network``.
-
-    Raises:
-        ConfigError: there is no name.
-    """
-    name, colon, rest = text.partition(":")
-    if not name or (colon and not rest):
-        raise ConfigError(f"{option('proposer', text)}: write NAME or NAME:WEIGHTS, such as torchvision")
-    if name == NETWORK and not rest:
-        return None
-    return {"type": name, **({"path" if name == "files" else "weights": rest} if rest else {})}
+from mmdet_vis.registry import PROPOSERS, build_part, file_of
 
 
 def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "proposer") -> Proposer | None:
@@ -58,6 +40,35 @@ def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "propo
         )
     built: Proposer = proposer
     return built
+
+
+def proposed_categories(config: Mapping[str, Any], proposer: Proposer, own: tuple[str, ...]) -> tuple[str, ...]:
+    """The categories of what a proposer finds, checked against how sequences are scored.
+
+    Args:
+        config: checked.
+        proposer: from :func:`build_proposer`.
+        own: the network's categories.
+
+    Raises:
+        ConfigError: the network is to score the sequences, and has other categories or none; or the config names a
+            method that proposes by itself.
+    """
+    algorithm = config.get("propose_reduce") or {}
+    if algorithm.get("method") is not None:
+        raise ConfigError(
+            f"{option('proposer')} is for Propose-Reduce, {file_of(config)} has propose_reduce.method="
+            f"{algorithm['method']['type']}: leave one of them out"
+        )
+    names = tuple(proposer.categories)
+    if algorithm.get("proposal_scores") != "network":
+        return names
+    if list(map(plain_name, names)) != list(map(plain_name, own)):
+        raise ConfigError(
+            "propose_reduce.proposal_scores='network': the proposer has other categories than the network: use "
+            "'detections'"
+        )
+    return own
 
 
 def missing_package(name: str) -> ConfigError:

@@ -35,6 +35,8 @@ class RFDETRProposer:
     """
 
     def __init__(self, weights: str = "nano", score_thr: float = 0.1, **options: Any) -> None:
+        if "trust_checkpoint" in options:
+            raise ConfigError("proposer.trust_checkpoint is refused: weights are read as data, nothing in them is run")
         try:
             import rfdetr
         except ImportError as error:

@@ -74,7 +74,7 @@ def model_identity(config: Config, checkpoint: Path, options: Mapping[str, Any])
 
     Args:
         config: with the user's options applied.
-        checkpoint: the weights; told apart by size and SHA-256, not by name.
+        checkpoint: the weights; told apart by size and SHA-256, not by name. So is a file that ``proposer`` names.
         options: names and values of other settings.
 
     Raises:
@@ -87,6 +87,10 @@ def model_identity(config: Config, checkpoint: Path, options: Mapping[str, Any])
         "options": dict(options),
         "config": settings,
     }
+    section = config.get("proposer") or {}
+    named = section.get("weights") or section.get("path")
+    if named is not None and Path(named).is_file():
+        identity["proposer"] = _digest_of_file(Path(named))
     # As it comes back from a file: tuples are lists there.
     plain: dict[str, Any] = json.loads(json.dumps(identity, default=_name))
     return plain

@@ -15,13 +15,14 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmdet_vis.api import load_model
+from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
 from mmdet_vis.device import parse_bytes
 from mmdet_vis.errors import OutputError, UserError
+from mmdet_vis.proposers import InCategories
 from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, model_identity, run_identity
 from mmdet_vis.run.job import Job, jobs_of_dataset, jobs_of_files
 from mmdet_vis.run.loop import run_jobs
@@ -56,6 +57,7 @@ class Run:
         options: of segmenting and writing; no ``formats`` means the usual ones.
         resume, overwrite: what to do with an earlier run in ``save_dir``: see :meth:`RunStore.check`.
         evaluate: compare with the dataset's annotations at the end.
+        categories: what a proposer's are brought to, the dataset's; None: results have the proposer's.
     """
 
     config: Config
@@ -69,6 +71,7 @@ class Run:
     resume: bool = False
     overwrite: bool = False
     evaluate: bool = False
+    categories: tuple[str, ...] | None = None
 
     def settings(self) -> dict[str, Any]:
         """What results depend on besides config and weights, all of it checked.
@@ -163,7 +166,9 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
     dataset = workers.after_first(lambda: build_dataset(run.config))
     # What the benchmark's server takes, and always the JSON.
     formats = run.options.formats or ("json", submitted_format(dataset))
-    run = replace(run, options=replace(run.options.complete(run.config), formats=formats))
+    run = replace(
+        run, options=replace(run.options.complete(run.config), formats=formats), categories=dataset.categories
+    )
     formats = run.options.formats
     jobs = jobs_of_dataset(dataset, run.save_dir, formats)
     store = DatasetStore(run.save_dir, jobs, "json" in formats, dataset.category_ids)
@@ -221,6 +226,8 @@ def _run(
             model = load_model(
                 run.config, run.checkpoint, device, run.precision, compile=run.compile, runtime=run.runtime
             )
+            if run.categories is not None:
+                model = _in_categories(model, run.categories)
         # Only now: an earlier run should not be lost to a model that cannot be loaded.
         workers.on_first(store.prepare)
         first = workers.rank == 0
@@ -239,6 +246,21 @@ def _run(
     workers.disconnect()
     # The first process speaks for all: any other code would make torchrun report that process as broken, too.
     return EXIT_SOME_FAILED if failed and first else 0
+
+
+def _in_categories(model: VISModel, categories: tuple[str, ...]) -> VISModel:
+    """The same model, a proposer's categories brought to others; one line says what is left out."""
+    if model.proposer is None or model.categories == categories:
+        return model
+    proposer = InCategories(model.proposer, categories, model.config.get("category_map"))
+    if proposer.left_out:
+        left = proposer.left_out
+        named = f"{', '.join(left[:5])}{' ...' if len(left) > 5 else ''}"
+        _LOGGER.warning(
+            f"the dataset lacks {len(left)} of the proposer's {len(model.categories)} categories ({named}): what is "
+            "found of these is left out of the results"
+        )
+    return replace(model, proposer=proposer, categories=categories)
 
 
 def _tell(summary: dict[str, Any], run: Run) -> None:

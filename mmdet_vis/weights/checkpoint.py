@@ -8,7 +8,7 @@ import pickle
 import re
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import safetensors
@@ -229,10 +229,15 @@ def _refused(path: Path, found: str) -> CheckpointError:
     )
 
 
-def load_checkpoint(model: nn.Module, path: str | Path) -> None:
+def load_checkpoint(model: nn.Module, path: str | Path, parts: Collection[str] | None = None) -> None:
     """Load weights into a model, strictly: every tensor must be there, fit, and be used.
 
     Keys that published checkpoints carry and no forward pass uses are ignored by name.
+
+    Args:
+        model: the network.
+        path: see :func:`read_state_dict`.
+        parts: the file's weights of other parts than these, as ``rpn_head`` is one, are left out; None: all are used.
 
     Raises:
         CheckpointError: see :func:`read_state_dict`; or the weights belong to another model: the message lists what is
@@ -240,6 +245,8 @@ def load_checkpoint(model: nn.Module, path: str | Path) -> None:
             weight is not finite.
     """
     state = read_state_dict(path)
+    if parts is not None:
+        state = {key: value for key, value in state.items() if key.partition(".")[0] in parts}
     comparison = compare({k: tuple(v.shape) for k, v in model.state_dict().items()}, state)
     if not comparison.fits:
         raise CheckpointError(describe_mismatch(Path(path), comparison, state))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmdet_vis.config.proposer import parse_proposer
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.propose_reduce.proposer import Place, Proposals
-from mmdet_vis.proposers import FunctionProposer, InCategories, build_proposer, parse_proposer
+from mmdet_vis.proposers import FunctionProposer, InCategories, build_proposer
 
 IMAGES = np.zeros((1, 20, 30, 3), np.uint8)
 PLACES = [Place("clip", 0, "00000")]
@@ -49,7 +50,7 @@ def test_a_function_is_a_proposer():
     ready = FunctionProposer(lambda image: found, ["cat", "dog"])
     assert ready.propose(IMAGES, PLACES) == [found]
     for wrong in (([], [0], [1.0]), ([[0, 0, 1, 1]], [2], [1.0]), ([], [])):
-        with pytest.raises(ValueError, match=r"give one of each|categories begin at 0|must return"):
+        with pytest.raises(ConfigError, match=r"give one of each|categories begin at 0|must return"):
             FunctionProposer(lambda image, wrong=wrong: wrong, ["cat", "dog"]).propose(IMAGES, PLACES)
 
 

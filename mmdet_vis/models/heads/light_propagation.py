@@ -44,7 +44,7 @@ class LightTerms:
         """All tensors, for measuring and moving."""
         return self.key, self.value, self.query, self.skip3, self.skip2
 
-    def own(self, index: slice, p2: Tensor) -> LightTerms:
+    def own(self, index: slice, p2: Tensor | None) -> LightTerms:
         """Copies of some of the B frames, which hold no memory of the others."""
         return LightTerms(*(t[index].clone() for t in self.tensors()))
 
