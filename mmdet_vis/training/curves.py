@@ -10,7 +10,10 @@ from mmdet_vis.errors import DatasetError, OutputError
 from mmdet_vis.evaluation.ytvis import check_plot_name
 from mmdet_vis.files.atomic import temporary_path
 
-LOSSES = ("loss", "loss_rpn_cls", "loss_rpn_reg", "loss_cls", "loss_reg", "loss_mask", "loss_prop")
+LOSSES = (
+    "loss", "loss_rpn_cls", "loss_rpn_reg", "loss_cls", "loss_reg", "loss_mask", "loss_prop", "loss_prop_bce",
+    "loss_prop_seen", "loss_prop_match",
+)  # fmt: skip
 METRICS = ("AP", "AP50", "AP75")
 
 Series = dict[int, float]
@@ -19,12 +22,15 @@ Series = dict[int, float]
 def read_scalars(work_dir: str | Path) -> dict[str, Series]:
     """Logged values of a training run by name and iteration; where a resumed run repeats an iteration, it counts.
 
+    Args:
+        work_dir: of the run, or a log alone, a file with a JSON object in each line.
+
     Raises:
-        DatasetError: the folder holds no log of training.
+        DatasetError: the folder or file holds no log of training.
     """
     found: defaultdict[str, Series] = defaultdict(dict)
-    step = 0
-    for file in sorted(Path(work_dir).glob("*/vis_data/scalars.json")):
+    step, place = 0, Path(work_dir)
+    for file in [place] if place.is_file() else sorted(place.glob("*/vis_data/scalars.json")):
         for line in file.read_text(encoding="utf-8").splitlines():
             try:
                 entry = json.loads(line)
@@ -46,7 +52,7 @@ def plot_training(work_dir: str | Path, path: str | Path) -> None:
     """Draw the losses and, if there were validations, the AP against the iteration.
 
     Args:
-        work_dir: of one training run, with all its resumptions.
+        work_dir: of one training run, with all its resumptions; or its log, see :func:`read_scalars`.
         path: PNG, PDF or SVG file to write.
 
     Raises:

@@ -32,6 +32,15 @@ def test_without_validation_there_is_one_plot(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "curve.png")).shape[1] < 900
 
 
+def test_a_log_alone_and_the_parts_of_the_propagation_loss(repository: Path, tmp_path: Path) -> None:
+    log = repository / "docs/logs/default_model_head.jsonl"
+    series = read_scalars(log)
+    assert {"loss", "loss_prop", "loss_prop_bce", "loss_prop_seen", "loss_prop_match"} <= series.keys()
+    assert max(series["loss"]) > 1000
+    plot_training(log, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").exists()
+
+
 def test_no_log(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="holds no log of training"):
         plot_training(tmp_path, tmp_path / "curve.png")
