@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -177,7 +178,7 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
 def _below(parent: str, uri: str) -> str:
     if Path(uri).is_absolute():
         return uri
-    return f"{parent}{uri}" if is_address(parent) else str(Path(parent, uri))
+    return f"{parent}{uri}" if is_address(parent) else os.path.abspath(Path(parent, uri))
 
 
 def _name_of(uri: str) -> str:

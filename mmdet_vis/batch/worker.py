@@ -25,7 +25,7 @@ from mmdet_vis.data.sources import FrameSource, open_source
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error
-from mmdet_vis.files.storage import is_address, open_storage
+from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.run.job import Job
 from mmdet_vis.run.loop import run_jobs
 from mmdet_vis.run.options import RunOptions
@@ -74,6 +74,9 @@ class WorkerPlan:
 
     def __post_init__(self) -> None:
         self.options = self.options.complete(self.config)
+        # Workers may start in another folder.
+        self.checkpoint = self.checkpoint.absolute()
+        self.out = self.out if is_address(self.out) else os.path.abspath(local_path(self.out))
 
     @property
     def score_thr(self) -> float:
