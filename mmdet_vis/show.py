@@ -84,8 +84,8 @@ def show(
     rivals = _rivals(stage, result, objects)
     try:
         found = follow(
-            stage.model.network, stage.store, shown, rivals, stage.settings.memory, stage.engine, progress,
-            stage.model.classifies,
+            stage.model.network, stage.store, shown, rivals, stage.resized, stage.settings.memory, stage.engine,
+            progress, stage.model.classifies,
         )  # fmt: skip
     except FloatingPointError as error:
         raise ConfigError(not_finite(stage.engine.dtype)) from error

@@ -8,6 +8,7 @@ import pytest
 import mmdet_vis.propose_reduce.follow as following
 from mmdet_vis import NotVisible, Prompt, Rename, Session, load_model, refine, segment_video
 from mmdet_vis.errors import ConfigError, SourceError
+from mmdet_vis.propose_reduce import budget
 from mmdet_vis.propose_reduce.follow import Shown, reaches
 from mmdet_vis.structures import encode_masks
 from tests.light import light_model
@@ -154,6 +155,12 @@ def test_the_budget_of_features_changes_nothing(model, session, result):
     corrections = [Prompt(4, mask=SQUARE, id=1), Prompt(7, mask=CORNER, id=1)]
     small = refine(result, corrections, model, moving_frames(FRAMES), feature_memory=0)
     assert small.sequence(1).masks == session.refine(result, corrections).sequence(1).masks
+
+
+def test_memories_that_cannot_fit_are_refused(model, result, monkeypatch):
+    monkeypatch.setattr(budget, "free_bytes", lambda device: 1)
+    with pytest.raises(SourceError, match=r"needs .* GB to remember its frames"):
+        refine(result, [Prompt(4, mask=SQUARE, id=1)], model, moving_frames(FRAMES))
 
 
 def test_reaches():

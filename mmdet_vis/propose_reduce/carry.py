@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Protocol
 
 import torch
@@ -96,9 +97,11 @@ def carrier_of(head: Any, chunk_bytes: int) -> Carrier:
     )
 
 
-def entry_channels(head: Any) -> int:
-    """Numbers that each position of a remembered frame takes for each object."""
-    return head.channels if isinstance(head, LightPropHead) else head.key_channels + head.channels
+def entry_bytes(head: Any, image_size: tuple[int, int], dtype: torch.dtype) -> int:
+    """Bytes that a remembered frame takes for each object, of frames with this (height, width) before padding."""
+    positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
+    channels: int = head.channels if isinstance(head, LightPropHead) else head.key_channels + head.channels
+    return positions * channels * dtype.itemsize
 
 
 class ObjectKeyCarrier:

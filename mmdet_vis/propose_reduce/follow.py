@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.arena import Arena
-from mmdet_vis.propose_reduce.budget import EngineSettings
+from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
+from mmdet_vis.propose_reduce.carry import entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
@@ -108,6 +110,7 @@ def follow(
     store: FeatureStore,
     shown: Sequence[Shown],
     rivals: Callable[[int], NDArray[np.uint8] | None],
+    image_size: tuple[int, int],
     memory: MemoryConfig,
     engine: EngineSettings,
     progress: Callable[[int, int], None] | None = None,
@@ -120,13 +123,14 @@ def follow(
         store: features of the video's frames; what it holds is not computed again.
         shown: N objects, each with at least one new mask.
         rivals: gives the union of the masks of everything else on a frame, see :class:`Arena`.
+        image_size: (height, width) of the resized, unpadded frames.
         memory: which frames are remembered, besides those on which masks were given.
         engine: how the machine is used.
         progress: called with (frames swept, frames to sweep at most).
         classify: whether the network says what the objects are; False: nobody does, and scores are 0.
 
     Raises:
-        SourceError: a frame cannot be read.
+        SourceError: a frame cannot be read, or the memories do not fit.
         FloatingPointError: the network gives numbers that are not finite.
     """
     num_frames = len(store.source)
@@ -135,6 +139,8 @@ def follow(
         arena = Arena(rivals, [one.given for one in shown], collector.rles)
         groups = [group for i, one in enumerate(shown) for group in _groups(i, one, arena, num_frames)]
         groups.sort(key=lambda group: group.key)
+        frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
+        check_memory(groups, memory, num_frames, frame_bytes, engine.device, pending_bytes(model))
         spans = [group.span or range(num_frames) for group in groups]
         total = max(s.stop for s in spans) - groups[0].key + max(groups[-1].key - min(s.start for s in spans), 0)
         swept = 0

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from math import ceil
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
-from mmdet_vis.propose_reduce.carry import entry_channels
+from mmdet_vis.propose_reduce.carry import entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.confidence import agreement, combine
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
@@ -151,8 +150,7 @@ def propose_reduce(
             found = find(proposer, model, store, keys, image_size)
             limits = model.test_cfg["rcnn"]
             groups = list(groups_of(found, limits["score_thr"], limits["max_per_img"], settings.mask_nms_thr))
-        positions = ceil(image_size[0] / 32) * ceil(image_size[1] / 32) * 4  # the network's input is padded to 32
-        frame_bytes = positions * entry_channels(model.prop_head) * engine.dtype.itemsize
+        frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
         reserved = pending_bytes(model)
         store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device, reserved))
         swept = 0
