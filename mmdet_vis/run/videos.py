@@ -21,7 +21,7 @@ from mmdet_vis.config.load import build_dataset
 from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
 from mmdet_vis.device import parse_bytes
-from mmdet_vis.errors import OutputError, UserError
+from mmdet_vis.errors import DatasetError, OutputError, UserError
 from mmdet_vis.proposers import InCategories
 from mmdet_vis.run.identity import NOT_IN_IDENTITY, compute_settings, model_identity, run_identity
 from mmdet_vis.run.job import Job, jobs_of_dataset, jobs_of_files
@@ -175,6 +175,8 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
 
     def check() -> dict[str, Any]:
         settings = run.settings()
+        if run.options.strict and dataset.doubts:
+            raise DatasetError(f"{dataset.ann_file}: {dataset.doubts}; this is an error, as the run is strict")
         if run.evaluate:
             check_can_evaluate(dataset, formats)
         frames = (frame for video in dataset.videos for frame in video.frames)

@@ -22,6 +22,7 @@ from mmdet_vis.evaluation.submission import check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_annotations
 from mmdet_vis.run.options import RunOptions
 from mmdet_vis.run.videos import Run, run_dataset
+from tests.data.formats.test_opening import write as write_format
 from tests.tiny import write_checkpoint
 from tests.tiny_dataset import VIDEOS, write_dataset_config, write_ytvis
 
@@ -63,6 +64,19 @@ def test_ids_are_those_of_the_annotation_file(first_run: Run, data: Path) -> Non
     for video_id in VIDEOS:
         alone = json.loads((first_run.save_dir / "videos" / f"{video_id}.json").read_text())
         assert alone == [entry for entry in found if entry["video_id"] == video_id]
+
+
+def test_a_strict_run_refuses_a_dataset_of_which_something_is_left_out(tiny: tuple[Path, Path], tmp_path: Path) -> None:
+    target = write_format(tmp_path, "cvat")
+    for file in target.glob("*/annotations.xml"):
+        extra = '<track label="cat"><box frame="0"/></track></annotations>'
+        file.write_text(file.read_text().replace("ball", "cat").replace("</annotations>", extra))
+    dataset = {"_delete_": True, "type": "YTVISDataset", "ann_file": str(target), "categories": ["cat", "dog", "bird"]}
+    text = f"_base_ = {str(tiny[0])!r}\ntest = dict(dataset={dataset!r})\n"
+    (tmp_path / "config.py").write_text(text)
+    run = Run(load_config(tmp_path / "config.py"), tiny[1], tmp_path / "out", RunOptions(strict=True), device="cpu")
+    with pytest.raises(DatasetError, match="left out: 2 box tracks; this is an error, as the run is strict"):
+        run_dataset(run)
 
 
 def test_submission_and_summary(first_run: Run, data: Path) -> None:

@@ -45,6 +45,7 @@ class VideoDataset(ABC):
             category that the file lacks, of which there are no results.
         videos: in the order of the annotation file.
         ann_file: annotation file in the YouTube-VIS format; None where the dataset has none.
+        doubts: what was left out or guessed when the annotations were read, as one line; empty if nothing was.
         submission: the benchmark whose server takes the results: "ytvis" (JSON) or "davis" (index PNGs).
     """
 
@@ -54,6 +55,7 @@ class VideoDataset(ABC):
     videos: list[VideoInfo]
     ann_file: Path | None
     submission: Submission
+    doubts: str = ""
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -63,6 +63,7 @@ class YTVISDataset(VideoDataset):
         self.name = name or self.ann_file.stem
         opened = open_annotations(self.ann_file, None if img_prefix is None else Path(data_root, img_prefix))
         log_notes(self.ann_file, opened.notes)
+        self.doubts = opened.notes.doubts()
         content = opened.content
         index = index_videos(content, str(self.ann_file))
         self.categories = tuple(index.categories.values())
