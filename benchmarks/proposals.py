@@ -9,6 +9,7 @@ each annotated object and names it. Writes a section into --out, in the place of
 from __future__ import annotations
 
 import argparse
+import copy
 import shlex
 import sys
 import time
@@ -149,9 +150,9 @@ class ProposalBench:
 
     def measure(self, row: Row) -> dict[str, float]:
         """AP, AP50, sequences per video and seconds of a row."""
-        config = self.model.config.copy()
+        config = copy.deepcopy(self.model.config)
         for key, value in row.options.items():
-            config.propose_reduce[key] = value
+            config.propose_reduce[key] = copy.deepcopy(value)
         model = replace(self.model, config=config, proposer=self.proposer(row.proposer))
         dataset, entries, seconds, sequences = self.bench.dataset, [], 0.0, 0
         ids = tuple(-1 if number is None else number for number in dataset.category_ids)
