@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 from collections.abc import Collection, Mapping
@@ -291,6 +292,7 @@ def _run_as_main(message: dict[str, Any], files: list[int]) -> None:
     if message["env"] is not None:
         os.environ.clear()
         os.environ.update(message["env"])
+        tempfile.tempdir = None  # as TMPDIR of this environment says
     sys.path[:] = [path for path in sys.path if path != str(ROOT)]
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

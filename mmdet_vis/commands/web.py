@@ -1,4 +1,4 @@
-"""Serve a web page that segments videos: drop one, and get it back with its objects coloured, and as files."""
+"""Serve a web page that segments videos and lets one correct what comes out: drop a video, edit, export."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="Serve a web page that segments videos: drop one, and get it back with its objects coloured, a "
-        "table and a timeline of them, and the results as files.",
-        epilog="Ctrl-C ends the server and deletes all uploads and results; those of a page are deleted when it is "
-        "closed, and after an hour. Videos are segmented one at a time, others wait. Nothing is sent to or loaded "
-        "from other machines.",
+        description="Serve a web page that segments videos: drop one, see its objects, correct them, and save them in "
+        "any format of annotations.",
+        epilog="Ctrl-C ends the server and deletes all uploads and results, unless there is --projects; a video that "
+        "nobody looks at is deleted after a day. Videos are segmented one at a time, others wait. Nothing is sent to "
+        "or loaded from other machines.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     model = parser.add_argument_group("model")
@@ -89,6 +89,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload")
     limits.add_argument("--max-seconds", type=seconds, default=60.0, metavar="SECONDS", help="longest video")
+    server.add_argument(
+        "--projects",
+        type=Path,
+        metavar="FOLDER",
+        default=argparse.SUPPRESS,
+        help="keep videos and their corrections in this folder, so that their addresses also open when the server was "
+        "started anew (default: a temporary folder, deleted when the server ends)",
+    )
     parser.add_argument(
         "--examples",
         type=Path,
@@ -109,12 +117,13 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     if not _has_gradio():
         raise UserError("the web page needs gradio: pip install 'gradio>=6.31,<7'")
     port = check_address(args.host, args.port)
+    from mmdet_vis.files.atomic import ensure_writable_dir
     from mmdet_vis.webui.examples import find_examples
 
     examples = find_examples(getattr(args, "examples", None))
     # From here on it takes seconds: torch and gradio are imported.
     from mmdet_vis.webui.limits import Limits
-    from mmdet_vis.webui.runner import ModelStore
+    from mmdet_vis.webui.models import ModelStore
     from mmdet_vis.webui.server import serve
 
     given = {name: value for name, value in own.items() if value is not None}
@@ -125,7 +134,16 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     models = ModelStore(
         {**given, "device": args.device, "safe_config": args.safe_config}, getattr(args, "precision", None)
     )
-    serve(models, Limits(args.max_size, args.max_seconds), args.host, port, examples, getattr(args, "root_path", ""))
+    kept = getattr(args, "projects", None)
+    serve(
+        models,
+        Limits(args.max_size, args.max_seconds),
+        args.host,
+        port,
+        examples,
+        getattr(args, "root_path", ""),
+        None if kept is None else ensure_writable_dir(kept).resolve(),
+    )
     return 0
 
 

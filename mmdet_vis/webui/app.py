@@ -1,32 +1,39 @@
-"""Layout of the page, and what its buttons do."""
+"""The first page: what is segmented, and how. The editor, where it is seen and corrected, is in ``static``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmdet_vis.choices import PROFILES
-from mmdet_vis.errors import UserError
-from mmdet_vis.webui.job import JobOptions, JobResult
+from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
+from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
+from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.webui.limits import Limits
-from mmdet_vis.webui.runner import ModelStore, Runner
-from mmdet_vis.webui.tracks import HEADERS
+from mmdet_vis.webui.models import ModelStore
+from mmdet_vis.webui.project import JobOptions
+from mmdet_vis.webui.workspace import Workspace
 
-MOST_WAITING = 20
-"""Jobs that may wait; the next one is told to come back later."""
+MOST_KEY_FRAMES = 200
+
+Begin = Callable[[Sequence[str], JobOptions], str]
+"""Takes uploaded files and options, puts them into the queue, and returns the key of the project."""
 
 _CSS = """
+.gradio-container {max-width: 900px !important; margin: auto !important}
+#input {min-height: 170px}
 .status {font-size: 1.05em; padding: 2px 0}
 .status .error {color: var(--error-text-color, #b91c1c); font-weight: 600}
-.status .note {opacity: 0.75}
-/* Trimming would load a program from another server, and there is nothing to go back to. */
-#input button[aria-label^="Trim"], #input button[aria-label^="Reset"] {display: none}
+#recent a {margin: 0 6px; text-decoration: underline}
+#examples video {pointer-events: none}
 footer {display: none !important}
 """
 # Whatever the libraries of the page refer to, the browser asks no other machine for it.
@@ -34,177 +41,174 @@ _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
 )
+# The editor is below the page, wherever a proxy puts that.
+_OPEN = """(key) => {
+    if (!key) return;
+    const root = new URL(window.gradio_config?.root || '.', document.baseURI).pathname.replace(/\\/$/, '');
+    window.location.assign(`${root}/edit/${key}/`);
+}"""
+# Videos are remembered by the browser alone: the server tells nobody which it has.
+_RECENT = """() => {
+    let known = [];
+    try { known = JSON.parse(localStorage.getItem('mmdet_vis.recent')) || []; } catch {}
+    const root = new URL(window.gradio_config?.root || '.', document.baseURI).pathname.replace(/\\/$/, '');
+    const links = known.filter(({key}) => /^[A-Za-z0-9_-]{22}$/.test(key)).map(({key, name, time}) => {
+        const link = document.createElement('a');
+        link.href = `${root}/edit/${key}/`;
+        link.textContent = name;
+        link.title = new Date(time).toLocaleString();
+        return link;
+    });
+    const box = document.querySelector('#recent');
+    if (box && links.length) box.replaceChildren('Your videos: ', ...links);
+}"""
 
 
-def build_page(runner: Runner, examples: Sequence[Path]) -> gr.Blocks:
+def build_page(
+    models: ModelStore, limits: Limits, workspace: Workspace, begin: Begin, examples: Sequence[Path]
+) -> gr.Blocks:
     """Build the page.
 
     Args:
-        runner: does the work.
+        models: what it may say of the model.
+        limits: what it may say of them.
+        workspace: where uploads are.
+        begin: starts the work.
         examples: videos that it offers.
     """
-    limits, key_num = runner.limits, runner.models.key_num
     with gr.Blocks(title="mmdet_vis", analytics_enabled=False) as page:
-        gr.HTML(f"<h2>Video instance segmentation</h2><p>{escape(runner.models.describe())}</p>")
-        with gr.Row():
-            with gr.Column(scale=2, min_width=320):
-                video = gr.Video(
-                    label=f"Video (at most {limits.max_megabytes} MB and {limits.max_seconds:g} s)",
-                    sources=["upload"],
-                    height=260,
-                    elem_id="input",
-                )
-                if examples:
-                    gr.Examples([[str(path)] for path in examples], video, label="Examples", cache_examples=False)
-                options = _options(limits, key_num, runner.models)
-                with gr.Row():
-                    start = gr.Button("Segment", variant="primary", elem_id="start")
-                    stop = gr.Button("Stop", elem_id="stop", interactive=False)
-            with gr.Column(scale=3, min_width=420):
-                status = gr.HTML(elem_id="status", elem_classes="status")
-                overlay = gr.Video(
-                    label="Objects", interactive=False, autoplay=True, height=420, elem_id="overlay", buttons=[]
-                )
-                timeline = gr.HTML(elem_id="timeline")
-                table = gr.Dataframe(headers=list(HEADERS), label="Sequences", interactive=False, elem_id="table")
-                with gr.Row():
-                    files = [
-                        gr.DownloadButton(label, elem_id=name, interactive=False)
-                        for label, name in (
-                            ("JSON (YouTube-VIS)", "json"),
-                            ("PNG zip (DAVIS)", "png"),
-                            ("Overlay mp4", "mp4"),
-                        )
-                    ]
-        _connect(page, runner, [video, *options], [status, overlay, timeline, table, *files], [start, stop])
+        gr.HTML(f"<h2>Video instance segmentation</h2><p>{escape(models.describe())}</p>")
+        files = gr.File(
+            label=f"A video, its frames as images, or a zip of them (at most {limits.max_megabytes} MB and "
+            f"{limits.max_seconds:g} s)",
+            file_count="multiple",
+            file_types=[*sorted(VIDEO_SUFFIXES | IMAGE_SUFFIXES), ".zip"],
+            height=170,
+            elem_id="input",
+        )
+        if examples:
+            shown = gr.Dataset(
+                label="Or try one of these",
+                components=[gr.Video(render=False, height=90)],
+                samples=[[str(path)] for path in examples],
+                type="index",
+                elem_id="examples",
+            )
+            shown.click(
+                lambda index: [str(examples[index])], shown, files, queue=False, show_progress="hidden",
+                api_visibility="private",
+            )  # fmt: skip
+        start = gr.Button("Segment", variant="primary", elem_id="start")
+        status = gr.HTML(elem_id="status", elem_classes="status")
+        options = _options(limits, models)
+        key = gr.Textbox(visible=False)
+        gr.HTML('<div id="recent"></div>')
+        _connect(page, workspace, begin, models, limits, [files, *options], status, key, start)
     return page
 
 
-def _options(limits: Limits, key_num: int | None, models: ModelStore) -> list[Any]:
-    """The controls, in the order of the arguments of ``segment`` after the video."""
-    own = key_num is not None  # Propose-Reduce; other methods have neither key frames nor profiles.
-    with gr.Accordion("Options", open=True):
+def _options(limits: Limits, models: ModelStore) -> list[Any]:
+    """The controls, in the order of the arguments of ``chosen_options`` after the limits."""
+    own = models.key_num is not None  # Propose-Reduce; other methods have neither key frames nor profiles.
+    with gr.Accordion("Options", open=False, elem_id="options"):
         with gr.Row():
-            keys = gr.Slider(1, max(20, key_num or 1), value=key_num or 1, step=1, label="Key frames", visible=own)
-            score = gr.Slider(
-                0, 1, value=models.recommended.show_thr, step=0.01, label="Score threshold", elem_id="score"
+            # No bounds here: what is out of range is to be said in a line, which gradio's own check does not.
+            frames = gr.Number(label="Use the first … frames", info="Empty: all", elem_id="frames", value=None)
+            seconds = gr.Number(label="Use the first … seconds", info="Empty: all", elem_id="seconds", value=None)
+        with gr.Row():
+            keys = gr.Number(
+                label="Key frames", info="That objects are looked for on", value=models.key_num, visible=own,
+                elem_id="keys",
+            )  # fmt: skip
+            profile = gr.Radio(
+                list(PROFILES),
+                value=models.recommended.profile,
+                label="Profile",
+                info="fast skips what is covered already",
+                visible=own,
             )
-        with gr.Row():
-            profile = gr.Radio(list(PROFILES), value=models.recommended.profile, label="Profile", visible=own)
-            number = gr.Dropdown(list(models.precisions), value=models.precision, label="Precision")
-        with gr.Row():
-            frames = gr.Number(
-                limits.max_frames, label="Use the first … frames", precision=0, minimum=1, maximum=limits.max_frames
+            number = gr.Dropdown(
+                list(models.precisions), value=models.precision, label="Precision", info="float32 is exact"
             )
-            most = limits.max_seconds
-            seconds = gr.Number(most, label="Use the first … seconds", minimum=min(0.1, most), maximum=most)
-    return [keys, score, profile, frames, seconds, number]
+    return [keys, profile, frames, seconds, number]
 
 
-def _connect(page: gr.Blocks, runner: Runner, inputs: list[Any], outputs: list[Any], buttons: list[Any]) -> None:
-    video, (start, stop) = inputs[0], buttons
-    own_key_num = runner.models.key_num
+def chosen_options(
+    own_key_num: int | None,
+    keys: float | None,
+    profile: str,
+    frames: float | None,
+    seconds: float | None,
+    precision: str,
+) -> JobOptions:
+    """What a user chose, looked at.
 
-    def announce(request: gr.Request) -> list[Any]:
-        runner.announce(_session(request))
-        return [_status("Working (one video at a time, others wait)", "busy"), *_no_results(), *_buttons(running=True)]
+    Args:
+        own_key_num: the config's number of key frames, which stays where ``keys`` is the same or empty; None for a
+            method that has none.
+        keys, frames, seconds: numbers that were typed, which may be anything.
+        profile, precision: of the lists.
 
-    def segment(
-        path: str | None,
-        keys: int,
-        score: float,
-        profile: str,
-        frames: float | None,
-        seconds: float | None,
-        precision: str,
-        request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008  (how gradio hands it over)
-    ) -> list[Any]:
-        chosen = JobOptions(
-            # None, where the config's number stays, is also what other methods take.
-            key_num=None if keys == own_key_num or own_key_num is None else int(keys),
-            # As with the key frames: where it stays, the model's own rule holds, which may show the best object below.
-            score_thr=None if score == runner.models.recommended.show_thr else score,
-            profile=profile,
-            max_frames=int(frames) if frames else None,
-            max_seconds=seconds or None,
-        )
+    Raises:
+        ConfigError: names what is out of range.
+    """
+    key_num = _whole("Key frames", keys, MOST_KEY_FRAMES)
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigError(f"Use the first … seconds: {seconds:g} is not more than 0; leave it empty for all")
+    return JobOptions(
+        # None, where the config's number stays, is also what other methods take.
+        key_num=None if key_num == own_key_num or own_key_num is None else key_num,
+        profile=profile,
+        precision=precision,
+        max_frames=_whole("Use the first … frames", frames, None),
+        max_seconds=seconds,
+    )
+
+
+def _whole(label: str, value: float | None, most: int | None) -> int | None:
+    if value is None:
+        return None
+    if not math.isfinite(value) or value != int(value) or value < 1 or (most is not None and value > most):
+        wanted = "a whole number from 1" + ("; leave it empty for all" if most is None else f" to {most}")
+        raise ConfigError(f"{label}: {value:g} is not {wanted}")
+    return int(value)
+
+
+def _connect(
+    page: gr.Blocks, workspace: Workspace, begin: Begin, models: ModelStore, limits: Limits, inputs: list[Any],
+    status: Any, key: Any, start: Any,
+) -> None:  # fmt: skip
+    def segment(paths: list[str] | None, *chosen: Any) -> list[str]:
         try:
-            done = runner.run(
-                _session(request), path, chosen, precision, lambda share, text: progress(share, desc=text)
-            )
+            return ["", begin(paths or [], chosen_options(models.key_num, *chosen))]
         except UserError as error:
-            return [_status(str(error), "error"), *_no_results()]
-        return _results(done)
+            return [f'<div role="status" class="error">{escape(str(error))}</div>', ""]
 
-    def finish(request: gr.Request) -> list[Any]:
-        refused = runner.was_refused(_session(request))
-        line = _status("not started: too many jobs wait, or an option is out of range; try again", "error")
-        return [line if refused else gr.skip(), *_buttons(running=False)]
-
-    def uploaded(path: str | None, request: gr.Request) -> None:
-        if path is not None:
-            runner.workspace.own(_session(request), Path(path))
-
-    def end(request: gr.Request) -> None:
-        runner.stop(_session(request))
+    def uploaded(paths: list[str] | None, request: gr.Request) -> None:
+        for path in paths or []:
+            workspace.own(str(request.session_hash), Path(path))
 
     def leave(request: gr.Request) -> None:
-        runner.leave(_session(request))
+        workspace.forget(str(request.session_hash))
 
-    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    video.upload(uploaded, video, None, queue=False, **hidden)
-    start.click(announce, None, [*outputs, *buttons], queue=False, **hidden).then(
-        segment,
-        inputs,
-        outputs,
-        api_visibility="private",
-        show_progress_on=[outputs[1]],
-        concurrency_limit=1,
-        concurrency_id="segment",
-    ).then(finish, None, [outputs[0], *buttons], queue=False, **hidden)
-    stop.click(end, None, None, queue=False, **hidden)
+    hidden: dict[str, Any] = {"api_visibility": "private", "queue": False}
+    inputs[0].upload(uploaded, inputs[0], None, show_progress="hidden", **hidden)
+    start.click(segment, inputs, [status, key], show_progress_on=[status], **hidden).then(
+        None, key, None, js=_OPEN, show_progress="hidden", **hidden
+    )
     page.unload(leave)
+    page.load(None, None, None, js=_RECENT, show_progress="hidden", **hidden)
 
 
-def _session(request: gr.Request) -> str:
-    return str(request.session_hash)
-
-
-def _buttons(running: bool) -> list[Any]:
-    return [gr.Button(interactive=not running), gr.Button(interactive=running)]
-
-
-def _status(text: str, kind: str = "ok", notes: Sequence[str] = ()) -> str:
-    lines = [f'<div role="status" class="{kind}">{escape(text)}</div>']
-    lines += [f'<div class="note">{escape(note)}</div>' for note in notes]
-    return "".join(lines)
-
-
-def _no_results() -> list[Any]:
-    return [None, "", [], *(gr.DownloadButton(value=None, interactive=False) for _ in range(3))]
-
-
-def _results(done: JobResult) -> list[Any]:
-    files = (done.results, done.pngs, done.overlay)
-    return [
-        _status(done.summary, notes=done.notes),
-        str(done.overlay),
-        done.timeline,
-        [track.row() for track in done.tracks],
-        *(gr.DownloadButton(value=str(file), interactive=True) for file in files),
-    ]
-
-
-def launch(page: gr.Blocks, host: str, port: int, limits: Limits, root_path: str = "") -> None:
-    """Start serving in the background; ``root_path`` is where a proxy puts the page.
+def launch(page: gr.Blocks, editor: ASGIApp, host: str, port: int, limits: Limits, root_path: str = "") -> None:
+    """Start serving in the background; ``root_path`` is where a proxy puts the page, ``editor`` is below ``edit``.
 
     Raises:
         UserError: gradio cannot start.
     """
     # Fonts of the system: gradio's own themes ask a server on the internet for theirs.
     sans, mono = ["system-ui", "sans-serif"], ["ui-monospace", "monospace"]
-    page.queue(max_size=MOST_WAITING, default_concurrency_limit=8)
+    page.queue(default_concurrency_limit=8)
     try:
         page.launch(
             server_name=host,
@@ -220,12 +224,32 @@ def launch(page: gr.Blocks, host: str, port: int, limits: Limits, root_path: str
             pwa=False,
             mcp_server=False,
             footer_links=[],
-            app_kwargs={"middleware": [Middleware(_NoOtherMachines)]},
+            app_kwargs={
+                "middleware": [Middleware(_NoOtherMachines)],
+                "routes": [Mount("/edit", _Below("/edit", editor))],
+            },
             theme=gr.themes.Base(font=sans, font_mono=mono),
             css=_CSS,
         )
     except (OSError, ValueError) as error:
         raise UserError(f"the page cannot be served on {host} port {port}: {error}") from error
+
+
+class _Below:
+    """An app below a path: it sees its own part of an address alone, whatever a proxy has before it."""
+
+    def __init__(self, prefix: str, app: ASGIApp) -> None:
+        self._prefix = prefix
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        path = scope["path"]
+        for before in (scope.get("root_path", ""), self._prefix):
+            if before and path.startswith(f"{before}/"):
+                path = path[len(before) :]
+                break
+        await self._app({**scope, "path": path, "root_path": ""}, receive, send)
 
 
 class _NoOtherMachines:

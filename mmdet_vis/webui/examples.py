@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def find_examples(folder: Path | None) -> list[Path]:
     if folder is not None and not found:
         raise SourceError(f"{folder}: holds no video: put some into it or leave --examples out")
     return sorted(found, key=lambda path: natural_key(path.name))[:MOST_EXAMPLES]
+
+
+def copy_example(video: Path, folder: Path) -> Path:
+    """Copy a video into the server's own folder: gradio serves no other."""
+    (folder / "examples").mkdir(exist_ok=True)
+    return Path(shutil.copyfile(video, folder / "examples" / video.name))
 
 
 def make_example(folder: Path) -> Path:

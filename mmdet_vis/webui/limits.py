@@ -87,6 +87,19 @@ def _check_length(path: Path, name: str, limits: Limits) -> None:
         container.close()
 
 
+def check_length(source: FrameSource, name: str, limits: Limits) -> None:
+    """Refuse a source with too many frames: images, animations and what a zip holds.
+
+    Raises:
+        SourceError: one line that names it, the limit and what to do.
+    """
+    if len(source) > limits.max_frames:
+        raise SourceError(f"{name} has {len(source)} frames, this server takes {limits.max_frames}: use fewer")
+    seconds = source.times[-1] if source.times else (len(source) - 1) / source.fps if source.fps else 0
+    if seconds > limits.max_seconds:
+        raise SourceError(f"{name} is longer than {limits.max_seconds:g} s, which this server takes: cut it")
+
+
 class HeadSource(FrameSource):
     """The first frames of another source; closing it closes that one.
 

@@ -4,21 +4,71 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from mmdet_vis.errors import UserError
 from mmdet_vis.signals import StopSignals
-from mmdet_vis.webui.examples import make_example
+from mmdet_vis.webui.actions import Actions
+from mmdet_vis.webui.examples import copy_example, make_example
+from mmdet_vis.webui.jobs import Jobs
 from mmdet_vis.webui.limits import Limits
-from mmdet_vis.webui.runner import ModelStore, Runner
+from mmdet_vis.webui.models import ModelStore
+from mmdet_vis.webui.project import JobOptions
+from mmdet_vis.webui.projects import KEEP_HOURS, Projects
 from mmdet_vis.webui.workspace import Workspace
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that runs.
+
+    Attributes:
+        workspace: its temporary files.
+        projects: the videos of its pages.
+        actions: what can be done with them.
+    """
+
+    workspace: Workspace
+    projects: Projects
+    actions: Actions
+
+
 def serve(
-    models: ModelStore, limits: Limits, host: str, port: int, examples: Sequence[Path], root_path: str = ""
+    models: ModelStore,
+    limits: Limits,
+    host: str,
+    port: int,
+    examples: Sequence[Path],
+    root_path: str = "",
+    kept: Path | None = None,
 ) -> None:
-    """Serve the page until SIGINT or SIGTERM, then delete all its files.
+    """Serve the page until SIGINT or SIGTERM, then delete all its files but those in ``kept``; see :func:`running`.
+
+    Raises:
+        UserError: the server cannot start.
+    """
+    with StopSignals(insist=()) as stop, running(models, limits, host, port, examples, root_path, kept):
+        shown = f"[{host}]" if ":" in host else host
+        print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)
+        if host not in LOCAL:
+            print("warning: everyone who can reach this address can use the page", flush=True)
+        stop.wait()
+
+
+@contextmanager
+def running(
+    models: ModelStore,
+    limits: Limits,
+    host: str,
+    port: int,
+    examples: Sequence[Path],
+    root_path: str = "",
+    kept: Path | None = None,
+) -> Iterator[Running]:
+    """Serve the page while the block runs.
 
     Args:
         models: with the model loaded.
@@ -26,28 +76,42 @@ def serve(
         host, port: where to listen; the port is free.
         examples: videos that the page offers, beside a synthetic one.
         root_path: where a proxy puts the page: a path, or a whole address; empty for the top.
+        kept: folder for the videos and their corrections, which stay there; None: they are temporary.
 
     Raises:
         UserError: the server cannot start.
     """
-    with StopSignals(insist=()) as stop, closing(Workspace()) as workspace:
+    with closing(Workspace()) as workspace:
         _set_environment(workspace.root)
         from mmdet_vis.webui.app import build_page, launch
+        from mmdet_vis.webui.routes import Routes
 
-        runner = Runner(models, workspace, limits)
-        page = build_page(runner, [*examples, make_example(workspace.root)])
-        workspace.keep_all()
-        try:
-            launch(page, host, port, limits, root_path)
-            workspace.start_sweeping()
-            shown = f"[{host}]" if ":" in host else host
-            print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)
-            if host not in LOCAL:
-                print("warning: everyone who can reach this address can use the page", flush=True)
-            stop.wait()
-        finally:
-            runner.close()
-            page.close(verbose=False)
+        folder = workspace.root / "projects" if kept is None else kept
+        with (
+            closing(Projects(folder, limits, None if kept else KEEP_HOURS)) as projects,
+            closing(Jobs(models)) as jobs,
+        ):
+            actions = Actions(models, jobs)
+
+            def begin(uploads: Sequence[str], options: JobOptions) -> str:
+                project = projects.create(uploads, options)
+                try:
+                    actions.segment(project)
+                except UserError:
+                    projects.delete(project)
+                    raise
+                return project.key
+
+            offered = [copy_example(path, workspace.root) for path in examples]
+            page = build_page(models, limits, workspace, begin, [*offered, make_example(workspace.root)])
+            workspace.keep_all()
+            workspace.keep(folder)
+            try:
+                launch(page, Routes(projects, actions).app(), host, port, limits, root_path)
+                workspace.start_sweeping(also=projects.sweep)
+                yield Running(workspace, projects, actions)
+            finally:
+                page.close(verbose=False)
 
 
 def _set_environment(root: Path) -> None:

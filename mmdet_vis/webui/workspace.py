@@ -6,22 +6,22 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "mmdet_vis_web_"
 MAX_AGE = 3600.0
-"""Seconds after which an upload or a result is deleted, if its page is not closed before."""
+"""Seconds after which an upload is deleted, if its page is not closed before."""
 SWEEP_EVERY = 60.0
 _ALIVE = "alive"
 
 
 class Workspace:
-    """A folder for uploads and results that forgets.
+    """A folder for uploads that forgets; what becomes of them is linked into projects, which last longer.
 
-    A page's files are deleted when the page is closed, at the latest when they are ``max_age`` old and no job uses
-    them, and everything when the server ends. What a killed server left behind is deleted by the next one.
+    A page's uploads are deleted when the page is closed, at the latest when they are ``max_age`` old, and everything
+    when the server ends. What a killed server left behind is deleted by the next one.
 
     Args:
         parent: where the folder is made; the system's folder of temporary files by default.
@@ -34,31 +34,20 @@ class Workspace:
         (self.root / _ALIVE).touch()
         self._lock = threading.Lock()
         self._owners: dict[str, set[Path]] = {}
-        self._in_use: list[Path] = []
         self._permanent: set[Path] = set()
         self._closed = threading.Event()
         self._remove_abandoned()
 
-    def start_sweeping(self, every: float = SWEEP_EVERY) -> None:
-        """Delete what is too old again and again, in the background."""
+    def start_sweeping(self, every: float = SWEEP_EVERY, also: Callable[[], None] | None = None) -> None:
+        """Delete what is too old again and again, in the background; ``also`` is called each time."""
 
         def sweep_on() -> None:
             while not self._closed.wait(every):
                 self.sweep()
+                if also is not None:
+                    also()
 
         threading.Thread(target=sweep_on, name="sweep", daemon=True).start()
-
-    @contextmanager
-    def new_folder(self, session: str) -> Iterator[Path]:
-        """Make a folder for results of a page; it stays if the block ends without an error."""
-        folder = Path(tempfile.mkdtemp(prefix="job_", dir=self.root))
-        try:
-            with self.using(folder):
-                yield folder
-        except BaseException:
-            _remove(folder)
-            raise
-        self.own(session, folder)
 
     def own(self, session: str, path: Path) -> None:
         """Note that a page uses a file or folder; several may use the same upload. Others than ours are left alone."""
@@ -71,21 +60,14 @@ class Workspace:
         """Delete the files of a page that is closed, as far as no other page has them."""
         with self._lock:
             paths = self._owners.pop(session, set())
-            kept = set(self._in_use).union(self._permanent, *self._owners.values())
+            kept = self._permanent.union(*self._owners.values())
         for path in paths - kept:
             _remove(path)
 
-    @contextmanager
-    def using(self, path: Path) -> Iterator[None]:
-        """Keep a file or folder while the block runs."""
-        path = path.resolve()
+    def keep(self, path: Path) -> None:
+        """Leave a file or folder alone until the server ends."""
         with self._lock:
-            self._in_use.append(path)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_use.remove(path)
+            self._permanent.add(path)
 
     def keep_all(self) -> None:
         """Keep what is there now until the server ends: the page's own pictures and examples."""
@@ -102,7 +84,7 @@ class Workspace:
         with suppress(OSError):
             (self.root / _ALIVE).touch()
         with self._lock:
-            kept = {*self._in_use, *self._permanent, self.root / _ALIVE}
+            kept = {*self._permanent, self.root / _ALIVE}
             for path in sorted(self.root.rglob("*"), reverse=True):  # files before their folders
                 if kept.isdisjoint({path, *path.parents}) and now - _changed(path) > self.max_age:
                     delete = path.rmdir if path.is_dir() else path.unlink

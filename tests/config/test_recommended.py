@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.api import load_model, segment_video
+from mmdet_vis.api import Session, load_model, segment_video
 from mmdet_vis.commands.segment import main
 from mmdet_vis.config.load import load_config
 from mmdet_vis.config.settings import Recommended, build_settings, recommended
@@ -21,7 +21,9 @@ from mmdet_vis.streaming.segment import segment_stream
 from mmdet_vis.structures import areas
 from mmdet_vis.structures.sequence import frame_stems
 from mmdet_vis.visualization.images import ImageFolderWriter
-from mmdet_vis.webui.job import JobOptions, run_job
+from mmdet_vis.webui.export import export
+from mmdet_vis.webui.job import segment_project
+from mmdet_vis.webui.project import JobOptions, Project, new_note
 from mmdet_vis.weights.find import default_weights
 from mmdet_vis.weights.model_file import embedded_config
 from tests.tiny import moving_frames
@@ -74,12 +76,17 @@ def test_every_way_in_gives_the_same_result(model_files, tmp_path, capsys) -> No
     said = capsys.readouterr().out
     assert all(f"{names.count(name)} {name}" in said for name in names)
 
-    page = tmp_path / "page"
-    page.mkdir()
-    done = run_job(model, clip, page, JobOptions(), lambda *step: None)
-    assert [(t.track_id, t.score) for t in done.tracks] == [(s.track_id, s.score) for s in result.shown()]
+    (tmp_path / "page" / "input").mkdir(parents=True)
+    clip.rename(tmp_path / "page" / "input" / "clip.mp4")
+    project = Project(tmp_path / "page", new_note("clip", JobOptions()))
+    with project.open_source() as source, Session(model, source) as session:
+        segment_project(project, session, lambda share, text: None)
+    assert project.history is not None
+    assert project.history.result == result
+    assert project.note.threshold == result.show_thr
     shown = [sequence.masks for sequence in result.shown()]
-    assert json.loads(done.results.read_text()) == [e for e in entries if e["segmentations"] in shown]
+    done = export(project, "results", project.note.threshold, False)
+    assert json.loads(done.file.read_text()) == [e for e in entries if e["segmentations"] in shown]
 
     assert {frame.show_thr for frame in stream} == {result.show_thr}
     masks = [sequence.masks[0] for sequence in result.sequences]

@@ -106,26 +106,34 @@ def chromium() -> Iterator[Any]:
             browser.close()
 
 
-def visit(browser: Any, address: str) -> Any:
-    """Open the page in a browser, or in a context of one; returns it."""
+def visit(browser: Any, address: str, width: int = 1400, height: int = 900) -> Any:
+    """Open a page in a browser, or in a context of one; returns it. Errors of its scripts fail the test."""
     page = browser.new_page()
-    page.set_viewport_size({"width": 1400, "height": 1100})
+    page.set_viewport_size({"width": width, "height": height})
     page.set_default_timeout(PATIENCE * 1000)
+    page.script_errors = []
+    page.on("pageerror", lambda error: page.script_errors.append(str(error)))
     page.goto(address)
-    page.locator("#start").wait_for()
+    page.locator("#start, #name").first.wait_for()
     return page
 
 
-def upload(page: Any, video: Path) -> None:
-    """Give the page a video, as a user who picks a file, and wait until it has it."""
-    page.locator("#input input[type=file]").first.set_input_files(str(video))
-    page.locator("#input video").wait_for()
+def upload(page: Any, *files: Path) -> None:
+    """Give the first page files, as a user who picks them, and wait until it has them."""
+    page.locator("#input input[type=file]").first.set_input_files([str(file) for file in files])
+    page.locator("#input .file").nth(len(files) - 1).wait_for()
 
 
-def segment(page: Any) -> str:
-    """Press the button and wait for the end; returns the line that the page then shows."""
+def press_start(page: Any) -> str | None:
+    """Press the button of the first page; returns the line that it shows, or None where the editor is opened."""
     page.evaluate("document.querySelectorAll('#status [role=status]').forEach(line => line.classList.add('old'))")
     page.locator("#start").click()
-    line = page.locator("#status [role=status]:not(.old):not(.busy)")
-    line.wait_for()
-    return line.inner_text()
+    line = page.locator("#status [role=status]:not(.old), body > #status")
+    line.first.wait_for(state="attached")
+    return None if "/edit/" in page.url else line.inner_text()
+
+
+def wait_for_objects(page: Any) -> None:
+    """Wait until the editor shows a result."""
+    page.locator("#export:enabled").wait_for()
+    page.locator("#objects[data-frame='0']").wait_for()

@@ -1,25 +1,18 @@
-"""The page as people use it: a real server, a real browser, a real video."""
+"""The first page as people use it: a real server, a real browser, real videos."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import signal
 import time
 import urllib.error
 import urllib.request
-import zipfile
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import av
-import numpy as np
 import pytest
-from PIL import Image
 
-from mmdet_vis.webui.tracks import HEADERS
-from tests.webui.browser import PATIENCE, Server, chromium, lacking, segment, upload, visit
+from tests.tiny import write_frames
+from tests.webui.browser import PATIENCE, Server, chromium, lacking, press_start, upload, visit, wait_for_objects
 from tests.webui.clips import write_clip
 
 pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
@@ -31,20 +24,9 @@ MEGABYTES, SECONDS = 2, 5
 def server(tiny, tmp_path_factory):
     examples = tmp_path_factory.mktemp("examples")
     write_clip(examples / "example.mp4", frames=4)
-    options = (
-        "--config",
-        tiny[0],
-        "--checkpoint",
-        tiny[1],
-        "--max-size",
-        MEGABYTES,
-        "--max-seconds",
-        SECONDS,
-        "--examples",
-        examples,
-    )
+    options = ("--config", tiny[0], "--checkpoint", tiny[1], "--max-size", MEGABYTES, "--max-seconds", SECONDS)
     folder = tmp_path_factory.mktemp("web")
-    with Server(folder, *map(str, options)) as server:
+    with Server(folder, *map(str, options), "--examples", str(examples)) as server:
         yield server
         assert server.end(signal.SIGINT) == 0
     assert not list(folder.glob("mmdet_vis_web_*"))
@@ -60,14 +42,8 @@ def browser():
 def page(browser, server):
     page = visit(browser, server.address)
     yield page
+    assert page.script_errors == []
     page.close()
-
-
-def files_of(server: Server) -> set[str]:
-    """What the server keeps of the pages; its own files are the note that it lives, and examples."""
-    files = {path.name for path in server.workspace().rglob("*") if path.is_file()}
-    assert {"alive", "synthvis.mp4", "example.mp4"} <= files
-    return files - {"alive", "synthvis.mp4", "example.mp4"}
 
 
 def wait_until(condition):
@@ -77,98 +53,103 @@ def wait_until(condition):
         time.sleep(0.05)
 
 
-def download(page, button: str) -> tuple[str, bytes]:
-    with page.expect_download() as download:
-        page.locator(f"#{button}").click()
-    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+def uploads_of(server: Server) -> set[str]:
+    names = {path.name for path in server.workspace().rglob("*") if path.is_file() and "projects" not in path.parts}
+    return names - {"alive", "synthvis.mp4", "example.mp4"}
 
 
-def test_a_video_from_upload_to_downloads(browser, server, tmp_path):
-    clip = write_clip(tmp_path / "clip.mp4", frames=20, height=120, width=160)
+def test_a_video_from_upload_to_the_editor(browser, server, tmp_path):
     asked = []
     context = browser.new_context()
     context.on("request", lambda request: asked.append(request.url))
     page = visit(context, server.address)
-    upload(page, clip)
-    page.evaluate("""() => {
-        window.steps = new Set();
-        const box = document.querySelector('#overlay');
-        const note = () => box.innerText.split('\\n').forEach(line => steps.add(line));
-        new MutationObserver(note).observe(box, {subtree: true, childList: true, characterData: true});
-    }""")
-    status = segment(page)
-    objects = int(re.match(r"clip: (\d+) objects in 20 frames of 160x120", status).group(1))
-    assert any("Following objects, step" in line for line in page.evaluate("[...steps]"))
-
-    rows = page.locator("#table [role=row]")
-    assert rows.count() == objects + 1
-    cells = [rows.nth(index).inner_text().split() for index in (0, 1)]
-    assert cells[0] == [word for header in HEADERS for word in header.split()]
-    track, category, score, first, last, visible, area = cells[1]
-    assert (track, category in ("cat", "dog", "bird")) == ("1", True)
-    assert 0.2 <= float(score) <= 1
-    assert 0 <= int(first) <= int(last) < 20
-    assert 1 <= int(visible) <= 20
-    assert float(area) > 0
-    assert page.locator("#timeline svg g.track").count() == objects
-    assert page.locator("#timeline svg").bounding_box()["height"] > 20
-
-    video = page.locator("#overlay video")
-    page.wait_for_function("v => v.readyState >= 3", arg=video.element_handle())
-    assert video.evaluate("v => [v.videoWidth, v.videoHeight, v.duration]") == [160, 120, 2.0]
-    video.evaluate("async v => { v.muted = true; v.currentTime = 0; await v.play(); }")
-    page.wait_for_function("v => v.currentTime > 0.3", arg=video.element_handle())
-
-    name, data = download(page, "json")
-    entries = json.loads(data)
-    assert name == "clip.json"
-    assert len({str(entry["segmentations"]) for entry in entries}) == objects
-    assert all(len(entry["segmentations"]) == 20 for entry in entries)
-    assert max(entry["score"] for entry in entries) == pytest.approx(float(score), abs=6e-4)
-    name, data = download(page, "png")
-    assert name == "clip_png.zip"
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert len(archive.namelist()) == 20
-        assert 1 <= np.array(Image.open(io.BytesIO(archive.read("clip/00000.png")))).max() <= objects
-    name, data = download(page, "mp4")
-    assert name == "clip_overlay.mp4"
-    with av.open(io.BytesIO(data)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == 20
-
+    box = page.locator("#start").bounding_box()
+    assert box["y"] + box["height"] < 900, "the main button is seen without scrolling"
+    assert not page.locator("#frames").is_visible(), "expert options are folded away"
+    upload(page, write_clip(tmp_path / "clip.mp4", frames=20, height=120, width=160))
+    assert press_start(page) is None
+    # Frames are there before the result is.
+    page.locator("#name:text-is('clip')").wait_for()
+    wait_for_objects(page)
+    assert re.match(r"20 frames of 160x120 segmented in [\d.]+ s", page.locator("#text").inner_text())
+    objects = page.locator("#list tbody tr").count()
+    assert objects >= 1
+    assert page.locator("#timeline .row[data-id]:not(.axis)").count() == objects
+    address = page.url
+    page.reload()
+    wait_for_objects(page)
+    assert page.locator("#list tbody tr").count() == objects
+    assert page.url == address
+    # The first page remembers it, in this browser alone.
+    page.locator("#home").click()
+    page.locator("#recent a", has_text="clip").click()
+    wait_for_objects(page)
+    other = visit(browser, server.address)
+    other.wait_for_timeout(300)
+    assert other.locator("#recent a").count() == 0
+    other.close()
     # No other machine is asked for anything: not for fonts, not for scripts.
     assert {urlsplit(url).netloc for url in asked if url.startswith(("http", "ws"))} == {
         urlsplit(server.address).netloc
     }
-    assert {"clip.mp4", "clip.json", "clip_png.zip", "clip_overlay.mp4"} <= files_of(server)
+    assert page.script_errors == []
     context.close()
-    wait_until(lambda: not files_of(server))
+    wait_until(lambda: not uploads_of(server))
+
+
+def test_images_together_are_a_video(page, tmp_path):
+    upload(page, *sorted(write_frames(tmp_path / "frames", 3).iterdir()))
+    assert press_start(page) is None
+    wait_for_objects(page)
+    assert page.locator("#last").inner_text() == "2"
 
 
 def test_what_is_wrong_is_said_and_the_server_lives_on(page, server, tmp_path):
-    assert segment(page) == "no video: drop one, or pick an example"
+    assert press_start(page) == "no video: drop one, or pick an example"
     bad = tmp_path / "bad.mp4"
     bad.write_text("hello")
-    upload(page, bad)
-    assert segment(page).startswith("bad.mp4: cannot be read as a video")
-    page.locator("#input button[aria-label=Clear]").click()
-    upload(page, write_clip(tmp_path / "long.mp4", frames=60))
-    assert segment(page) == f"long.mp4 is longer than {SECONDS} s, which this server takes: cut it"
-    page.locator("#input button[aria-label=Clear]").click()
+    clear = page.locator("#input button[aria-label=Clear]")
+    for file, words in (
+        (bad, "bad.mp4: cannot be read as a video"),
+        (write_clip(tmp_path / "long.mp4", frames=60), f"long.mp4 is longer than {SECONDS} s, which this server takes"),
+    ):
+        upload(page, file)
+        assert press_start(page).startswith(words)
+        clear.click()
     big = tmp_path / "big.mp4"
     big.write_bytes(write_clip(tmp_path / "small.mp4").read_bytes() + bytes(MEGABYTES * 2**20))
     page.locator("#input input[type=file]").first.set_input_files(str(big))
     page.get_by_text(re.compile(r"exceed the maximum allowed size.*big\.mp4")).wait_for()
-    assert "big.mp4" not in files_of(server)
+    assert "big.mp4" not in uploads_of(server)
     assert "Traceback" not in page.content()
     assert not any("Traceback" in line for line in server.lines)
 
-    page.reload()
-    page.locator("button:has(video)").first.click()  # the examples
-    page.locator("#input video").wait_for()
-    page.locator("#score input[type=number]").fill("1.0")
-    page.locator("#score input[type=number]").blur()
-    assert "example: no object in 4 frames of 96x64" in segment(page)
-    assert page.locator("#timeline svg g.track").count() == 0
+
+def test_foolish_numbers_are_said_and_the_page_goes_on(page):
+    page.locator("#examples video").first.locator("xpath=ancestor::button | ancestor::*[@role='button']").first.click()
+    page.locator("#input .file").wait_for()
+    page.locator("#options button").first.click()
+    number = page.locator("#frames input")
+    for value in ("0", "-3", "1.5", "1e9999"):
+        number.fill(value)
+        number.blur()
+        line = press_start(page)
+        if line is None:  # the browser itself took a number that is none away
+            assert value == "1e9999"
+            return
+        assert line.startswith("Use the first … frames: ")
+        assert "is not a whole number from 1" in line
+    number.fill("2")
+    number.blur()
+    page.locator("#keys input").fill("0")
+    page.locator("#keys input").blur()
+    assert press_start(page).startswith("Key frames: 0 is not a whole number from 1 to ")
+    page.locator("#keys input").fill("1")
+    page.locator("#keys input").blur()
+    assert press_start(page) is None
+    wait_for_objects(page)
+    assert page.locator("#last").inner_text() == "1"
+    assert "only the first 2 of 4 frames were used" in page.locator("#text").inner_text()
 
 
 def test_size_is_checked_by_the_server_too(server):
@@ -185,21 +166,23 @@ def test_size_is_checked_by_the_server_too(server):
 
 
 def test_stop_and_the_queue(browser, page, server, tmp_path):
-    """The second page waits for the first; when that is stopped its turn comes."""
-    long = write_clip(tmp_path / "long.mp4", frames=290, fps=60, height=240, width=320)
-    upload(page, long)
-    page.locator("#start").click()
-    page.get_by_text(re.compile("Following objects")).first.wait_for()
+    """The second page waits for the first, reloads while it does; when the first is stopped its turn comes."""
+    upload(page, write_clip(tmp_path / "long.mp4", frames=290, fps=60, height=240, width=320))
+    assert press_start(page) is None
+    page.locator("#text", has_text="Following objects").wait_for()
     other = visit(browser, server.address)
     upload(other, write_clip(tmp_path / "short.mp4", frames=2))
-    other.locator("#start").click()
-    other.locator("#status .busy").wait_for()
-    assert other.get_by_text(re.compile("Following objects")).count() == 0
-    assert page.locator("#status .busy").count() == 1
+    assert press_start(other) is None
+    waiting = other.locator("#text", has_text="Waiting: next in line")
+    waiting.wait_for()
+    other.reload()
+    waiting.wait_for()
     page.locator("#stop").click()
-    page.get_by_text(re.compile("^stopped$")).wait_for()
-    page.locator("#stop[disabled]").wait_for(state="attached")
-    other.get_by_text(re.compile("^short: .* in 2 frames")).wait_for()
+    page.locator("#status.ok #text", has_text=re.compile("^stopped$")).wait_for()
+    page.locator("#again").wait_for()
+    wait_for_objects(other)
+    assert other.locator("#text").inner_text().startswith("2 frames of 96x64")
+    assert other.script_errors == []
     other.close()
 
 
@@ -207,10 +190,11 @@ def test_the_end_deletes_everything_also_in_the_middle_of_a_job(browser, tiny, t
     with Server(tmp_path, "--config", str(tiny[0]), "--checkpoint", str(tiny[1])) as server:
         page = visit(browser, server.address)
         upload(page, write_clip(tmp_path / "long.mp4", frames=200))
-        page.locator("#start").click()
-        page.get_by_text(re.compile("Following objects")).first.wait_for()
+        assert press_start(page) is None
+        page.locator("#text", has_text="Following objects").wait_for()
         assert server.workspace().is_dir()
         assert server.end(signal.SIGTERM) == 0
+        page.locator("#status.error #text", has_text="no connection to the server: trying again").wait_for()
         page.close()
     assert not list(tmp_path.glob("mmdet_vis_web_*"))
     assert "Traceback" not in "".join(server.lines)

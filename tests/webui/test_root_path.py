@@ -88,6 +88,13 @@ def test_everything_of_the_page_is_under_the_path(proxy: int) -> None:
     scripts = re.findall(r'(?:src|href)="\./(assets/[^"]+\.(?:js|css))"', page.decode())
     assert scripts
     assert all(ask(proxy, f"{PATH}/{script}")[0] == 200 for script in scripts[:2])
+    # The editor's page and what it asks for, relative to its own address.
+    status, editor = ask(proxy, f"{PATH}/edit/{'a' * 22}/")
+    assert status == 200
+    script = re.search(r'src="\.\./(static/[^"]+)"', editor.decode())[1]
+    assert ask(proxy, f"{PATH}/edit/{script}")[0] == 200
+    status, answer = ask(proxy, f"{PATH}/edit/{'a' * 22}/state?revision=-1")
+    assert (status, json.loads(answer)["gone"]) == (404, True)
     body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n\r\nabc\r\n--x--\r\n'
     status, answer = ask(proxy, f"{PATH}/gradio_api/upload", "POST", body, "multipart/form-data; boundary=x")
     assert (status, len(json.loads(answer))) == (200, 1)

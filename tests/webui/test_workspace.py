@@ -26,11 +26,8 @@ def test_a_closed_page_takes_its_files_along(workspace):
     for session in ("a", "b"):
         workspace.own(session, shared)
     workspace.own("a", upload)
-    with workspace.new_folder("a") as folder:
-        write(folder / "result.json")
     workspace.forget("a")
     assert not upload.parent.exists()
-    assert not folder.exists()
     assert shared.exists(), "another page has it too"
     workspace.forget("b")
     assert not shared.exists()
@@ -47,45 +44,31 @@ def test_files_elsewhere_are_never_deleted(workspace, tmp_path):
     assert workspace.root.exists()
 
 
-def test_a_failed_job_leaves_nothing(workspace):
-    def fail():
-        with workspace.new_folder("a") as folder:
-            write(folder / "half.mp4")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert not list(workspace.root.glob("job_*"))
-
-
-def test_old_files_go_unless_they_are_used_or_permanent(workspace):
+def test_old_files_go_unless_they_are_kept(workspace):
     example = write(workspace.root / "example.mp4")
     workspace.keep_all()
-    old, used = (write(workspace.root / name / "clip.mp4") for name in ("old", "used"))
+    workspace.keep(workspace.root / "projects")
+    old = write(workspace.root / "old" / "clip.mp4")
+    frame = write(workspace.root / "projects" / "key" / "frame.jpg")
     workspace.own("a", old)
     workspace.sweep()
     assert old.exists()
-    with workspace.using(used), workspace.new_folder("a") as folder:
-        part = write(folder / "part.mp4")
-        workspace.sweep(time.time() + 101)
-        assert not old.exists()
-        assert used.exists()
-        assert part.exists()
     workspace.sweep(time.time() + 101)
-    assert not used.exists()
-    assert not folder.exists()
+    assert not old.exists()
+    assert frame.exists()
     assert example.exists()
 
 
 def test_sweeping_in_the_background(tmp_path):
     workspace = Workspace(tmp_path, max_age=0.05)
-    old = write(workspace.root / "x" / "clip.mp4")
-    workspace.start_sweeping(every=0.02)
+    old, called = write(workspace.root / "x" / "clip.mp4"), []
+    workspace.start_sweeping(every=0.02, also=lambda: called.append(1))
     deadline = time.monotonic() + 20
     while old.exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     workspace.close()
+    assert called
     assert not workspace.root.exists()
 
 

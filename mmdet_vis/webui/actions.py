@@ -1,0 +1,232 @@
+"""What a page can do with its video: read its state, correct it, undo, propagate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmdet_vis.api import VideoResult, refine
+from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.structures import empty_rle
+from mmdet_vis.visualization.palette import track_colour
+from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after, prompt_data
+from mmdet_vis.webui.history import History
+from mmdet_vis.webui.job import segment_project
+from mmdet_vis.webui.jobs import Jobs, Open, Progress
+from mmdet_vis.webui.models import ModelStore
+from mmdet_vis.webui.project import Project
+from mmdet_vis.webui.tracks import Track, tracks_of
+
+MOST_PROMPTS = 200
+"""Drawn on one video before they are propagated."""
+
+
+class Actions:
+    """Does what pages ask for.
+
+    Args:
+        models: for the names of the categories.
+        jobs: takes what needs the model.
+    """
+
+    def __init__(self, models: ModelStore, jobs: Jobs) -> None:
+        self._models = models
+        self._jobs = jobs
+
+    def segment(self, project: Project) -> None:
+        """Segment the video, or do so again.
+
+        Raises:
+            UserError: it cannot be put into the queue.
+        """
+
+        def work(opened: Open, progress: Progress) -> str:
+            return segment_project(project, opened(), progress)
+
+        with project.lock:
+            self._jobs.add(project, work, len(project.note.frame_names))
+            project.note.message = ""
+            if project.note.outcome != "ready":
+                project.note.outcome = "new"
+            project.keep()
+
+    def stop(self, project: Project) -> None:
+        """End the project's job."""
+        self._jobs.stop(project)
+
+    def state(self, project: Project, revision: int) -> dict[str, Any]:
+        """All that a page shows but frames and masks.
+
+        Args:
+            project: of the page.
+            revision: what the page knows of the tracks; -1 for nothing. They are left out if they are the same.
+        """
+        with project.lock:
+            note, history = project.note, project.history
+            state: dict[str, Any] = {
+                "name": note.name,
+                "outcome": note.outcome,
+                "message": note.message,
+                "notes": note.notes,
+                "height": note.height,
+                "width": note.width,
+                "fps": note.fps,
+                "times": note.times,
+                "frames": len(note.frame_names),
+                "frames_ready": project.frames_ready,
+                "threshold": note.threshold,
+                "hidden": note.hidden,
+                "job": self._jobs.status(project),
+                "revision": project.revision,
+            }
+            if history is not None and project.revision != revision:
+                state |= self._contents(history)
+            return state
+
+    def _contents(self, history: History) -> dict[str, Any]:
+        result, edits = history.result, history.edits
+        known = dict.fromkeys((*self._models.categories, *result.categories))
+        hand = {sequence.track_id: sequence for sequence in result.sequences}
+        return {
+            "tracks": [
+                {
+                    **_track(track),
+                    "by_hand": hand[track.track_id].by_hand,
+                    "given": list(hand[track.track_id].given),
+                    "confidence": _confidence(hand[track.track_id].confidence),
+                }
+                for track in tracks_of(result)
+            ],
+            "categories": list(known),
+            "pending": pending_of(history),
+            "undo": edits[-1]["title"] if edits else None,
+            "redo": history.undone["title"] if history.undone else None,
+            "edits": len(edits),
+        }
+
+    def masks(self, project: Project, start: int, stop: int) -> dict[str, Any]:
+        """Masks of some frames.
+
+        Returns:
+            ``revision``, and ``frames``: for each from ``start`` to ``stop - 1`` the runs of the visible objects by
+            their ids.
+        """
+        history = project.history
+        if history is None:
+            return {"revision": -1, "frames": []}
+        with project.lock:
+            result, revision = history.result, project.revision
+        empty = empty_rle(result.height, result.width)["counts"]
+        frames = [
+            {s.track_id: s.masks[t]["counts"] for s in result.sequences if s.masks[t]["counts"] != empty}
+            for t in range(max(start, 0), min(stop, result.num_frames))
+        ]
+        return {"revision": revision, "frames": frames}
+
+    def edit(self, project: Project, edit: Mapping[str, Any], revision: int) -> None:
+        """Correct the result: at once, or, for ``propagate``, in the queue.
+
+        Args:
+            project: of the page.
+            edit: what the page asks for, see :mod:`mmdet_vis.webui.edits`.
+            revision: that the page shows.
+
+        Raises:
+            UserError: one line for the page; nothing has changed.
+        """
+        with project.lock:
+            history = self._current(project, revision)
+            kind, result = edit.get("type"), history.result
+            if kind == "propagate":
+                self._propagate(project, history)
+                return
+            if self._jobs.status(project) is not None:
+                raise UserError("this video is being worked on: wait, or stop that first")
+            if kind == "undo":
+                history.undo()
+            elif kind == "redo":
+                history.redo()
+            elif kind in ("prompt", "withdraw"):
+                data = self._prompt(edit, history)
+                history.add({**data, "title": describe(data, result)}, result)
+            else:
+                if kind == "split":  # objects that are drawn have their numbers already
+                    edit = {**edit, "new_id": _free_id(result, pending_of(history))}
+                correction = parse_edit(edit)
+                corrected = refine(result, [correction])
+                history.add({**edit, "title": describe(edit, result)}, corrected)
+            project.keep()
+
+    def _current(self, project: Project, revision: int) -> History:
+        history = project.history
+        if history is None:
+            raise ConfigError("there is no result yet: wait, or segment the video")
+        if project.revision != revision:
+            raise UserError("this video was changed in another window: here is how it is now; do it again if need be")
+        return history
+
+    def _prompt(self, edit: Mapping[str, Any], history: History) -> dict[str, Any]:
+        pending, result = pending_of(history), history.result
+        if edit["type"] == "withdraw":
+            data = {"type": "withdraw", "id": edit.get("id"), "frame": edit.get("frame")}
+            if not any((p["id"], p["frame"]) == (data["id"], data["frame"]) for p in pending):
+                raise ConfigError("nothing is drawn there")
+            return data
+        if len(pending) >= MOST_PROMPTS:
+            raise ConfigError(f"{MOST_PROMPTS} frames wait to be propagated: propagate them first")
+        prompt = parse_prompt(edit, result)
+        data = prompt_data(prompt)
+        return {**data, "id": _free_id(result, pending) if prompt.id is None else prompt.id}
+
+    def _propagate(self, project: Project, history: History) -> None:
+        pending = pending_of(history)
+        if not pending:
+            raise ConfigError("nothing is drawn: draw an object on a frame first")
+        result, revision = history.result, project.revision
+        prompts = [parse_prompt(data, result) for data in pending]
+        ids = sorted({data["id"] for data in pending})
+
+        def work(opened: Open, progress: Progress) -> str:
+            progress(0.0, "Following what was drawn")
+            corrected = refine(
+                result,
+                prompts,
+                session=opened(),
+                progress=lambda done, total: progress(done / max(total, 1), f"Following, step {done}/{total}"),
+            )
+            edit = {"type": "propagate", "ids": ids}
+            with project.lock:
+                self._current(project, revision).add({**edit, "title": describe(edit, corrected)}, corrected)
+            objects = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
+            return f"{objects} propagated from {len(pending)} drawn {'frame' if len(pending) == 1 else 'frames'}"
+
+        self._jobs.add(project, work, len(project.note.frame_names) * len(ids))
+
+
+def pending_of(history: History) -> list[dict[str, Any]]:
+    """The prompts that wait to be propagated."""
+    pending: list[dict[str, Any]] = []
+    for edit in history.edits:
+        pending = pending_after(pending, edit)
+    return pending
+
+
+def _free_id(result: VideoResult, pending: list[dict[str, Any]]) -> int:
+    return max([s.track_id for s in result.sequences] + [prompt["id"] for prompt in pending], default=0) + 1
+
+
+def _track(track: Track) -> dict[str, Any]:
+    blue, green, red = track_colour(track.track_id)
+    return {
+        "id": track.track_id,
+        "category": track.category,
+        "score": track.score,
+        "colour": [red, green, blue],
+        "runs": track.runs(),
+        "frames": int(track.visible.sum()),
+        "area": track.mean_area(),
+    }
+
+
+def _confidence(values: Any) -> list[float] | None:
+    return None if values is None else [round(float(value), 2) for value in values]

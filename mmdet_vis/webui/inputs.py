@@ -1,0 +1,144 @@
+"""What a page's user uploads, as one video: a video file, an animation, images, or a zip of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet_vis.data.formats.archives import unpack
+from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_inside, open_source
+from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
+from mmdet_vis.errors import SourceError, UserError
+from mmdet_vis.webui.limits import Limits, check_video
+
+_LONGEST_NAME = 60
+_MOST_GROWTH = 4
+"""Times the largest upload that a zip's images may have in all."""
+
+
+def clean_name(name: str) -> str:
+    """A video's name that can be that of a file, and of a folder in a zip, on whichever system the user has."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST_NAME] or "video"
+
+
+def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) -> str:
+    """Bring what was uploaded into a new folder, where :func:`open_input` finds it.
+
+    The uploads stay where they are: on one disk, the folder has links to them.
+
+    Args:
+        uploads: files on the server, in the order of the user.
+        folder: is made.
+        limits: on their number, size and length.
+
+    Returns:
+        the name of the video.
+
+    Raises:
+        SourceError: one line that names the file, without its folder, and what to do.
+    """
+    files = [Path(upload) for upload in uploads]
+    if not files:
+        raise SourceError("no video: drop one, or pick an example")
+    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    others = [file for file in files if file not in images]
+    if len(files) > 1 and others:
+        kind = f"{len(others)} are videos or archives" if not images else f"{display_name(others[0].name)} is not"
+        raise SourceError(f"one video at a time: of {len(files)} files that are the frames of a video, {kind}")
+    _check_sizes(files, limits)
+    folder.mkdir(parents=True)
+    try:
+        if len(files) == 1 and zipfile.is_zipfile(files[0]):
+            return _take_zip(files[0], folder, limits)
+        for file in files:
+            if (folder / file.name).exists():
+                raise SourceError(f"two images are called {display_name(file.name)}: give each a name of its own")
+            _link(file, folder / file.name)
+        if len(files) == 1 and not images:
+            check_video(files[0], limits)
+    except UserError as error:
+        places = (f"{folder}{os.sep}", *{f"{file.parent}{os.sep}" for file in files})
+        raise SourceError(shorten(str(error), places)) from error
+    # Of frames only the folder had a name, and browsers do not tell it.
+    return files[0].stem if len(files) == 1 else re.sub(r"[\d_. -]+$", "", files[0].stem) or "images"
+
+
+def open_input(folder: Path) -> FrameSource:
+    """Open what :func:`take_uploads` brought.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    entries = list(folder.iterdir())
+    return open_source(entries[0] if len(entries) == 1 else folder)
+
+
+def shorten(text: str, places: Sequence[str]) -> str:
+    """A message as one line, without folders of the server."""
+    for place in places:
+        text = text.replace(place, "")
+    return " ".join(text.split())
+
+
+def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
+    names = [display_name(file.name) for file in files]
+    try:
+        sizes = [file.stat().st_size for file in files]
+    except OSError as error:
+        missing = next(name for name, file in zip(names, files, strict=True) if not file.exists())
+        raise SourceError(f"{missing} is no longer on the server: drop it again") from error
+    if sum(sizes) > limits.max_bytes:
+        what = names[0] if len(files) == 1 else f"{len(files)} images together"
+        have = "has" if len(files) == 1 else "have"
+        raise SourceError(
+            f"{what} {have} {sum(sizes) / 2**20:.1f} MB, this server takes {limits.max_megabytes}: compress or cut it"
+        )
+    if len(files) > limits.max_frames:
+        raise SourceError(f"{len(files)} images are more than {limits.max_frames}, which this server takes")
+
+
+def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
+    name = display_name(path.name)
+    with zipfile.ZipFile(path) as archive:
+        members = [info for info in archive.infolist() if not info.is_dir()]
+    size = sum(info.file_size for info in members)
+    if len(members) > limits.max_frames or size > _MOST_GROWTH * limits.max_bytes:
+        raise SourceError(
+            f"{name} holds {len(members)} files of {size / 2**20:.0f} MB, this server takes {limits.max_frames} and "
+            f"{_MOST_GROWTH * limits.max_megabytes}: put less into it"
+        )
+    unpacked = unpack(path, folder.parent, lambda line: None)
+    found = find_inputs(_inner(unpacked))
+    if len(found) > 1:
+        raise SourceError(f"{name} holds {len(found)} videos or folders of images: put one into a zip")
+    if found[0].is_file():
+        check_video(found[0], limits)
+        found[0].rename(folder / found[0].name)
+    else:
+        folder.rmdir()
+        found[0].rename(folder)
+    shutil.rmtree(unpacked, ignore_errors=True)
+    return path.stem
+
+
+def _inner(folder: Path) -> Path:
+    """The folder in which there is more than one other folder."""
+    while True:
+        shutil.rmtree(folder / "__MACOSX", ignore_errors=True)
+        entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return folder
+        folder = entries[0]
+
+
+def _link(file: Path, target: Path) -> None:
+    if not is_inside(target.name):
+        raise SourceError(f"{display_name(file.name)!r} cannot be the name of a file: give it another")
+    try:
+        os.link(file, target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(file, target)
