@@ -36,6 +36,7 @@ from mmdet_vis.weights.model_file import embedded_config
 
 def write_clips(folder: Path, number: int, frames: int, height: int, width: int) -> list[Task]:
     """Clips that differ, as mp4, and a task for each."""
+    folder.mkdir()
     tasks = []
     for index in range(number):
         path = folder / f"clip{index:03d}.mp4"

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -59,9 +61,12 @@ class RayEngine(Engine):
                 options["num_cpus"] = max(os.cpu_count() or 1, round(self.options.workers * (self.options.cpus or 1)))
         else:
             options["address"] = address
+        before = signal.getsignal(signal.SIGTERM)
         for attempt in range(_STARTS):
             try:
                 ray.init(**options)
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, before)  # Ray ends the program by it in a way of its own.
                 break
             except Exception as error:
                 ray.shutdown()
