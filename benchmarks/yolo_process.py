@@ -32,7 +32,7 @@ def main() -> None:
 
     print(f"ultralytics {ultralytics.__version__}, torch {torch.__version__}", flush=True)
     for _ in sys.stdin:
-        print(run(), flush=True)
+        print(f"{run():.6f}", flush=True)
 
 
 if __name__ == "__main__":
