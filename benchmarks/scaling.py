@@ -74,7 +74,8 @@ def check_equal(args: argparse.Namespace) -> None:
     model = prepare(args, BASE["objects"])
     clip = DriftingClip(EQUAL_FRAMES, args.side, width(args))
     plenty, little = (
-        segment_video(model, clip, key_num=BASE["key_num"], feature_memory=budget).sequences for budget in ("8GB", 0)
+        segment_video(model, clip, key_num=BASE["key_num"], feature_memory=budget, score_thr=0.0).sequences
+        for budget in ("8GB", 0)
     )
     same = [(a.masks, a.label) for a in plenty] == [(b.masks, b.label) for b in little]
     worst = max((abs(a.score - b.score) for a, b in zip(plenty, little, strict=False)), default=0.0)

@@ -28,10 +28,10 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def nothing_outlives_its_test() -> Iterator[None]:
     """Processes of a test, but for those of fixtures that it shares, end with it."""
-    before = programs.left_running()
+    began = programs.clock()
     yield
     deadline = time.monotonic() + PATIENCE
-    while (left := programs.left_running(before)) and time.monotonic() < deadline:
+    while (left := programs.left_running(began)) and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid in left:
         with suppress(OSError):

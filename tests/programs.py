@@ -25,8 +25,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import types
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,24 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def left_running(known: Collection[int] = ()) -> dict[int, str]:
+def clock() -> int:
+    """Now, in the ticks in which the system says when a process began."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")) if sys.platform == "linux" else 0
+
+
+def left_running(since: int = 0) -> dict[int, str]:
     """What this process and those that it started have running now, by process: command lines (on Linux).
 
-    Without the server, what Python keeps for as long as a process lives, and the ``known`` with all that they started.
+    Without the server, what Python keeps for as long as a process lives, and what began before ``since`` (see
+    :func:`clock`) with all that it started.
     """
     found: dict[int, str] = {}
     parents = [os.getpid()]
     for parent in parents:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
             with contextlib.suppress(OSError):
-                parents += set(map(int, children.read_text().split())).difference(known)
+                # The list may miss some while others come and go, so the date of a process decides.
+                parents += [pid for pid in map(int, children.read_text().split()) if _began(pid) > since]
     for pid in parents[1:]:
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -83,6 +91,15 @@ def left_running(known: Collection[int] = ()) -> dict[int, str]:
             if line and pid not in _servers and not any(keeper in line for keeper in KEEPERS):
                 found[pid] = line
     return found
+
+
+def _began(pid: int) -> int:
+    """When a process began, in ticks; 0 if it is gone."""
+    try:
+        # The name stands in brackets and may hold any character.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def run(

@@ -43,6 +43,6 @@ def test_what_is_left_running_is_found() -> None:
         parent.wait()
         left = programs.left_running()
         assert {forked.pid, plain.pid, orphan} <= left.keys()
-        assert not {forked.pid, plain.pid, orphan} & programs.left_running(left).keys()
+        assert not {forked.pid, plain.pid, orphan} & programs.left_running(programs.clock()).keys()
         os.kill(orphan, signal.SIGKILL)
     assert not {forked.pid, plain.pid, orphan} & programs.left_running().keys()

@@ -115,7 +115,7 @@ PROPOSE_REDUCE_ERRORS = [
     ({"propose_reduce.cate_reduce.iou_thr": 0}, "propose_reduce.cate_reduce.iou_thr=0 must be a number above 0"),
     ({"propose_reduce.memory.step": "a"}, "propose_reduce.memory.step='a' must be a whole number"),
     ({"propose_reduce.skip_covered_iou": "a"}, "propose_reduce.skip_covered_iou='a' must be a number from 0 to 1"),
-    ({"propose_reduce": 5}, "propose_reduce=5 must be a dict with key_num, memory"),
+    ({"propose_reduce": 5}, "propose_reduce=5 must be a dict with key_num, key_frames"),
     ({"propose_reduce": {"_delete_": True, "mask_nms_thr": 0.2}}, "propose_reduce.key_num is missing"),
 ]
 

@@ -48,7 +48,7 @@ def test_stills_elsewhere_are_refused(tmp_path: Path) -> None:
         "annotations": [{**common, "segmentation": [[1, 1, 5, 1, 5, 5]]}],
     }
     (tmp_path / "stills.json").write_text(json.dumps(content))
-    with pytest.raises(DatasetError, match=r"stills.json: image 0 has file_name '../secret.png', which is no path"):
+    with pytest.raises(DatasetError, match=r"stills.json: image 0 has file_name '../secret.png', no path below"):
         StillClips("stills.json", "images", data_root=tmp_path, min_pixels=1)
 
 

@@ -41,5 +41,5 @@ def test_objects_are_those_of_the_library(repository, tmp_path):
 
 def test_without_the_package_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "rfdetr", None)
-    with pytest.raises(ConfigError, match=r"needs the package rfdetr: pip install 'mmdet_vis\[rfdetr\]'"):
+    with pytest.raises(ConfigError, match=r"needs the package rfdetr: pip install rfdetr"):
         RFDETRProposer()

@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="cannot be read as an instance segmenter"):
         TransformersProposer(str(tmp_path))
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ConfigError, match=r"needs the package transformers: pip install 'mmdet_vis\[transformers\]'"):
+    with pytest.raises(ConfigError, match=r"needs the package transformers: pip install transformers"):
         TransformersProposer(str(tmp_path))
 
 

@@ -221,7 +221,7 @@ def test_a_border_moves_the_masks(weights: Path, video: Video, expected: VideoRe
     wider = [cv2.copyMakeBorder(frame, 32, 0, 32, 0, cv2.BORDER_CONSTANT, value=mean) for frame in video.frames]
     larger = load(weights, img_scale=(WIDTH + 32, HEIGHT + 32))
     found = segment(larger, [np.asarray(frame, np.uint8) for frame in wider])
-    assert_same(found, expected, lambda masks: masks[:, 32:, 32:], seen=0.9, one=0.88, score=0.1)
+    assert_same(found, expected, lambda masks: masks[:, 32:, 32:], seen=0.85, one=0.8, score=0.1)
 
 
 def test_slightly_brighter_is_the_same(model: VISModel, video: Video, expected: VideoResult) -> None:

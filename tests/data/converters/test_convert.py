@@ -208,7 +208,7 @@ def test_what_is_not_known_is_described(tmp_path: Path) -> None:
         ("photos", "it holds 1 images and no annotations"),
         ("list.json", "an export of Label Studio"),
         ("other.json", "a frame of labelme"),
-        ("clip.mp4", "no file of annotations"),
+        ("clip.mp4", "is a video or an image: segment it"),
         ("nothing", "does not exist"),
     ):
         with pytest.raises(DatasetError, match=message):

@@ -132,9 +132,13 @@ def test_files(tmp_path: Path) -> None:
     listed_json.write_text("[]")
     binary = tmp_path / "binary.json"
     binary.write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(ResultsError, match="is a folder"):
+        load_results(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="empty"):  # a folder may be annotations, too
+        load_annotations(tmp_path / "empty")
     for path, message in (
         (missing, "does not exist"),
-        (tmp_path, "is a folder"),
         (text, "is not valid JSON .*line 1, column"),
         (binary, "not UTF-8"),
     ):
