@@ -86,6 +86,8 @@ def build_page(
             height=170,
             elem_id="input",
         )
+        # gradio's own leaves an empty file behind for each that it hands over.
+        files.preprocess = _paths
         if examples:
             shown = gr.Dataset(
                 label="Or try one of these",
@@ -112,13 +114,16 @@ def _options(limits: Limits, models: ModelStore) -> list[Any]:
     own = models.key_num is not None  # Propose-Reduce; other methods have neither key frames nor profiles.
     with gr.Accordion("Options", open=False, elem_id="options"):
         with gr.Row():
-            # No bounds here: what is out of range is to be said in a line, which gradio's own check does not.
-            frames = gr.Number(label="Use the first … frames", info="Empty: all", elem_id="frames", value=None)
-            seconds = gr.Number(label="Use the first … seconds", info="Empty: all", elem_id="seconds", value=None)
+            # As text, and without bounds: gradio's numbers turn an empty one into 0, and what is out of range is to be
+            # said in a line.
+            frames, seconds = (
+                gr.Textbox(label=f"Use the first … {unit}", info="Empty: all", elem_id=unit, max_lines=1)
+                for unit in ("frames", "seconds")
+            )
         with gr.Row():
-            keys = gr.Number(
-                label="Key frames", info="That objects are looked for on", value=models.key_num, visible=own,
-                elem_id="keys",
+            keys = gr.Textbox(
+                label="Key frames", info="That objects are looked for on", value=str(models.key_num) if own else "",
+                visible=own, elem_id="keys", max_lines=1,
             )  # fmt: skip
             profile = gr.Radio(
                 list(PROFILES),
@@ -135,10 +140,10 @@ def _options(limits: Limits, models: ModelStore) -> list[Any]:
 
 def chosen_options(
     own_key_num: int | None,
-    keys: float | None,
+    keys: str | None,
     profile: str,
-    frames: float | None,
-    seconds: float | None,
+    frames: str | None,
+    seconds: str | None,
     precision: str,
 ) -> JobOptions:
     """What a user chose, looked at.
@@ -146,32 +151,49 @@ def chosen_options(
     Args:
         own_key_num: the config's number of key frames, which stays where ``keys`` is the same or empty; None for a
             method that has none.
-        keys, frames, seconds: numbers that were typed, which may be anything.
+        keys, frames, seconds: what was typed for a number, which may be anything; empty or None for no choice.
         profile, precision: of the lists.
 
     Raises:
         ConfigError: names what is out of range.
     """
     key_num = _whole("Key frames", keys, MOST_KEY_FRAMES)
-    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
-        raise ConfigError(f"Use the first … seconds: {seconds:g} is not more than 0; leave it empty for all")
+    duration = None
+    if seconds and seconds.strip():
+        duration = _number(seconds)
+        if not 0 < duration < math.inf:
+            raise ConfigError(f"Use the first … seconds: {seconds:.40} is not more than 0; leave it empty for all")
     return JobOptions(
         # None, where the config's number stays, is also what other methods take.
         key_num=None if key_num == own_key_num or own_key_num is None else key_num,
         profile=profile,
         precision=precision,
         max_frames=_whole("Use the first … frames", frames, None),
-        max_seconds=seconds,
+        max_seconds=duration,
     )
 
 
-def _whole(label: str, value: float | None, most: int | None) -> int | None:
-    if value is None:
+def _whole(label: str, text: str | None, most: int | None) -> int | None:
+    if not text or not text.strip():
         return None
-    if not math.isfinite(value) or value != int(value) or value < 1 or (most is not None and value > most):
+    value = _number(text)
+    if not 1 <= value < (math.inf if most is None else most + 1) or value != int(value):
         wanted = "a whole number from 1" + ("; leave it empty for all" if most is None else f" to {most}")
-        raise ConfigError(f"{label}: {value:g} is not {wanted}")
+        raise ConfigError(f"{label}: {text:.40} is not {wanted}")
     return int(value)
+
+
+def _number(text: str) -> float:
+    """The number that a text is; NaN, which no bound lets through, for another text."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _paths(files: Any) -> list[str] | None:
+    """Uploads as gradio has them, which has seen to it that they are in its folder: their paths."""
+    return None if files is None else [file.path for file in files]
 
 
 def _connect(

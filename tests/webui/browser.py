@@ -24,7 +24,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 300  # seconds: the machine may be busy with other things
+PATIENCE = 25
+"""Seconds that any one thing may take; the machine may be busy with others."""
 
 
 def lacking() -> str | None:
