@@ -25,12 +25,19 @@ STAND_INS = {
     "sleep": "",
     "ray": 'echo "$@" >>"$LOG.ray"\n',
 }  # fmt: skip
-RECORD = f"""#!{sys.executable}
-import json, os, sys
+_NOTE = """import json, os, sys
 with open(os.environ["LOG"], "a") as file:
     print(json.dumps(sys.argv[1:]), file=file)
 """
-WAIT = RECORD + "import time\ntime.sleep(60)\n"
+# The first line of a script cannot name an interpreter whose path has a space.
+RECORD = f"""#!/bin/sh
+exec "{sys.executable}" -c '{_NOTE}' "$@"
+"""
+WAIT = f"""#!/bin/sh
+exec "{sys.executable}" -c '{_NOTE}
+import time
+time.sleep(60)' "$@"
+"""
 
 
 @pytest.fixture
@@ -86,6 +93,7 @@ def test_a_job_that_is_told_to_end_is_queued_again(slurm, tmp_path):
     script = ROOT / "scripts" / "slurm" / "batch_array.sbatch"
     with subprocess.Popen(["bash", script, "list.jsonl", "out"], env=slurm, stdout=subprocess.PIPE) as process:
         while not Path(slurm["LOG"]).exists():
+            assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGUSR1)
         out, _ = process.communicate(timeout=30)
@@ -103,7 +111,7 @@ def test_a_job_that_fails_is_not(slurm, tmp_path):
 
 @pytest.mark.slow
 def test_training_goes_on_where_the_job_before_ended(slurm, tmp_path):
-    put(tmp_path / "bin" / "mmdet-vis", f'#!/bin/sh\nexec {sys.executable} -m mmdet_vis "$@"\n')
+    put(tmp_path / "bin" / "mmdet-vis", f'#!/bin/sh\nexec "{sys.executable}" -m mmdet_vis "$@"\n')
     config, work = write_training(tmp_path / "training", ROOT), tmp_path / "work"
     command = ["bash", str(ROOT / "scripts" / "slurm" / "train.sbatch"), str(config), "--work-dir", str(work)]
     command += ["--device", "cpu", "--cfg-options", "train_cfg.max_iters={}"]
