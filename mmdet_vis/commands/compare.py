@@ -51,7 +51,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--score-thr",
         type=probability,
         default=0.2,
-        help="sequences that are drawn and count for HOTA, MOTSA and IDF1; AP counts all (default: 0.2)",
+        help="sequences that are drawn and count for HOTA, MOTSA, IDF1 and STQ; AP counts all (default: 0.2)",
     )
     add_davis_options(parser.add_argument_group("DAVIS (ANNOTATIONS is a folder; its JPEGImages add pictures)"))
     return parser

@@ -1,4 +1,4 @@
-"""Evaluate results: AP and AR of YouTube-VIS results, or J and F of index PNGs, and HOTA, MOTSA and IDF1 of both."""
+"""Evaluate results: AP and AR of YouTube-VIS results, or J and F of index PNGs; HOTA, MOTSA, IDF1 and STQ of both."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         "--tracking",
         action=argparse.BooleanOptionalAction,
         default=benchmark is None,
-        help="also show (and write) HOTA, MOTSA and IDF1 on masks"
+        help="also show (and write) HOTA, MOTSA, IDF1 and STQ on masks"
         + (" (default; --no-tracking leaves them out)" if benchmark is None else ""),
     )
     parser.add_argument(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mmdet_vis.evaluation.davis.metrics import DavisMetrics
 from mmdet_vis.evaluation.tracking.clear import ClearCounts
 from mmdet_vis.evaluation.tracking.evaluate import TrackingCounts, TrackingMetrics
-from mmdet_vis.evaluation.tracking.hota import HotaCounts
+from mmdet_vis.evaluation.tracking.hota import ALPHAS, HotaCounts
 from mmdet_vis.evaluation.tracking.identity import IdentityCounts
+from mmdet_vis.evaluation.tracking.stq import StqCounts
 from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS, Matches
 from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, RECALL_POINTS, YtvisMetrics
 
@@ -157,25 +158,26 @@ class WeightedMeans:
 
 
 class WeightedTracking:
-    """HOTA, DetA, AssA, MOTSA, sMOTSA and IDF1 over all masks.
+    """HOTA, DetA, AssA, MOTSA, sMOTSA and IDF1 over all masks, and STQ.
 
     Args:
-        counts: of each video, None where there is neither object nor track.
+        counts: of each video, those of STQ with them; None where there is neither object nor track.
     """
 
-    NAMES = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
+    NAMES = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1", "STQ")
 
-    def __init__(self, counts: Sequence[TrackingCounts | None]) -> None:
+    def __init__(self, counts: Sequence[tuple[TrackingCounts, StqCounts] | None]) -> None:
         self.num_videos = len(counts)
         self._counts = counts
-        nothing = TrackingCounts.total([])
-        self._flat = np.stack([_flat(nothing if found is None else found) for found in counts])
+        categories = next((len(found[1].union) for found in counts if found is not None), 0)
+        nothing = TrackingCounts.total([]), StqCounts(0.0, 0.0, *np.zeros((2, categories)))
+        self._flat = np.stack([_flat(*(nothing if found is None else found)) for found in counts])
 
     @classmethod
     def of(cls, metrics: TrackingMetrics) -> WeightedTracking:
         """From an evaluation."""
-        videos = metrics.by_video.values()
-        return cls([TrackingCounts.total(list(found.values())) if found else None for found in videos])
+        videos = metrics.by_video.items()
+        return cls([(TrackingCounts.total(list(c.values())), metrics.stq[name]) if c else None for name, c in videos])
 
     def beside(self, other: WeightedTracking) -> WeightedTracking:
         """See :class:`Weighted`."""
@@ -185,22 +187,32 @@ class WeightedTracking:
         """See :class:`Weighted`."""
         rows = []
         for flat in weights @ self._flat:
-            summary = _counts(flat).summary()
+            tracking, stq = _counts(flat)
+            summary = {**tracking.summary(), **stq.summary()}
             rows.append([summary[name] if flat.any() else np.nan for name in self.NAMES])
         return dict(zip(self.NAMES, np.array(rows).reshape(-1, len(self.NAMES)).T, strict=True))
 
 
-def _flat(counts: TrackingCounts) -> Numbers:
-    parts = (counts.hota, counts.clear, counts.identity)
+_SIZES = (
+    len(HotaCounts.__dataclass_fields__) * len(ALPHAS),
+    len(ClearCounts.__dataclass_fields__),
+    len(IdentityCounts.__dataclass_fields__),
+)
+"""Numbers of the parts in a row; those of STQ come after them."""
+
+
+def _flat(counts: TrackingCounts, stq: StqCounts) -> Numbers:
+    parts = (counts.hota, counts.clear, counts.identity, stq)
     return np.concatenate([np.ravel(value) for part in parts for value in vars(part).values()]).astype(np.float64)
 
 
-def _counts(flat: Numbers) -> TrackingCounts:
+def _counts(flat: Numbers) -> tuple[TrackingCounts, StqCounts]:
     """The inverse of :func:`_flat`."""
-    clear, identity = len(vars(ClearCounts())), len(vars(IdentityCounts()))
-    hota = flat[: len(flat) - clear - identity].reshape(len(HotaCounts.__dataclass_fields__), -1)
-    rest = flat[hota.size :].tolist()
-    return TrackingCounts(HotaCounts(*hota), ClearCounts(*rest[:clear]), IdentityCounts(*rest[clear:]))
+    hota, clear, identity, stq = np.split(flat, np.cumsum(_SIZES))
+    tracking = TrackingCounts(
+        HotaCounts(*hota.reshape(-1, len(ALPHAS))), ClearCounts(*clear.tolist()), IdentityCounts(*identity.tolist())
+    )
+    return tracking, StqCounts(float(stq[0]), float(stq[1]), *stq[2:].reshape(2, -1))
 
 
 class WeightedTogether:

@@ -15,7 +15,7 @@ from mmdet_vis.evaluation.ytvis import evaluate
 from tests.ytvis_cases import dataset, moving_rectangle, prediction
 
 FRAMES = 3
-TRACKING = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
+TRACKING = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1", "STQ")
 
 
 def random_data(seed: int, videos: int = 4) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:

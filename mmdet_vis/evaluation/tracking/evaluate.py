@@ -1,4 +1,4 @@
-"""HOTA, CLEAR MOT and IDF1 of results in the YouTube-VIS format, per category and over all."""
+"""HOTA, CLEAR MOT and IDF1 of results in the YouTube-VIS format, per category and over all, and STQ."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.tables import format_table
 from mmdet_vis.evaluation.tracking import clear, hota, identity
 from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps
+from mmdet_vis.evaluation.tracking.stq import StqCounts, stq_counts
 from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
 from mmdet_vis.structures import RLE, encode_masks
 
 SHOWN = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
 """Measures of the table."""
+STQ = ("STQ", "AQ", "SQ")
+"""Measures of the second table: they have no row for a category or for each mask."""
 COUNTS = ("IDSW", "Frag", "MT", "ML")
 """Measures that are numbers of things, not shares."""
 
@@ -59,10 +62,12 @@ class TrackingMetrics:
 
     Attributes:
         by_video: by name or id of the video, the counts of each category that has objects or tracks in it.
+        stq: by name or id of the video, what STQ counts, which compares all categories with each other.
         categories: names in the order of the table.
     """
 
     by_video: Mapping[str | int, Mapping[str, TrackingCounts]]
+    stq: Mapping[str | int, StqCounts]
     categories: Sequence[str]
 
     @cached_property
@@ -74,15 +79,22 @@ class TrackingMetrics:
                 found[name].append(here)
         return {name: TrackingCounts.total(here) for name, here in found.items() if here}
 
-    def summary(self) -> dict[str, float]:
-        """Over all masks, whatever their category: large categories weigh more (``cls_comb_det_av`` of TrackEval)."""
+    def _all_masks(self) -> dict[str, float]:
         return TrackingCounts.total(list(self.by_category.values())).summary()
+
+    def summary(self) -> dict[str, float]:
+        """Over all masks, whatever their category: large categories weigh more (``cls_comb_det_av`` of TrackEval).
+
+        STQ, AQ and SQ have a rule of their own, see :class:`mmdet_vis.evaluation.tracking.stq.StqCounts`.
+        """
+        return {**self._all_masks(), **StqCounts.total(list(self.stq.values())).summary()}
 
     def category_mean(self) -> dict[str, float]:
         """The mean over the categories, which all weigh the same (``cls_comb_cls_av``); counts are sums."""
         rows = [counts.summary() for counts in self.by_category.values()]
-        mean = {key: float(np.mean([row[key] for row in rows])) if rows else 0.0 for key in self.summary()}
-        return {**mean, **{key: value for key, value in self.summary().items() if key in COUNTS}}
+        total = self._all_masks()
+        mean = {key: float(np.mean([row[key] for row in rows])) if rows else 0.0 for key in total}
+        return {**mean, **{key: value for key, value in total.items() if key in COUNTS}}
 
     def per_category(self) -> list[dict[str, Any]]:
         """Name and measures of each category."""
@@ -94,8 +106,10 @@ class TrackingMetrics:
         if len(rows) > 1:
             mean = self.category_mean()
             rows.append(["mean of categories", *(mean[key] for key in SHOWN)])
-        rows.append(["all masks", *(self.summary()[key] for key in SHOWN)])
-        return format_table(["category", *SHOWN], rows)
+        total = self.summary()
+        rows.append(["all masks", *(total[key] for key in SHOWN)])
+        stq = format_table(["segmentation and tracking quality", *STQ], [["all categories", *(total[k] for k in STQ)]])
+        return f"{format_table(['category', *SHOWN], rows)}\n\n{stq}"
 
 
 @collector_paused()
@@ -124,10 +138,22 @@ def evaluate_tracking(
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)
     by_video: dict[str | int, dict[str, TrackingCounts]] = {}
+    stq: dict[str | int, StqCounts] = {}
+    number = {category_id: n for n, category_id in enumerate(sorted(dataset.categories))}
     for video_id, video in sorted(dataset.videos.items()):
         kept = [(i, entry) for i, entry in entries.get(video_id, []) if entry["score"] >= score_thr]
         predictions = read_predictions(kept, video, results_name)
         counts = by_video.setdefault(video_id, {})
+        shown = [t for category_id in number for t in dataset.objects.get((video_id, category_id), [])]
+        best_first = sorted(predictions, key=lambda prediction: -prediction.score)
+        stq[video_id] = stq_counts(
+            [t.masks.rles for t in shown if not t.crowd],
+            [p.masks.rles for p in best_first],
+            [number[t.category_id] for t in shown if not t.crowd],
+            [number[p.category_id] for p in best_first],
+            len(number),
+            [t.masks.rles for t in shown if t.crowd],
+        )
         for category_id, name in sorted(dataset.categories.items()):
             truths = dataset.objects.get((video_id, category_id), [])
             tracks = [p.masks.rles for p in predictions if p.category_id == category_id]
@@ -135,7 +161,7 @@ def evaluate_tracking(
                 objects = [t.masks.rles for t in truths if not t.crowd]
                 crowds = [t.masks.rles for t in truths if t.crowd]
                 counts[name] = TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds))
-    return TrackingMetrics(by_video, [name for _, name in sorted(dataset.categories.items())])
+    return TrackingMetrics(by_video, stq, [name for _, name in sorted(dataset.categories.items())])
 
 
 def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequence]) -> TrackingMetrics:
@@ -149,6 +175,7 @@ def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequen
         DatasetError, ResultsError: a PNG is missing or damaged, or of another size than the annotation.
     """
     by_video: dict[str | int, dict[str, TrackingCounts]] = {}
+    stq: dict[str | int, StqCounts] = {}
     for sequence in sequences:
         truths, found = [], []
         for path in sequence.annotations:
@@ -157,9 +184,10 @@ def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequen
             truth[truth == VOID] = 0
             truths.append(_by_number(truth))
             found.append(_by_number(result))
-        overlaps = VideoOverlaps.of_masks(_sequences(truths), _sequences(found))
-        by_video[sequence.name] = {"object": TrackingCounts.of(overlaps)}
-    return TrackingMetrics(by_video, ["object"])
+        objects, tracks = _sequences(truths), _sequences(found)
+        by_video[sequence.name] = {"object": TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks))}
+        stq[sequence.name] = stq_counts(objects, tracks, [0] * len(objects), [0] * len(tracks), 1)
+    return TrackingMetrics(by_video, stq, ["object"])
 
 
 def _by_number(labels: np.ndarray[Any, Any]) -> dict[int, RLE]:

@@ -112,9 +112,10 @@ def test_results_by_category_from_a_score_on():
     assert (cat["name"], cat["HOTA"], dog["HOTA"]) == ("cat", pytest.approx(1), 0)
     assert metrics.summary()["DetA"] == pytest.approx(2 / 4)
     assert evaluate_tracking(results, annotations(), 0.0).per_category()[0]["DetA"] == pytest.approx(0.5)
-    mean, over_all = metrics.table().splitlines()[-2:]
+    *_, mean, over_all, _, _, _, stq = metrics.table().splitlines()
     assert mean.split()[:6] == ["mean", "of", "categories", "50.00", "50.00", "50.00"]
     assert over_all.split()[:5] == ["all", "masks", "70.71", "50.00", "100.00"]
+    assert stq.split() == ["all", "categories", "50.00", "50.00", "50.00"]
     assert (metrics.category_mean()["IDSW"], metrics.category_mean()["ML"]) == (0, 1)  # numbers are added
     with pytest.raises(UserError, match="entry 0 has category_id 9"):
         evaluate_tracking([entry(9, 1.0, boxes(0, 0))], annotations(), 0.5)
