@@ -16,6 +16,9 @@ LOSSES = (
 )  # fmt: skip
 METRICS = ("AP", "AP50", "AP75")
 
+_MOST = 1e30
+"""What is not below it is no value that could be drawn; this leaves out NaN, too."""
+
 Series = dict[int, float]
 
 
@@ -31,21 +34,30 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
     found: defaultdict[str, Series] = defaultdict(dict)
     step, place = 0, Path(work_dir)
     for file in [place] if place.is_file() else sorted(place.glob("*/vis_data/scalars.json")):
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in _lines(file):
             try:
                 entry = json.loads(line)
-            except ValueError:  # the last line of a run that was killed
+            except (ValueError, RecursionError):  # the last line of a run that was killed
+                continue
+            if not isinstance(entry, dict):
                 continue
             # A validation belongs to the last iteration before it, whatever its own line counts by.
-            step = entry.get("iter", step)
+            step = entry["iter"] if type(entry.get("iter")) is int else step
             for name in (*LOSSES, *METRICS, "lr"):
-                if isinstance(entry.get(name), int | float):
-                    found[name][step] = entry[name]
+                if type(entry.get(name)) in (int, float) and abs(entry[name]) < _MOST:
+                    found[name][step] = float(entry[name])
     if not found:
         raise DatasetError(
             f"{work_dir} holds no log of training (*/vis_data/scalars.json): name a --work-dir of train.py"
         )
     return {name: dict(sorted(values.items())) for name, values in found.items()}
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        return file.read_bytes().splitlines()
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def plot_training(work_dir: str | Path, path: str | Path) -> None:

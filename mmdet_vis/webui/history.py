@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.api import VideoResult
+from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.errors import UserError
 from mmdet_vis.structures import InstanceSequence
 
@@ -61,7 +62,12 @@ class History:
         self._states = [State(first or VideoResult.load(folder / _FIRST))]
         self._position = 0
         if first is None:
-            self._read()
+            try:
+                self._read()
+            except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+                raise ResultsError(f"{folder / _LOG} is damaged: start this video again") from error
+            if not 0 <= self._position < len(self._states):
+                raise ResultsError(f"{folder / _LOG} is damaged: start this video again")
 
     @staticmethod
     def exists(folder: Path) -> bool:

@@ -55,12 +55,14 @@ class GraphFolder:
         config: what the network was built from.
         axes: of the inputs of each graph, see :class:`~mmdet_vis.models.runtimes.graphs.Graph`.
         differences: the largest difference of each graph from PyTorch, as a share of its largest output (at least 1).
+        digests: SHA-256 of each file as it was written.
     """
 
     path: Path
     config: Config
     axes: dict[str, list[list[int | str]]]
     differences: dict[str, float]
+    digests: dict[str, str]
 
 
 def is_graph_folder(path: str | Path) -> bool:
@@ -138,9 +140,10 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
             for name, inputs in index["axes"].items()
         }
         differences = {str(name): float(value) for name, value in index["differences"].items()}
+        digests = {str(name): str(value) for name, value in index["sha256"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise damaged from error
-    return GraphFolder(path, config, axes, differences)
+    return GraphFolder(path, config, axes, differences, digests)
 
 
 def carried_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -171,7 +174,9 @@ def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") ->
 
     Raises:
         ConfigError: the runtime is not installed or cannot compute in that precision; or the folder is not for it.
+        CheckpointError: a file is not as it was written.
     """
+    _check_whole(folder)
     threads = torch.get_num_threads()
     here = {path.suffix for path in folder.path.iterdir()}
     if not here & ({".onnx"} if runtime == "onnxruntime" else {".onnx", ".xml"}):
@@ -179,6 +184,14 @@ def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") ->
     if runtime == "onnxruntime":
         return OnnxRuntime(folder.path, precision, threads)
     return OpenVINO(folder.path, folder.axes, precision, threads, folder.path / "compiled")
+
+
+def _check_whole(folder: GraphFolder) -> None:
+    """Runtimes are native code, and say little of what they cannot read."""
+    for name, digest in folder.digests.items():
+        file = folder.path / name
+        if Path(name).name != name or not file.is_file() or _digest(file) != digest:
+            raise CheckpointError(f"{file} is missing or not as it was written: export the model again")
 
 
 def cached_graphs(network: SeqMaskRCNN, config: Config) -> GraphFolder:

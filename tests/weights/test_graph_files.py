@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,18 @@ def test_what_cannot_be_is_said_in_one_line(light, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "onnx" else real(name, *rest))
     with pytest.raises(ConfigError, match="pip install onnx"):
         exported(config, weights, tmp_path / "new")
+
+
+def test_a_graph_that_is_not_as_it_was_written_is_refused(light, tmp_path):
+    graphs = Path(shutil.copytree(light[2], tmp_path / "graphs"))
+    data = bytearray((graphs / "decode.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (graphs / "decode.onnx").write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"decode.onnx is missing or not as it was written: export the model"):
+        load_model(weights=graphs, device="cpu", runtime="openvino")
+    (graphs / "decode.onnx").unlink()
+    with pytest.raises(CheckpointError, match=r"decode.onnx is missing"):
+        load_model(weights=graphs, device="cpu", runtime="onnxruntime")
 
 
 def test_a_graph_that_differs_is_refused(light, tmp_path, monkeypatch):

@@ -146,8 +146,8 @@ def _read(path: str | Path, error_type: type[UserError], max_bytes: int | None =
         raise error_type(f"{path} does not exist: check the path") from None
     except IsADirectoryError:
         raise error_type(f"{path} is a folder: give the JSON file in it") from None
-    except OSError as error:
-        raise error_type(f"cannot read {path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise error_type(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:

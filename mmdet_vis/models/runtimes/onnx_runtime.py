@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, option
 
 
 class OnnxRuntime:
@@ -21,6 +21,7 @@ class OnnxRuntime:
 
     Raises:
         ConfigError: the runtime is not installed, or cannot compute in this precision.
+        CheckpointError: when it is called: a graph cannot be read.
     """
 
     suffix = ".onnx"
@@ -46,11 +47,15 @@ class OnnxRuntime:
     def __call__(self, name: str, *inputs: Tensor) -> list[Tensor]:
         """See :class:`~mmdet_vis.models.runtimes.use.RunGraph`."""
         if name not in self._sessions:
-            self._sessions[name] = self._runtime.InferenceSession(
-                str(self._folder / f"{name}{self.suffix}"), self._options, providers=["CPUExecutionProvider"]
-            )
+            self._sessions[name] = self._session(self._folder / f"{name}{self.suffix}")
         session = self._sessions[name]
         names = [node.name for node in session.get_inputs()]
         arrays = [tensor.float().contiguous().numpy() for tensor in inputs]
         found = session.run(None, dict(zip(names, arrays, strict=True)))
         return [torch.from_numpy(array) for array in found]
+
+    def _session(self, path: Path) -> Any:
+        try:
+            return self._runtime.InferenceSession(str(path), self._options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's have no class in common.
+            raise CheckpointError(f"{path} is no graph that ONNX Runtime reads: export the model again") from error

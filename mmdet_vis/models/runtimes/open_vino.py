@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, option
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 MOST_SHAPES = 4
@@ -32,6 +32,7 @@ class OpenVINO:
 
     Raises:
         ConfigError: the runtime is not installed, or cannot compute in this precision.
+        CheckpointError: when it is called: a graph cannot be read.
     """
 
     def __init__(
@@ -81,6 +82,10 @@ class OpenVINO:
 
     def _compile(self, name: str, shapes: Sequence[Sequence[int]]) -> Any:
         path = self._folder / f"{name}.xml"
-        model = self._core.read_model(path if path.is_file() else path.with_suffix(".onnx"))
+        path = path if path.is_file() else path.with_suffix(".onnx")
+        try:
+            model = self._core.read_model(path)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} is no graph that OpenVINO reads: export the model again") from error
         model.reshape({index: self._openvino.PartialShape(list(shape)) for index, shape in enumerate(shapes)})
         return self._core.compile_model(model, "CPU", self._options).create_infer_request()

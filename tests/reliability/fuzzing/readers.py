@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.reliability.fuzzing import readers_data, readers_files, readers_formats, readers_media, readers_results
+from tests.reliability.fuzzing import (
+    readers_data,
+    readers_files,
+    readers_formats,
+    readers_media,
+    readers_results,
+    readers_rooms,
+)
 from tests.reliability.fuzzing.reader import Reader
 from tests.reliability.fuzzing.templates import write_templates
 
 READERS: dict[str, Reader] = {
     reader.name: reader
-    for module in (readers_media, readers_data, readers_formats, readers_results, readers_files)
+    for module in (readers_media, readers_data, readers_formats, readers_results, readers_files, readers_rooms)
     for reader in module.READERS
 }
 

@@ -18,6 +18,8 @@ COUNTS = {
     "coco": 25,
     "mask folders": 20,
     "text formats": 30,
+    "graphs": 25,
+    "training log": 25,
 }
 COUNT = 40
 
