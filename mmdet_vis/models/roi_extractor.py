@@ -66,5 +66,5 @@ class SingleRoIExtractor(nn.Module):
             chosen = (target == index).nonzero().flatten()
             if len(chosen):
                 found = roi_align(features.float(), rois[chosen], size, 1.0 / stride, self.sample_num)
-                pooled = pooled.index_copy(0, chosen, found)
+                pooled.index_copy_(0, chosen, found)
         return pooled

@@ -71,9 +71,10 @@ class FeatureStore:
     """Features by frame index, for sweeps that visit the frames in order.
 
     A frame is always computed in the same batch, so that one that has to be computed again gives the same numbers: key
-    frames in the batch in which objects were detected on them, in float32; all others in batches on a fixed grid of
-    the video. The batch that comes next is read in a background thread. When the budget is full, the frame that is
-    needed last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
+    frames in the batch in which objects were detected on them, in float32; all others in batches of neighbours, on a
+    grid of the video. The batch that comes next is read in a background thread, without PyTorch: a second thread that
+    computes with it has threads of its own, and then all wait for each other asleep. When the budget is full, the frame
+    that is needed last is dropped: in the forward sweep (a backward one follows) that is the earliest one passed.
 
     Args:
         model: the network.
@@ -109,7 +110,8 @@ class FeatureStore:
         self.batch_size = max(1, batch_size)
         self.keep = False
         self.computed = 0
-        self._key_batches: dict[int, Batch] = {}
+        self._keys: set[int] = set()
+        self._batches: dict[int, Batch] = {}
         self._frames: dict[int, FrameFeatures] = {}
         self._bytes = 0
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="frame-reader")
@@ -129,7 +131,8 @@ class FeatureStore:
     def compute(self, indices: Sequence[int]) -> Features:
         """Exact features of key frames in one batch, all levels; their propagation terms are stored on the way."""
         batch = tuple(indices)
-        self._key_batches.update(dict.fromkeys(batch, batch))
+        self._keys.update(batch)
+        self._batches.update(dict.fromkeys(batch, batch))
         features = self._extract(self._read(batch), exact=True)
         self._keep(batch, features.to(self.dtype), batch, direction=1, now=batch[0])
         return features
@@ -158,18 +161,21 @@ class FeatureStore:
 
     def _batch(self, index: int) -> Batch:
         """The frames that this frame is computed with."""
-        start = index - index % self.batch_size
-        grid = tuple(range(start, min(start + self.batch_size, len(self.source))))
-        return self._key_batches.get(index, grid)
+        if index not in self._batches:
+            start = index - index % self.batch_size
+            grid = range(start, min(start + self.batch_size, len(self.source)))
+            batch = tuple(t for t in grid if t not in self._batches)
+            self._batches.update(dict.fromkeys(batch, batch))
+        return self._batches[index]
 
     def _compute_batch(self, index: int, direction: int) -> None:
         batch = self._batch(index)
         images = self._read(batch)
-        features = self._extract(images, exact=index in self._key_batches).to(self.dtype)
-        if index in self._key_batches:  # one that there was no room for; the others of its batch are far away
+        features = self._extract(images, exact=index in self._keys).to(self.dtype)
+        if index in self._keys:  # one that there was no room for; the others of its batch are far away
             wanted = [index]
         else:  # frames of the batch that the sweep has passed are not needed
-            wanted = [t for t in batch if (t - index) * direction >= 0 and t not in self._key_batches]
+            wanted = [t for t in batch if (t - index) * direction >= 0 and t not in self._keys]
         self._keep(batch, features, wanted, direction, index)
         self._read_ahead(index, direction)
 
@@ -191,9 +197,10 @@ class FeatureStore:
     def _load(self, batch: Batch) -> Tensor:
         """Read and preprocess frames, in the reader thread."""
         if batch == tuple(range(batch[0], batch[-1] + 1)):
-            images = self.preprocess(self.source.read(batch[0], batch[-1] + 1))
+            frames = self.source.read(batch[0], batch[-1] + 1)
         else:
-            images = torch.cat([self.preprocess(self.source.read(t, t + 1)) for t in batch])
+            frames = [frame for t in batch for frame in self.source.read(t, t + 1)]
+        images = self.preprocess(frames)
         # Only from pinned memory does a copy to the device not hold up the host.
         return images.pin_memory() if self.device.type == "cuda" else images
 

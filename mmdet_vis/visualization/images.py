@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,9 @@ from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 
 _JPEG_QUALITY = 92
+_THREADS = 2
+_MOST_PENDING = 8
+"""Frames that wait to be written: a disk takes its time for each, and more at once do not take longer."""
 
 
 def write_jpeg(path: str | Path, frame: NDArray[np.uint8]) -> None:
@@ -33,27 +38,41 @@ def write_jpeg(path: str | Path, frame: NDArray[np.uint8]) -> None:
 class ImageFolderWriter:
     """Write frames to ``folder/<stem>.jpg``: a context manager with the interface of ``VideoWriter``.
 
+    Files are made and brought to the disk in threads of their own, a few ahead; all are there when the ``with`` block
+    ends.
+
     Args:
         folder: created if need be.
         stems: T file names without ending, in the order of the frames.
 
     Raises:
-        OutputError: if the folder or a file cannot be written.
+        OutputError: if the folder or a file cannot be written; at the latest at the end of the block.
     """
 
     def __init__(self, folder: str | Path, stems: Sequence[str]) -> None:
         self._folder = ensure_writable_dir(folder)
         self._stems = iter(list(stems))
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="jpeg-writer")
+        self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> ImageFolderWriter:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        return None
+    def __exit__(self, kind: type | None, *error: object) -> None:
+        try:
+            while self._pending and kind is None:
+                self._pending.popleft().result()
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
 
     def write(self, frame: NDArray[np.uint8]) -> None:
-        """Write the next frame, ``[H, W, 3]`` uint8, BGR; ValueError if there are more frames than names."""
+        """Write the next frame, ``[H, W, 3]`` uint8, BGR; ValueError if there are more frames than names.
+
+        The frame must not be changed afterwards.
+        """
         stem = next(self._stems, None)
         if stem is None:
             raise ValueError(f"more frames than names for {self._folder}")
-        write_jpeg(self._folder / f"{stem}.jpg", frame)
+        while len(self._pending) >= _MOST_PENDING:
+            self._pending.popleft().result()
+        self._pending.append(self._threads.submit(write_jpeg, self._folder / f"{stem}.jpg", frame))
