@@ -21,11 +21,13 @@ model = dict(
     test_cfg=dict(rcnn=dict(score_thr=0.3, cross_nms_thr=0.6, max_per_img=20)),
 )
 # A memory of four frames, what is covered is not carried again,
-# parts inside a better object of their category are dropped, and a score says how often it is right.
+# parts inside a better object of their category are dropped, a pixel is one person's, and a score says how often it is
+# right.
 propose_reduce = dict(
     memory=dict(_delete_=True, type="MemoryFirstLastDistinct", size=4, step=3),
     skip_covered_iou=0.6,
     containment=dict(type="DropContained", inside_thr=0.9),
+    overlaps=dict(type="DivideOverlaps"),
     # Fitted on the 60 held-out stills: benchmarks/stills.py --fit.
     calibration=dict(type="PlattScores", slope=0.915, offset=-1.498),
 )

@@ -109,7 +109,9 @@ PROPOSE_REDUCE: Rules = {
     "reduce": BLOCK,
     "cate_reduce": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
     "skip_covered_iou": FRACTION,
-    **dict.fromkeys(("containment", "calibration"), Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)),
+    **dict.fromkeys(
+        ("containment", "calibration", "overlaps"), Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)
+    ),
     "method": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
 }
 RECOMMENDED: Rules = {
@@ -120,12 +122,16 @@ RECOMMENDED: Rules = {
     "profile": Rule(lambda v: v in PROFILES, f"one of {', '.join(PROFILES)}"),
     **dict.fromkeys(("score_thr", "show_thr", "show_share", "show_least"), FRACTION),
 }
-OPTIONAL = {"key_frames", "proposal_scores", "cate_reduce", "skip_covered_iou", "containment", "calibration", "method"}
+OPTIONAL = {
+    "key_frames", "proposal_scores", "cate_reduce", "skip_covered_iou", "containment", "calibration", "overlaps",
+    "method",
+}  # fmt: skip
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
     "NoReduce": {},
     "DropContained": {"inside_thr": FRACTION},
+    "DivideOverlaps": {"score_share": FRACTION, "most_shared": FRACTION},
     "PlattScores": {"slope": DECAY, "offset": Rule(_number, "a number")},
     "MemoryEveryNth": {"step": WHOLE},
     "MemoryKeyFrame": {},
@@ -245,7 +251,7 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
     options = config["propose_reduce"]
     required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
     check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
-    for key in ("key_frames", "memory", "reduce", "cate_reduce", "containment", "calibration", "method"):
+    for key in ("key_frames", "memory", "reduce", "cate_reduce", "containment", "calibration", "overlaps", "method"):
         part = options.get(key)
         rules = PARTS.get(_own_type(part)) if part is not None else None
         if rules is not None:

@@ -123,13 +123,15 @@ def build_settings(
             )
         category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
     rule = build(TASK_UTILS, config, "propose_reduce.reduce")
-    containment, calibration = (
+    containment, calibration, overlaps = (
         None if options.get(key) is None else build(TASK_UTILS, config, f"propose_reduce.{key}")
-        for key in ("containment", "calibration")
+        for key in ("containment", "calibration", "overlaps")
     )
     reduction = Reduction(rule, category_rule, containment, calibration)
     scores = options.get("proposal_scores", PROPOSAL_SCORES[0])
-    return ProposeReduceSettings(key_num, memory, options["mask_nms_thr"], reduction, skip, by_content, scores)
+    return ProposeReduceSettings(
+        key_num, memory, options["mask_nms_thr"], reduction, skip, by_content, scores, overlaps
+    )
 
 
 def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:

@@ -1,6 +1,7 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
 from mmdet_vis.propose_reduce.budget import EngineSettings
+from mmdet_vis.propose_reduce.divide import DivideOverlaps
 from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
@@ -15,6 +16,7 @@ from mmdet_vis.propose_reduce.proposer import Place, Proposals, Proposer
 from mmdet_vis.propose_reduce.reduce import DropContained, NoReduce, PlattScores, Reduction, SeqNMS, SeqSoftNMS
 
 __all__ = [
+    "DivideOverlaps",
     "DropContained",
     "EngineSettings",
     "KeyFramesByContent",

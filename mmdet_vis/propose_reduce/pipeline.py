@@ -21,6 +21,7 @@ from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
 from mmdet_vis.propose_reduce.carry import entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.confidence import agreement, combine
+from mmdet_vis.propose_reduce.divide import DivideOverlaps
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
@@ -45,6 +46,7 @@ class ProposeReduceSettings:
         by_content: if given, which frames are proposed from in the place of ``key_num`` even ones.
         proposal_scores: how sequences of another proposer are scored: by its ``detections`` on the key frames, by the
             ``boxes`` of their masks on every frame, which it classifies, or by the ``network`` as its own ones are.
+        overlaps: if given, divides what two of the reduced sequences both cover. Not in the paper.
     """
 
     key_num: int
@@ -54,6 +56,7 @@ class ProposeReduceSettings:
     skip_covered_iou: float | None = None
     by_content: KeyFramesByContent | None = None
     proposal_scores: str = "detections"
+    overlaps: DivideOverlaps | None = None
 
 
 @dataclass
@@ -186,10 +189,13 @@ def propose_reduce(
     kept, kept_scores = reduction(masks, scores)
     if not kept:
         return Sequences([], kept_scores, len(masks))
-    visible = np.stack([areas(masks[i]) > 0 for i in kept])
+    reduced = [masks[i] for i in kept]
+    if settings.overlaps is not None:
+        reduced = settings.overlaps(reduced, kept_scores)
+    visible = np.stack([areas(m) > 0 for m in reduced])
     confidence = combine(agreement(masks, kept), classes[kept], sharp[kept], visible)
     on = dict(pair for group in groups for pair in zip(group.indices, repeat(group.key), strict=False))
-    return Sequences([masks[i] for i in kept], kept_scores, len(masks), confidence, [on[i] for i in kept])
+    return Sequences(reduced, kept_scores, len(masks), confidence, [on[i] for i in kept])
 
 
 def not_finite(dtype: torch.dtype) -> str:
