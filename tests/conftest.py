@@ -20,9 +20,23 @@ PATIENCE = 30.0
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+LONG = (
+    "tests/webui/", "tests/training/", "tests/tools/", "tests/test_scripts_end_to_end", "tests/test_train_scripts",
+    "tests/goldens/", "tests/reliability/", "tests/batch/", "tests/weights/", "tests/test_a", "tests/test_d",
+    "tests/test_p", "tests/test_s", "tests/test_w",
+)  # fmt: skip
+"""How the paths begin of tests that take long for their number."""
+
+
 def pytest_configure() -> None:
     programs.heed_signals()
     programs.adopt_orphans()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers: long tests come first, so that no worker waits for one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +52,14 @@ def nothing_outlives_its_test() -> Iterator[None]:
             os.kill(pid, signal.SIGKILL)
     if left:
         pytest.fail(f"the test left running: {list(left.values())}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the program keeps for its user, such as graphs of other runtimes, is not kept for whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMDET_VIS_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture(autouse=True)

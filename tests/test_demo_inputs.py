@@ -65,6 +65,7 @@ def test_the_inputs_are_small() -> None:
     assert sum(path.stat().st_size for path in files) < 1.5e6
 
 
+@pytest.mark.slow
 @needs_photographs
 def test_the_script_makes_the_inputs_again(tmp_path: Path) -> None:
     result = run("--out", tmp_path)

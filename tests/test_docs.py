@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
 import itertools
 import json
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 import torch
 
 from mmdet_vis.api import VideoResult, load_model, segment_video
+from mmdet_vis.commands.main import main
 from mmdet_vis.config import check as config_check
 from mmdet_vis.config.load import build_dataset, build_model, load_config
 from mmdet_vis.corrections.files import read_corrections
@@ -225,7 +228,11 @@ def _rows(page: str, least: int) -> Iterator[tuple[str, str]]:
 def _help(script: str) -> str:
     if script.startswith("benchmarks/"):  # they load torch before they look at their options
         return (ROOT / script).read_text() + (ROOT / "benchmarks" / "common.py").read_text()
-    arguments = [script] if script.endswith(".py") else ["-m", *script.replace("mmdet-vis", "mmdet_vis").split()]
+    if script.startswith("mmdet-vis"):
+        with redirect_stdout(io.StringIO()) as out, suppress(SystemExit):
+            main([*script.split()[1:], "--help"])
+        return out.getvalue()
+    arguments = [script] if script.endswith(".py") else ["-m", script]
     done = programs.run([sys.executable, *arguments, "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, f"{script}: {done.stderr}"
     return done.stdout

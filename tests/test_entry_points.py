@@ -358,6 +358,8 @@ def test_concurrent_runs_wait_for_one_another(checkout: Checkout) -> None:
 
 def test_lock_without_an_owner_is_taken_over(checkout: Checkout) -> None:
     (checkout.root / ".venv-lock").mkdir()
+    (checkout.path / "sleep").unlink()
+    (checkout.path / "sleep").symlink_to(shutil.which("true") or "")
     run = checkout.run("demo.sh")
     demo_result(run)
     assert "waiting for another set-up" in run.stderr

@@ -17,7 +17,7 @@ ROWS = [
     *[("YTV2021", bb, "ytv21", "youtubevis21") for bb in ("r50", "x101")],
     *[("DAVIS", bb, "davis", "davisuvos") for bb in ("r101", "x101")],
 ]
-FAST = [ROWS[0], ROWS[5]]
+FAST = [ROWS[0]]
 NAMES = {"ytv19": "youtube_vis_2019", "ytv21": "youtube_vis_2021", "davis": "davis_uvos"}
 SHORT = {
     **TINY,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 
 import pytest
 
+from tests import programs
 from tests.tiny import write_frames
 from tests.tool_runs import run_benchmark
 
@@ -66,6 +68,7 @@ def test_scaling_measures_a_point(tiny, monkeypatch, capsys):
 
 def test_scaling_draws_what_it_measured(tiny, monkeypatch, capfd, tmp_path):
     """Points are processes of their own; what goes wrong in one is shown."""
+    monkeypatch.setattr(subprocess, "run", programs.run)
     options = ["--config", tiny[0], "--side", "18", "--device", "cpu", "--axes", "frames", "--most-frames", "50"]
     options += ["--out", tmp_path / "plot.png"]
     run_benchmark(monkeypatch, "scaling.py", *options)

@@ -67,7 +67,9 @@ def model(weights: Path) -> VISModel:
     return load(weights)
 
 
-@pytest.fixture(scope="module", params=["on_the_lawn.mp4", "raccoon_and_astronaut"])
+@pytest.fixture(
+    scope="module", params=["raccoon_and_astronaut", pytest.param("on_the_lawn.mp4", marks=pytest.mark.slow)]
+)
 def video(request: pytest.FixtureRequest, repository: Path) -> Video:
     """Every third frame of a demo video."""
     with open_source(repository / "demo" / "inputs" / request.param) as source:

@@ -67,7 +67,10 @@ def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
     assert not torch.equal(averaged["raw_state_dict"][key], averaged["state_dict"][key])
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0), (signal.SIGUSR1, 0)])
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [(signal.SIGKILL, 2), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow), (signal.SIGUSR1, 0)],
+)
 def test_killed_and_resumed_equals_uninterrupted(
     whole: Path, repository: Path, number: signal.Signals, workers: int
 ) -> None:
@@ -105,6 +108,7 @@ def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
     assert same_weights(weights(folder, 6), weights(whole / "whole", 6), 1e-5)
 
 
+@pytest.mark.slow
 def test_accumulating_processes_follow_one_that_accumulates(whole: Path, repository: Path) -> None:
     short = ["--cfg-options", "train.accumulate=2", "train_cfg.max_iters=2", "val_cfg=None"]
     short.append("default_hooks.checkpoint.save_best=None")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import queue
 import re
@@ -30,11 +31,9 @@ PATIENCE = 25
 
 def lacking() -> str | None:
     """What has to be installed for the browser tests; None if all is there."""
-    try:
-        import gradio  # noqa: F401
-        import playwright  # noqa: F401
-    except ImportError as error:
-        return f"needs {error.name}: pip install -e '.[dev]'"
+    for name in ("gradio", "playwright"):  # whose imports take long
+        if importlib.util.find_spec(name) is None:
+            return f"needs {name}: pip install -e '.[dev]'"
     if not any(map(shutil.which, CHROMIUMS)):
         return "needs Chromium: apt install chromium"
     return None
@@ -67,7 +66,7 @@ class Server:
         self._printed.put(None)
 
     def _wait_for_address(self) -> str:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 4 * PATIENCE  # gradio may have to be imported
         while True:
             line = self._printed.get(timeout=max(deadline - time.monotonic(), 0.01))
             assert line is not None, "".join(self.lines)

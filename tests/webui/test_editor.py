@@ -39,14 +39,20 @@ def browser():
         yield browser
 
 
+@pytest.fixture(scope="module")
+def context(browser):
+    """For most pages, so that scripts are fetched and compiled once."""
+    return browser.new_context()
+
+
 @pytest.fixture
 def project(kept):
     return make_project(kept)
 
 
 @pytest.fixture
-def page(browser, server, project):
-    page = opened(browser, server, project)
+def page(context, server, project):
+    page = opened(context, server, project)
     yield page
     assert page.script_errors == []
     page.close()
@@ -287,8 +293,8 @@ def test_keys_and_foolish_numbers_of_frames(page):
     page.keyboard.press(" ")
 
 
-def test_two_windows(browser, server, project, page, kept):
-    other = opened(browser, server, project)
+def test_two_windows(context, server, project, page, kept):
+    other = opened(context, server, project)
     page.locator("#list tr[data-id='1'] .name").click()
     page.locator("#delete").click()
     edits(page, 1)
@@ -302,7 +308,7 @@ def test_two_windows(browser, server, project, page, kept):
     other.wait_for_function("document.querySelectorAll('#list tbody tr').length === 1")
     assert rows(other) == [["#3 bird", "0.40", False]]
     # One with another video is not disturbed.
-    third = opened(browser, server, make_project(kept))
+    third = opened(context, server, make_project(kept))
     assert len(rows(third)) == 3
     for each in (other, third):
         assert each.script_errors == []
@@ -325,20 +331,20 @@ def test_a_lost_connection_comes_back(browser, server, project):
     context.close()
 
 
-def test_a_video_that_is_gone_is_said(browser, server, page):
+def test_a_video_that_is_gone_is_said(context, page):
     page.once("dialog", lambda dialog: dialog.accept())
     address = page.url
     page.locator("#more").click()
     page.locator("#remove").click()
     page.locator("#start").wait_for()
-    other = visit(browser, address)
+    other = visit(context, address)
     other.locator("#status.error #text", has_text="this video is no longer on the server").wait_for()
     other.close()
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_it_can_be_used_on_a_phone_and_on_a_desk(browser, server, project, width):
-    page = opened(browser, server, project, width=width, height=844 if width == 390 else 900)
+def test_it_can_be_used_on_a_phone_and_on_a_desk(context, server, project, width):
+    page = opened(context, server, project, width=width, height=844 if width == 390 else 900)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.locator("#timeline .label, #timeline .axis span, #list td, button, #text").evaluate_all(
         "all => all.filter(e => e.offsetParent).map(e => parseFloat(getComputedStyle(e).fontSize))"

@@ -6,7 +6,6 @@ import argparse
 import http.client
 import json
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -25,10 +24,7 @@ PATH = "/vis"
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[int]:
     """Port of a proxy with the page of a real server under ``/vis``."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "mmdet_vis.webui", "--port", str(port), "--root-path", PATH, "--device", "cpu"]
+    command = [sys.executable, "-m", "mmdet_vis.webui", "--port", "0", "--root-path", PATH, "--device", "cpu"]
     server = programs.Popen(command, stdout=subprocess.PIPE, text=True)
 
     class Forward(BaseHTTPRequestHandler):
@@ -57,7 +53,9 @@ def proxy() -> Iterator[int]:
     thread = threading.Thread(target=front.serve_forever, daemon=True)
     try:
         assert server.stdout is not None
-        assert "http://127.0.0.1" in server.stdout.readline()
+        address = re.search(r"http://127\.0\.0\.1:(\d+)", server.stdout.readline())
+        assert address is not None
+        port = int(address[1])
         thread.start()
         yield front.server_address[1]
     finally:

@@ -59,7 +59,7 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-@pytest.mark.parametrize("kind", ["published", "light"])
+@pytest.mark.parametrize("kind", [pytest.param("published", marks=pytest.mark.slow), "light"])
 def test_same_sequences_as_pytorch(kind, runtime, request):
     config, weights, graphs = request.getfixturevalue(kind)
     frames = moving_frames(6)

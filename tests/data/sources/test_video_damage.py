@@ -224,7 +224,7 @@ def test_random_damage_gives_frames_or_one_error(folder: Path, tmp_path: Path, n
     data = (folder / name).read_bytes()
     generator = random.Random(name)
     read = 0
-    for _ in range(25):
+    for _ in range(15):
         damaged = bytearray(data)
         for _ in range(generator.choice([1, 4, 40])):
             damaged[generator.randrange(len(data))] ^= 1 << generator.randrange(8)

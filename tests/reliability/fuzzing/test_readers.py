@@ -11,17 +11,17 @@ from tests.reliability.fuzzing.pool import Worker
 from tests.reliability.fuzzing.readers import READERS
 
 COUNTS = {
-    "config": 25,
-    "model file": 12,
-    "davis": 20,
-    "annotations": 25,
-    "coco": 25,
-    "mask folders": 20,
-    "text formats": 30,
-    "graphs": 25,
-    "training log": 25,
+    "config": 15,
+    "model file": 10,
+    "davis": 15,
+    "annotations": 20,
+    "coco": 20,
+    "mask folders": 15,
+    "text formats": 25,
+    "graphs": 15,
+    "training log": 20,
 }
-COUNT = 40
+COUNT = 25
 
 
 @pytest.mark.parametrize("name", READERS)
