@@ -40,7 +40,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def context(browser):
-    """For most pages, so that scripts are fetched and compiled once."""
+    """For pages that come one after the other, so that scripts are fetched and compiled once."""
     return browser.new_context()
 
 
@@ -175,12 +175,12 @@ def test_size_is_checked_by_the_server_too(server):
     assert not [path for path in server.workspace().rglob("*") if path.is_file() and path.stat().st_size > 10**6]
 
 
-def test_stop_and_the_queue(context, page, server, tmp_path):
+def test_stop_and_the_queue(browser, page, server, tmp_path):
     """The second page waits for the first, reloads while it does; when the first is stopped its turn comes."""
     upload(page, write_clip(tmp_path / "long.mp4", frames=290, fps=60, height=240, width=320))
     assert press_start(page) is None
     page.locator("#text", has_text="Following objects").wait_for()
-    other = visit(context, server.address)
+    other = visit(browser, server.address)
     upload(other, write_clip(tmp_path / "short.mp4", frames=2))
     assert press_start(other) is None
     waiting = other.locator("#text", has_text="Waiting: next in line")
@@ -196,9 +196,9 @@ def test_stop_and_the_queue(context, page, server, tmp_path):
     other.close()
 
 
-def test_the_end_deletes_everything_also_in_the_middle_of_a_job(context, tiny, tmp_path):
+def test_the_end_deletes_everything_also_in_the_middle_of_a_job(browser, tiny, tmp_path):
     with Server(tmp_path, "--config", str(tiny[0]), "--checkpoint", str(tiny[1])) as server:
-        page = visit(context, server.address)
+        page = visit(browser, server.address)
         upload(page, write_clip(tmp_path / "long.mp4", frames=200))
         assert press_start(page) is None
         page.locator("#text", has_text="Following objects").wait_for()

@@ -41,7 +41,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def context(browser):
-    """For most pages, so that scripts are fetched and compiled once."""
+    """For pages that come one after the other, so that scripts are fetched and compiled once."""
     return browser.new_context()
 
 
@@ -293,8 +293,8 @@ def test_keys_and_foolish_numbers_of_frames(page):
     page.keyboard.press(" ")
 
 
-def test_two_windows(context, server, project, page, kept):
-    other = opened(context, server, project)
+def test_two_windows(browser, server, project, page, kept):
+    other = opened(browser, server, project)
     page.locator("#list tr[data-id='1'] .name").click()
     page.locator("#delete").click()
     edits(page, 1)
@@ -308,7 +308,7 @@ def test_two_windows(context, server, project, page, kept):
     other.wait_for_function("document.querySelectorAll('#list tbody tr').length === 1")
     assert rows(other) == [["#3 bird", "0.40", False]]
     # One with another video is not disturbed.
-    third = opened(context, server, make_project(kept))
+    third = opened(browser, server, make_project(kept))
     assert len(rows(third)) == 3
     for each in (other, third):
         assert each.script_errors == []
@@ -331,13 +331,13 @@ def test_a_lost_connection_comes_back(browser, server, project):
     context.close()
 
 
-def test_a_video_that_is_gone_is_said(context, page):
+def test_a_video_that_is_gone_is_said(browser, page):
     page.once("dialog", lambda dialog: dialog.accept())
     address = page.url
     page.locator("#more").click()
     page.locator("#remove").click()
     page.locator("#start").wait_for()
-    other = visit(context, address)
+    other = visit(browser, address)
     other.locator("#status.error #text", has_text="this video is no longer on the server").wait_for()
     other.close()
 
