@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -26,7 +27,18 @@ class Command:
 
 def python_blocks(page: Path) -> list[str]:
     """The fenced blocks of a page that are Python."""
-    return [token.content for token in _tokens(page) if token.type == "fence" and token.info.strip() == "python"]
+    return [text for language, text in blocks(page) if language == "python"]
+
+
+def blocks(page: Path, end: str | None = None) -> list[tuple[str, str]]:
+    """Language and text of the fenced blocks of a page, in order, up to the heading ``end``."""
+    found: list[tuple[str, str]] = []
+    for before, token in itertools.pairwise(_tokens(page)):
+        if before.type == "heading_open" and token.content == end:
+            break
+        if token.type == "fence":
+            found.append((token.info.strip(), token.content))
+    return found
 
 
 def named_block(page: Path, first_line: str) -> str:

@@ -172,7 +172,7 @@ def test_configs_for_own_data_can_be_trained(configs, tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     _own_data(tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    first = _write("own-data.md", configs, "configs/my_videos.py")
+    first = _write("own-data.md", configs, "configs/my_many_videos.py")
     second = _write("own-data.md", configs, "configs/my_mixture.py")
     for path in (first, second):
         config = load_config(path)
@@ -243,8 +243,11 @@ def test_every_command_exists_with_its_options():
     runs = {"demo.sh": "tools/test_vis.py", "eval": "tools/test_vis.py", "run": "tools/train.py"}
     seen: defaultdict[str, set[str]] = defaultdict(set)
     for page in default_pages(ROOT):
+        written = {block.splitlines()[0].removeprefix("# ") for block in python_blocks(page)}
         for command in commands(page):
             script = command.script
+            if script in written:
+                continue  # the page has it
             if script.endswith((".py", ".sh")):
                 assert (ROOT / script).is_file(), f"{command.page}: {script} does not exist"
             if script.endswith(".sh"):

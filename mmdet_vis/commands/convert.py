@@ -117,7 +117,14 @@ def build_parser(prog: str | None = None, source_format: str | None = None) -> a
         parser.add_argument(
             "--to", dest="target_format", choices=WRITABLE, help="format of TARGET (default: ytvis, for a .json file)"
         )
-        _add_options(parser.add_argument_group("reading"), ("images", "category", "davis", "frames", "results"))
+        reading = parser.add_argument_group("reading")
+        _add_options(reading, ("images", "category", "davis", "frames", "results"))
+        reading.add_argument(
+            "--frames-to",
+            type=Path,
+            metavar="DIR",
+            help="put the frames of the videos of --images, which may be video files then, into this folder",
+        )
         part: Any = parser.add_argument_group("what is kept")
         part.add_argument("--videos", type=_names, metavar="A,B", help="these videos only")
         part.add_argument("--categories", type=_names, metavar="A,B", help="objects of these categories only")
@@ -147,6 +154,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, source
     """
     parser = build_parser(prog, source_format)
     args = parser.parse_args(arguments)
+    if vars(args).get("frames_to") is not None and args.images is None:
+        parser.error("--frames-to needs --images: the folder of the videos")
     from mmdet_vis.data.converters import ReadOptions, Selection, convert
 
     given = vars(args)
@@ -167,5 +176,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, source
     )
     parts = ("videos", "categories", "annotated_only", "val_share", "val_videos")
     selection = Selection(**{name: given[name] for name in parts if name in given})
-    convert(args.source, args.target, args.source_format, args.target_format, options, selection, args.strict)
+    formats = args.source_format, args.target_format
+    convert(args.source, args.target, *formats, options, selection, args.strict, frames_to=given.get("frames_to"))
     return 0

@@ -21,6 +21,7 @@ from mmdet_vis.losses.propagation import Carried, carry, choose_objects, paste_s
 from mmdet_vis.losses.regions import Regions, RegionSettings, choose_regions
 from mmdet_vis.losses.rpn import RPNLoss, RPNSettings, anchor_targets, rpn_loss
 from mmdet_vis.losses.targets import Choose, random_choice
+from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN, rois_of
 from mmdet_vis.registry import OPTIM_WRAPPERS
 from mmdet_vis.structures.clip import TrainingClip
@@ -110,7 +111,15 @@ class TrainingStep(nn.Module):
             scalars ``loss_rpn_cls``, ``loss_rpn_reg`` (both summed over the pyramid's levels), ``loss_cls``,
             ``loss_reg``, ``loss_mask`` and ``loss_prop``, whose sum is the loss, and ``acc``, the share of regions (in
             percent) whose category is right.
+
+        Raises:
+            ConfigError: clips of several frames, and a propagation head that is trained alone.
         """
+        if isinstance(self.model.prop_head, LightPropHead) and max(len(c.images) for c in clips) > 1:
+            raise ConfigError(
+                "a LightPropHead is trained alone, with model.train_cfg.prop.only=True: to train the detector and keep "
+                "this head, take clips of one frame, train.dataset.num_frames=1"
+            )
         features = self.model.extract(self.pad([c.images for c in clips]))
         ends = torch.tensor([len(c.images) for c in clips]).cumsum(0).tolist()
         choosers = [self.chooser(c.seed) for c in clips]

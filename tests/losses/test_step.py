@@ -11,11 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.losses.propagation import Carried, Decoded, paste_soft, propagation_loss
 from mmdet_vis.losses.regions import RegionSettings
 from mmdet_vis.losses.rpn import RPNSettings
 from mmdet_vis.losses.step import PropagationSettings, TrainingStep, TrainSettings
 from mmdet_vis.structures.clip import TrainingClip
+from tests.light import light_model
 from tests.step_cases import MEAN, MOVING, STD, Box, gradients, make_clip, make_step, total
 
 LOSSES = ["loss_rpn_cls", "loss_rpn_reg", "loss_cls", "loss_reg", "loss_mask", "loss_prop"]
@@ -325,3 +327,16 @@ def test_single_stills_teach_the_detector_alone(tiny: Tiny) -> None:
     total(losses).backward()
     taught = {name.split(".")[0] for name, p in step.model.named_parameters() if p.grad is not None}
     assert taught == {"backbone", "neck", "rpn_head", "bbox_head", "mask_head"}
+
+
+def test_a_detector_beside_a_light_head_learns_from_single_frames(tmp_path: Path) -> None:
+    """Its propagation head is trained alone: clips of several frames are refused in a line."""
+    network = light_model(tmp_path).network.requires_grad_(True).train()
+    step = TrainingStep(network, TrainSettings(), MEAN, STD)
+    with pytest.raises(ConfigError, match=r"take clips of one frame, train.dataset.num_frames=1"):
+        step([make_clip(MOVING)])
+    losses = step([make_clip(MOVING[:1])])
+    assert losses["loss_prop"].item() == 0
+    total(losses).backward()
+    assert network.bbox_head.fc_cls.weight.grad is not None
+    assert all(parameter.grad is None for parameter in network.prop_head.parameters())

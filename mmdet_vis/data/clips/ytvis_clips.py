@@ -58,7 +58,8 @@ class YTVISClips(ClipDataset):
         categories: the network's classes in their order: names, or the name of a benchmark. None: as in the file.
         category_map: for each class its names in the file, see
             :class:`~mmdet_vis.data.training.still_clips.StillClips`; None: classes are found by name.
-        num_frames: frames per clip, at least 2; see :func:`~mmdet_vis.data.clips.tracks.choose_frames`.
+        num_frames: frames per clip, see :func:`~mmdet_vis.data.clips.tracks.choose_frames`; 1 for a detector alone,
+            which then learns no propagation.
         max_gap: how many frames the first and the last of a clip may be apart; None: any number, as published.
         copy_paste: arguments of :class:`~mmdet_vis.data.clips.copy_paste.PasteOptions`: objects of other frames are
             pasted onto the clip; None: nothing is pasted, as published.
@@ -85,8 +86,8 @@ class YTVISClips(ClipDataset):
         other_categories: OtherCategories = "ignore",
     ) -> None:
         super().__init__(pipeline)
-        if num_frames < 2 or (max_gap is not None and max_gap < 1):
-            raise ConfigError(f"YTVISClips: num_frames={num_frames} must be 2 or more, max_gap={max_gap} 1 or more")
+        if num_frames < 1 or (max_gap is not None and max_gap < 1):
+            raise ConfigError(f"YTVISClips: num_frames={num_frames} and max_gap={max_gap} must be 1 or more")
         self.num_frames, self.max_gap = num_frames, max_gap
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
         self.ann_file = Path(data_root, ann_file)
@@ -123,9 +124,11 @@ class YTVISClips(ClipDataset):
         """See :meth:`ClipDataset.load`."""
         number, current = self.samples[index]
         video = self.videos[number]
-        chosen = choose_frames(
-            video.visible, video.labels, current, self.num_frames, self.max_gap, rng, video.annotated
-        )
+        chosen = [current]
+        if self.num_frames > 1:
+            chosen = choose_frames(
+                video.visible, video.labels, current, self.num_frames, self.max_gap, rng, video.annotated
+            )
         loaded = {frame: _load_frame(video, frame) for frame in sorted(set(chosen))}
         name = f"{video.files[current].parent}: {', '.join(video.files[frame].name for frame in chosen)}"
         # Transforms replace arrays and never write into them, so that a repeated frame may be shared.

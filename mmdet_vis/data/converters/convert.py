@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmdet_vis.data.categories import plain_name
+from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
@@ -42,6 +43,7 @@ def convert(
     selection: Selection = Selection(),
     strict: bool = False,
     say: Callable[[str], None] = print,
+    frames_to: str | Path | None = None,
 ) -> None:
     """Convert annotations or results; what is left out or guessed is said, a line for each kind.
 
@@ -54,9 +56,12 @@ def convert(
         selection: what is kept.
         strict: leaving anything out, or guessing, is an error.
         say: takes the lines.
+        frames_to: put the frames of the videos in ``options.images``, which then may be video files, into this folder,
+            and take them from there; see :func:`~mmdet_vis.data.converters.frames.write_frames`.
 
     Raises:
         DatasetError, ResultsError: the source cannot be used, or ``strict`` forbids it.
+        SourceError: a video cannot be read.
         OutputError: the target cannot be written.
     """
     source, target = Path(source), Path(target)
@@ -70,6 +75,8 @@ def convert(
         raise DatasetError(f"{to_format} is a format that is only read: choose one of {writable} with --to")
     if os.path.realpath(target) == os.path.realpath(source):
         raise DatasetError(f"{target} is the source: choose another name for the result")
+    if frames_to is not None:
+        options = _with_frames(options, Path(frames_to), selection, say)
     found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
     _select(found, selection)
     if strict and found.notes.doubts():
@@ -83,6 +90,14 @@ def convert(
         say(f"frames are relative to {found.images}: use it as img_prefix")
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is written, but not all could be (strict): {found.notes.doubts()}")
+
+
+def _with_frames(options: ReadOptions, folder: Path, selection: Selection, say: Callable[[str], None]) -> ReadOptions:
+    if options.images is None:
+        raise DatasetError(f"the frames for {folder} come out of the videos: name their folder as that of the images")
+    videos, frames = write_frames(options.images, folder, selection.videos, options.progress)
+    say(f"wrote {frames} frames of {videos} videos of {options.images} to {folder}")
+    return replace(options, images=folder)
 
 
 def _select(found: AnnotatedVideos, selection: Selection) -> None:

@@ -75,6 +75,8 @@ def _marked(path: Path) -> tuple[str, Path] | None:
         return name, path
     files = [file for place in (path, path / "annotations") for file in list_files(place, ".json") if file.is_file()]
     found = [(name, file) for file in files if (name := kind_of_json(read_json(file))) is not None]
+    if len(found) > 1 and {name for name, _ in found} == {"result"}:
+        return "result", path
     if len(found) > 1:
         raise DatasetError(f"{path} holds {len(found)} annotation files: give one of them, such as {found[0][1]}")
     return found[0] if found else None

@@ -94,7 +94,7 @@ FORMATS: dict[str, Format] = {
     "cocovid": Format("a CocoVID file", _coco, write_cocovid, is_file=True),
     "results": Format("YouTube-VIS results", _results),
     "result": Format(
-        "a saved result of one video", lambda path, o: read_saved_result(path, o.images, o.score_thr), is_file=True
+        "saved results, a file per video", lambda path, o: read_saved_result(path, o.images, o.score_thr), is_file=True
     ),
     "davis": Format("a DAVIS folder", _davis, write_davis),
     "index": Format("folders of index PNGs", _pngs(read_index), write_index),

@@ -8,10 +8,10 @@ from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.data.formats.json_files import load_results
+from mmdet_vis.data.formats.json_files import load_results, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.folder import list_files, list_images
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles, to_rle
@@ -94,20 +94,30 @@ def is_saved_result(content: Any) -> bool:
 
 
 def read_saved_result(path: Path, images: Path | None = None, score_thr: float = 0.0) -> AnnotatedVideos:
-    """Read the result of one video that :func:`~mmdet_vis.data.formats.result_file.write_result` wrote.
+    """Read results of :func:`~mmdet_vis.data.formats.result_file.write_result`: one file, a video, or all of a folder.
 
     Args:
-        path: the file.
-        images: the folder of the video's frames, or the one with that folder.
+        path: the file or folder, of which other files are passed over.
+        images: the folder of the video's frames, or the one with the folders of all videos' frames.
         score_thr: sequences with a lower score are left out.
 
     Raises:
-        ResultsError: the file cannot be read.
+        ResultsError: a file cannot be read, or the folder holds none.
     """
-    result = read_result(path, VideoResult)
-    found = AnnotatedVideos(f"result {path}", images)
-    prefix = "" if images is not None and list_images(images)[0] else f"{result.name}/"
-    names = [f"{prefix}{stem}.jpg" for stem in frame_stems(result)]
+    files = [path]
+    if path.is_dir():
+        files = [file for file in list_files(path, ".json") if is_saved_result(read_json(file))]
+    if not files:
+        raise ResultsError(f"{path} holds no saved result: give the folder of a run with --format result")
+    found = AnnotatedVideos(f"{'result' if path.is_file() else 'results of'} {path}", images)
+    for file in files:
+        _add_saved(found, read_result(file, VideoResult), score_thr)
+    return found
+
+
+def _add_saved(found: AnnotatedVideos, result: VideoResult, score_thr: float) -> None:
+    alone = found.images is not None and list_images(found.images)[0]
+    names = [f"{'' if alone else f'{result.name}/'}{stem}.jpg" for stem in frame_stems(result)]
     for name, number in zip(result.categories, result.category_ids, strict=True):
         found.category(name, number)
     video = found.add_video(result.name, names, result.height, result.width)
@@ -116,7 +126,6 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
             found.notes.left_out[f"sequences with a score below {score_thr:g}"] += 1
         else:
             found.add_track(video, result.category_of(sequence), sequence.masks, score=sequence.score)
-    return found
 
 
 def _dataset(

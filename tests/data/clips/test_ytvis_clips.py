@@ -196,7 +196,7 @@ def test_categories_of_the_config_give_the_labels(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_frames": 1}, "num_frames=1 must be 2 or more"),
+        ({"num_frames": 0}, "num_frames=0 and max_gap=None must be 1 or more"),
         ({"max_gap": 0}, "max_gap=0"),
         (
             {"pipeline": [{"type": "ClipFlop"}]},
