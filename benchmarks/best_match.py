@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model, segment_video
-from mmdet_vis.choices import PRECISIONS, PROFILES
+from mmdet_vis.choices import PROFILES, RUNTIME_PRECISIONS, RUNTIMES
 from mmdet_vis.commands.arguments import OptionAction, positive
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import DatasetError, run_command
@@ -39,7 +39,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
     parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
     parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends, or float32")
+    parser.add_argument(
+        "--precision", choices=RUNTIME_PRECISIONS, help="default: what the model recommends, or float32"
+    )
+    parser.add_argument("--runtime", choices=RUNTIMES, default="torch", help="what computes the network (torch)")
     parser.add_argument(
         "--profile", nargs="+", choices=PROFILES, help="default: what the model recommends; two are compared"
     )
@@ -130,7 +133,9 @@ def main() -> None:
     """Run the benchmark."""
     args = parse_args()
     clips = find_clips(args.roots, args.clips)
-    model = load_model(args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options)
+    model = load_model(
+        args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options, runtime=args.runtime
+    )
     profiles = list(dict.fromkeys(args.profile or [None]))
     means = []
     for profile in profiles:

@@ -20,7 +20,7 @@ from mmdet_vis.structures import VideoResult
 
 WAYS = (
     ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("torch", "bfloat16"),
-    ("openvino", "bfloat16"),
+    ("openvino", "bfloat16"), ("onnxruntime", "int8"), ("openvino", "int8"),
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("clip", type=Path, help="a video or a folder of frames")
     parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
     parser.add_argument("--weights", type=Path, help="weights (default: the default model)")
+    parser.add_argument("--graphs", type=Path, help="a folder of `mmdet-vis export --to onnx --int8`, for int8")
     parser.add_argument("--frames", type=positive, default=40, help="use the first so many (40)")
     parser.add_argument("--runs", type=positive, default=3, help="times that each is run, in turns (3)")
     return parser.parse_args()
@@ -58,8 +59,12 @@ def main() -> None:
         if missing or (precision == "bfloat16" and not cpu_has_fast_bfloat16()):
             print(f"{runtime} {precision}: not on this machine")
             continue
+        if precision == "int8" and args.graphs is None:
+            print(f"{runtime} {precision}: needs --graphs")
+            continue
+        weights = args.graphs if precision == "int8" else args.weights
         try:
-            models[runtime, precision] = load_model(args.config, args.weights, "cpu", precision, runtime=runtime)
+            models[runtime, precision] = load_model(args.config, weights, "cpu", precision, runtime=runtime)
         except ConfigError as error:
             print(f"{runtime} {precision}: {error}")
     results = {way: segment_video(model, frames) for way, model in models.items()}

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 """Number formats of :func:`mmdet_vis.api.load_model`."""
 
+RUNTIME_PRECISIONS = (*PRECISIONS, "int8")
+"""The same with that of other runtimes than PyTorch."""
+
 CPU_PRECISIONS = ("float32", "bfloat16", "auto")
 """Those of :data:`PRECISIONS` that a CPU can do."""
 

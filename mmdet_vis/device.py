@@ -82,11 +82,13 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
     Other runtimes take and give float32, whatever they compute in.
 
     Raises:
-        ConfigError: unknown name, or float16 or tf32 without a GPU.
+        ConfigError: unknown name, float16 or tf32 without a GPU, or int8 in PyTorch.
     """
     if runtime != "torch":
         if name == "auto" and runtime == "onnxruntime":
             name = "float32"  # its products in bfloat16 are no faster on a CPU
+        if name == "int8":
+            return Precision(name, torch.float32)
         return replace(resolve_precision(name, device), dtype=torch.float32)
     if name not in PRECISIONS:
         raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")
@@ -94,6 +96,11 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
         name = "float32"
         if device.type != "mps":
             name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
+    if name == "int8":
+        raise ConfigError(
+            f"{option('precision', name)} is for other runtimes, with graphs exported with frames to calibrate on "
+            f"(mmdet-vis export --int8): use {option('runtime', 'openvino')}"
+        )
     if name in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(f"{option('precision', name)} needs a GPU with CUDA: elsewhere use float32, bfloat16 or auto")
     if name == "bfloat16":

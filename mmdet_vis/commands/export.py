@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmdet_vis.choices import EXPORTS
-from mmdet_vis.commands.arguments import add_config_arguments, check_early, find_checkpoint, read_config
+from mmdet_vis.commands.arguments import add_config_arguments, check_early, find_checkpoint, positive, read_config
+
+if TYPE_CHECKING:
+    from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -30,6 +35,16 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         default=(512, 288),
         metavar="WxH",
         help="size of the padded images for torch-export, whose graphs have one size: multiples of 32 (512x288)",
+    )
+    parser.add_argument(
+        "--int8",
+        nargs="+",
+        metavar="CLIP",
+        help="with --to onnx: also write what is done for every frame and object in whole numbers, for --precision "
+        "int8; their ranges come from these videos or folders of frames, which should be like those to come",
+    )
+    parser.add_argument(
+        "--int8-frames", type=positive, default=24, metavar="N", help="frames of each clip for --int8, in a row (24)"
     )
     return parser
 
@@ -49,6 +64,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
     args = parser.parse_args(arguments)
     if args.to != "safetensors" and args.half:
         parser.error("--half is for --to safetensors")
+    if args.int8 and args.to != "onnx":
+        parser.error("--int8 is for --to onnx; OpenVINO reads these graphs, too")
     check_early(args)
     if args.to == "safetensors":
         from mmdet_vis.weights.model_file import export_model
@@ -56,17 +73,29 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
         written = export_model(read_config(args), find_checkpoint(args), args.target, args.half)
         print(f"{args.target}: {written / 1e6:.1f} MB")
         return
+    from mmdet_vis.api import load_model, segment_video
     from mmdet_vis.config.load import build_model
+    from mmdet_vis.data.datasets import open_video
     from mmdet_vis.weights.checkpoint import load_checkpoint
     from mmdet_vis.weights.graph_files import export_graphs
 
     config, checkpoint = read_config(args), find_checkpoint(args)
+    clips = [open_video(clip) for clip in args.int8 or ()]  # before anything is computed
     network = build_model(config)
     load_checkpoint(network, checkpoint)
-    print("graph          largest difference from PyTorch")
-    export_graphs(
-        network, config, args.target, args.to, (args.size[1], args.size[0]),
-        lambda name, difference: print(f"{name:14s} {difference:.1e}", flush=True),
-    )  # fmt: skip
+
+    def segment(network: SeqMaskRCNN) -> None:
+        model = replace(load_model(config, None, "cpu", "float32"), network=network)
+        for clip in clips:
+            segment_video(model, clip.read(0, min(args.int8_frames, len(clip))))
+
+    # Not before it is known that the folder can be written.
+    heading = ["graph          largest difference from PyTorch\n"]
+
+    def report(name: str, difference: float) -> None:
+        print(f"{heading.pop() if heading else ''}{name:14s} {difference:.1e}", flush=True)
+
+    padded = args.size[1], args.size[0]
+    export_graphs(network, config, args.target, args.to, padded, report, segment if clips else None)
     total = sum(path.stat().st_size for path in args.target.iterdir())
     print(f"{args.target}: {total / 1e6:.1f} MB")

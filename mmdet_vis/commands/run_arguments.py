@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmdet_vis.choices import PRECISIONS, PROFILES, RUNTIMES
+from mmdet_vis.choices import PROFILES, RUNTIME_PRECISIONS, RUNTIMES
 from mmdet_vis.commands.arguments import formats, positive, probability, seconds
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
     engine.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        choices=RUNTIME_PRECISIONS,
         help="float32 gives the published numbers; auto is the fastest that the device does well (default: what the "
         "model recommends, or float32)",
     )

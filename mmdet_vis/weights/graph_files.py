@@ -25,11 +25,12 @@ from mmdet_vis.errors import CheckpointError, ConfigError, OutputError
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.models.runtimes import RunGraph, graphs_of
 from mmdet_vis.models.runtimes.graphs import Graph
-from mmdet_vis.models.runtimes.onnx_runtime import OnnxRuntime
+from mmdet_vis.models.runtimes.onnx_runtime import INT8, OnnxRuntime
 from mmdet_vis.models.runtimes.open_vino import OpenVINO
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.version import __version__
 from mmdet_vis.weights.find import home
+from mmdet_vis.weights.int8 import EXACT_IN_INT8, quantise, recorded_inputs
 from mmdet_vis.weights.model_file import MAX_CONFIG, check_fits, config_text, embedded_config, parse_config
 
 _LOGGER = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def export_graphs(
     kind: str = "onnx",
     size: tuple[int, int] = EXPORTED_SIZE,
     on_graph: Callable[[str, float], None] | None = None,
+    segment: Callable[[SeqMaskRCNN], Any] | None = None,
 ) -> GraphFolder:
     """Write a network's graphs, each compared with PyTorch in float32.
 
@@ -89,9 +91,11 @@ def export_graphs(
         kind: one of :data:`FORMATS`.
         size: (height, width) of the padded images for ``torch-export``; multiples of 32.
         on_graph: called with the name of each graph that is done and its difference.
+        segment: if given, what is done for every frame and object is also written in whole numbers (int8, ``onnx``
+            only): segments the videos from which the ranges of the numbers come, with a network it is given.
 
     Raises:
-        ConfigError: a library is missing, or the network has parts without graphs.
+        ConfigError: a library is missing, the network has parts without graphs, or nothing is found in the videos.
         CheckpointError: a graph differs from PyTorch by more than :data:`MOST_DIFFERENT`.
         OutputError: the folder cannot be written.
     """
@@ -103,11 +107,17 @@ def export_graphs(
     content = config_text(config)
     axes, differences = {}, {}
     with _folder_beside(target) as folder:
-        for graph in graphs_of(network):
+        graphs = graphs_of(network)
+        for graph in graphs:
             axes[graph.name] = [list(axes) for axes in graph.inputs.values()]
             differences[graph.name] = _write_graph(graph, folder, kind, content, size)
             if on_graph is not None:
                 on_graph(graph.name, differences[graph.name])
+        if segment is not None:
+            for name, calls in recorded_inputs(network, graphs, segment).items():
+                inputs = next(list(graph.inputs) for graph in graphs if graph.name == name)
+                if name not in EXACT_IN_INT8:
+                    quantise(folder / f"{name}.onnx", inputs, calls)
         index = {
             "version": __version__,
             "format": kind,
@@ -176,6 +186,11 @@ def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") ->
         ConfigError: the runtime is not installed or cannot compute in that precision; or the folder is not for it.
         CheckpointError: a file is not as it was written.
     """
+    if precision == "int8" and not any(name.endswith(INT8) for name in folder.digests):
+        raise ConfigError(
+            f"{folder.path} holds no graphs in whole numbers: export the model with frames like yours, "
+            "mmdet-vis export CONFIG WEIGHTS FOLDER --to onnx --int8 CLIP"
+        )
     _check_whole(folder)
     threads = torch.get_num_threads()
     here = {path.suffix for path in folder.path.iterdir()}

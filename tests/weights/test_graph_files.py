@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -104,6 +105,52 @@ def test_prepared_once(tiny, tmp_path, monkeypatch):
     index.write_text("{")  # damaged: made again
     load_model(*tiny, device="cpu", runtime="onnxruntime")
     assert open_graph_folder(index.parent).differences
+
+
+@pytest.fixture(scope="module")
+def whole_numbers(light, tmp_path_factory):
+    """The light network with graphs in whole numbers, by the command, and the frames that it saw."""
+    pytest.importorskip("onnxruntime")
+    folder, frames = tmp_path_factory.mktemp("int8"), moving_frames(8)
+    (folder / "clip").mkdir()
+    for index, frame in enumerate(frames):
+        cv2.imwrite(str(folder / f"clip/{index:05d}.png"), frame)
+    target = folder / "graphs"
+    export.main([*map(str, light[:2]), str(target), "--to", "onnx", "--int8", str(folder / "clip")])
+    return target, frames
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_whole_numbers(light, whole_numbers, runtime):
+    import onnx
+
+    graphs, frames = whole_numbers
+    names = {path.name.removesuffix(".int8.onnx") for path in graphs.glob("*.int8.onnx")}
+    assert names == {"backbone", "neck", "encode_frame", "memorize", "decode"}  # what is done for each frame and object
+    kinds = {node.op_type for node in onnx.load(str(graphs / "decode.int8.onnx")).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    found = segment_video(load_model(weights=graphs, device="cpu", runtime=runtime, precision="int8"), frames)
+    exact = segment_video(load_model(*light[:2], device="cpu", precision="float32"), frames)
+    a, b = (result.sequences[0].masks_array() for result in (found, exact))
+    assert (a & b).sum() / (a | b).sum() > 0.5  # weights at random amplify rounding
+    assert found != exact
+    plain = segment_video(load_model(weights=graphs, device="cpu", runtime=runtime, precision="float32"), frames)
+    assert_same(plain, exact)
+
+
+def test_whole_numbers_need_frames_and_a_runtime(light, tmp_path):
+    config, weights, graphs = light
+    with pytest.raises(ConfigError, match=r"holds no graphs in whole numbers: .*--int8 CLIP"):
+        load_model(weights=graphs, device="cpu", runtime="openvino", precision="int8")
+    with pytest.raises(ConfigError, match="precision='int8' is for other runtimes"):
+        load_model(config, weights, precision="int8")
+    with pytest.raises(SystemExit):
+        export.main([str(config), str(weights), str(tmp_path / "out"), "--to", "openvino", "--int8", "clip.mp4"])
+    network = build_model(load_config(config))
+    load_checkpoint(network, weights)
+    with pytest.raises(ConfigError, match="nothing was found in the frames to calibrate on"):
+        export_graphs(network, load_config(config), tmp_path / "out", segment=lambda network: None)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["openvino", "torch-export"])
