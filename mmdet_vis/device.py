@@ -90,17 +90,17 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
         if name == "int8":
             return Precision(name, torch.float32)
         return replace(resolve_precision(name, device), dtype=torch.float32)
+    if name == "int8":
+        raise ConfigError(
+            f"{option('precision', name)} is for other runtimes, with graphs exported with frames to calibrate on "
+            f"(mmdet-vis export --int8): use {option('runtime', 'openvino')}"
+        )
     if name not in PRECISIONS:
         raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")
     if name == "auto":
         name = "float32"
         if device.type != "mps":
             name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
-    if name == "int8":
-        raise ConfigError(
-            f"{option('precision', name)} is for other runtimes, with graphs exported with frames to calibrate on "
-            f"(mmdet-vis export --int8): use {option('runtime', 'openvino')}"
-        )
     if name in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(f"{option('precision', name)} needs a GPU with CUDA: elsewhere use float32, bfloat16 or auto")
     if name == "bfloat16":
