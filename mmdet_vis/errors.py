@@ -37,6 +37,10 @@ _OUT_OF_MEMORY = (
 _speaks_of_options = False
 
 
+_FLAGS = {"from_format": "from", "to_format": "to"}
+"""Arguments whose options are called otherwise, since Python or a reader has the word for something else."""
+
+
 def option(argument: str, value: object = None) -> str:
     """What messages call an argument of the Python interface.
 
@@ -45,7 +49,7 @@ def option(argument: str, value: object = None) -> str:
     """
     if not _speaks_of_options:
         return argument if value is None else f"{argument}={value!r}"
-    flag = f"--{argument.replace('_', '-')}"
+    flag = f"--{_FLAGS.get(argument, argument).replace('_', '-')}"
     return flag if value is None or value is True else f"{flag} {value}"
 
 

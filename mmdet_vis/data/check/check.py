@@ -26,7 +26,6 @@ from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import is_flat_polygon
 
 
 @dataclass(frozen=True)
@@ -279,9 +278,6 @@ def _check_object(entry: Any, label: str, ids: set[int], report: DatasetReport) 
             report.add("wrong list lengths", f"{label} has {found} {key}, video {video_id} has {length} frames")
     masks: list[RLE | None] = []
     if isinstance(lists["segmentations"], list):
-        report.notes["masks that are one flat polygon (taken as [polygon])"] += sum(
-            map(is_flat_polygon, lists["segmentations"])
-        )
         masks, faults = check_masks(lists["segmentations"], video.height, video.width)
         for frame, reason in faults:
             report.add("bad masks", f"{label} has a mask for frame {frame} that {reason}")

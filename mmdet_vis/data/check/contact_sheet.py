@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.check.check import CheckedVideo, DatasetReport
 from mmdet_vis.data.sources import ImageFilesSource
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.structures.masks import empty_rle
 from mmdet_vis.visualization.overlay import draw_overlay
@@ -31,7 +31,9 @@ def draw_contact_sheet(report: DatasetReport, path: str | Path, tiles: int = 16)
     """
     usable = [video for video in report.videos.values() if any(video.readable)]
     if not usable:
-        raise DatasetError(f"{report.name}: no contact sheet is drawn, since no frame can be read; check --img-prefix")
+        raise DatasetError(
+            f"{report.name}: no contact sheet is drawn, since no frame can be read; check {option('img_prefix')}"
+        )
     count = min(tiles, len(usable))
     chosen = [usable[index * len(usable) // count] for index in range(count)]
     columns = math.ceil(math.sqrt(count))

@@ -12,7 +12,7 @@ from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,14 @@ def convert(
     source, target = Path(source), Path(target)
     if to_format is None:
         if target.suffix.lower() != ".json":
-            raise DatasetError(f"{target} is no .json file: say with --to which format it is to have")
+            raise DatasetError(f"{target} is no .json file: say with {option('to_format')} which format it is to have")
         to_format = "ytvis"
     write = format_of(to_format).write
     if write is None:
         writable = ", ".join(name for name, entry in FORMATS.items() if entry.write)
-        raise DatasetError(f"{to_format} is a format that is only read: choose one of {writable} with --to")
+        raise DatasetError(
+            f"{to_format} is a format that is only read: choose one of {writable} with {option('to_format')}"
+        )
     if os.path.realpath(target) == os.path.realpath(source):
         raise DatasetError(f"{target} is the source: choose another name for the result")
     if frames_to is not None:

@@ -10,7 +10,11 @@ from typing import Any
 
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.shapes import check_frame_size
+from mmdet_vis.errors import option
 from mmdet_vis.structures import RLE, areas
+
+PARTS = "masks beside another of the same object in the same frame (joined)"
+"""What is guessed where a format has one mask for an object and frame."""
 
 
 @dataclass
@@ -108,6 +112,7 @@ class AnnotatedVideos:
     notes: Notes = field(default_factory=Notes)
     format: str = ""
     _spellings: dict[str, str] = field(default_factory=dict, repr=False)
+    _other_spellings: set[str] = field(default_factory=set, repr=False)
 
     def category(self, name: str, category_id: int | None = None) -> str:
         """The name under which a category goes: spellings that differ in case, spaces and ``_`` are one category."""
@@ -115,8 +120,8 @@ class AnnotatedVideos:
         known = self._spellings.setdefault(plain_name(name), name)
         if known not in self.categories:
             self.categories[known] = category_id
-        elif known != name and name not in self._spellings:
-            self._spellings[name] = known
+        elif known != name and name not in self._other_spellings:
+            self._other_spellings.add(name)
             self.notes.guessed[f"category spelt in another way ({name!r:.40} taken as {known!r:.40})"] += 1
         return known
 
@@ -161,7 +166,7 @@ class AnnotatedVideos:
             video.annotated = list(annotated)
             self.notes.facts[
                 "frames that nobody annotated (they are marked, and skipped by training and evaluation; "
-                "--annotated-only leaves them out)"
+                f"{option('annotated_only')} leaves them out)"
             ] += missing
 
     def summary(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from mmdet_vis.data.formats.annotated import Notes
 from mmdet_vis.data.formats.coco import Image
 from mmdet_vis.data.formats.frame_files import image_size
-from mmdet_vis.data.formats.json_files import plain_id
+from mmdet_vis.data.formats.json_files import write_ids_plainly
 from mmdet_vis.data.formats.orientation import orientation
 from mmdet_vis.data.sources import is_name
 from mmdet_vis.errors import SourceError
@@ -19,33 +19,24 @@ from mmdet_vis.errors import SourceError
 _LOOKED_AT = 50
 
 
-_IDS = {
-    "images": ("id", "video_id", "frame_id", "height", "width"),
-    "annotations": ("image_id", "category_id", "track_id", "instance_id"),
-    "categories": ("id",),
-}
-
-
 def tidy(content: dict[str, Any], notes: Notes) -> list[str]:
     """Write ids as whole numbers and names of images as relative paths with ``/``, in place; the names.
 
-    One program writes the ids as text or as real numbers, or even both in one file. Absolute paths and addresses are of
-    the machine on which they were written: what is below the folder that all share counts.
+    Absolute paths, addresses and paths with ``..`` are of the machine on which they were written: what is below the
+    folder that all share counts.
     """
-    parts = {part: [e for e in content[part] if isinstance(e, dict)] for part in _IDS if _is_list(content, part)}
-    for part, entries in parts.items():
-        for entry in entries:
-            for key in _IDS[part]:
-                value = entry.get(key)
-                if type(plain := plain_id(value)) is not type(value):
-                    entry[key] = plain
-                    notes.guessed[f"{key}s of {part} written as text or real numbers"] += 1
-    named = [entry for entry in parts.get("images", ()) if is_name(entry.get("file_name"))]
+    write_ids_plainly(content, notes.guessed)
+    images = content.get("images")
+    named = (
+        [e for e in images if isinstance(e, dict) and is_name(e.get("file_name"))] if isinstance(images, list) else []
+    )
     for entry in named:
-        entry["file_name"] = entry["file_name"].replace("\\", "/")
+        entry["file_name"] = entry["file_name"].replace("\\", "/").removeprefix("./")
     absolute = [(entry, _parts(entry["file_name"])) for entry in named if _is_absolute(entry["file_name"])]
     if absolute:
-        notes.guessed["absolute file names, of which what is below their common folder counts"] += len(absolute)
+        notes.guessed["absolute file names (or with ..), of which what is below their common folder counts"] += len(
+            absolute
+        )
         # What the first and the last in order have in common, all have.
         first, last = (choose(path for _, path in absolute)[:-1] for choose in (min, max))
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
@@ -54,12 +45,9 @@ def tidy(content: dict[str, Any], notes: Notes) -> list[str]:
     return [entry["file_name"] for entry in named]
 
 
-def _is_list(content: dict[str, Any], part: str) -> bool:
-    return isinstance(content.get(part), list)
-
-
 def _is_absolute(path: str) -> bool:
-    return "://" in path or PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).drive)
+    pure = PurePosixPath(path)
+    return "://" in path or pure.is_absolute() or ".." in pure.parts or bool(PureWindowsPath(path).drive)
 
 
 def _parts(path: str) -> list[str]:

@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos, Notes
+from mmdet_vis.data.formats.annotated import PARTS, AnnotatedVideo, AnnotatedVideos, Notes
 from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
 from mmdet_vis.data.formats.coco_images import tidy, upright_sizes
-from mmdet_vis.data.formats.coco_videos import group_videos
+from mmdet_vis.data.formats.coco_videos import distinct_frames, group_videos
 from mmdet_vis.data.formats.frame_files import images_near
 from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id
+from mmdet_vis.data.formats.segmentations import plain_segmentation
 from mmdet_vis.data.formats.shapes import merge_masks
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
-from mmdet_vis.structures.rle import InvalidMaskError, checked_rle, is_flat_polygon
+from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
+_NO_TRACK = -1
+"""The number that programs give what they do not follow."""
 _TRIED = 10
 """Images that are looked for in the folders near a file."""
 
@@ -72,13 +75,14 @@ def read_coco(
         )
     groups = group_videos(entries, content.get("videos"), found.notes, path) if tracked else [[e] for e in entries]
     places: dict[Hashable, tuple[AnnotatedVideo, int]] = {}
-    for group in groups:
+    for members in groups:
+        group, frame_of = distinct_frames(members, found.notes)
         first = group[0]
         extra = {"exhaustive": first.entry["exhaustive"]} if not tracked and "exhaustive" in first.entry else {}
         names = [item.file for item in group] * (repeat or 1)
         number = first.id if not tracked and type(first.id) is int else None
         video = found.add_video(first.video, names, first.height, first.width, number, **extra)
-        places |= {item.id: (video, frame) for frame, item in enumerate(group)}
+        places |= {item.id: (video, frame) for item, frame in zip(members, frame_of, strict=True)}
     tracks = _Tracks()
     for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=progress)):
         label = f"{path}: annotation {position}"
@@ -125,11 +129,13 @@ def _add_annotation(
     if known[1] != category:
         found.notes.guessed["masks of another category than their track's first one, which counts"] += 1
     frames = tracks.parts.setdefault(key, defaultdict(list))
-    segmentation = _enclosing(found, annotation.get("segmentation"))
+    segmentation = plain_segmentation(annotation.get("segmentation"), found.notes)
     if segmentation in (None, []) and annotation.get("bbox"):
         found.notes.left_out["boxes without a mask"] += 1
     rle = _mask(segmentation, video.height, video.width, label)
     if rle is not None:
+        if frames[frame]:
+            found.notes.guessed[PARTS] += 1
         frames[frame].append(rle)
 
 
@@ -139,7 +145,7 @@ def _track_id(annotation: dict[str, Any]) -> int | str | None:
         for key, value in entry.items():
             if type(value) in (int, str, float) and is_track_key(key):
                 number: int | str | None = plain_id(value)
-                return number
+                return None if number == _NO_TRACK else number
     return None
 
 
@@ -147,33 +153,6 @@ def _is_brushed(annotation: dict[str, Any]) -> bool:
     """Whether CVAT wrote a mask: it gives what is no polygon an ``iscrowd``, whatever it shows."""
     attributes = annotation.get("attributes")
     return isinstance(attributes, dict) and "occluded" in attributes and isinstance(annotation["segmentation"], dict)
-
-
-def _enclosing(found: AnnotatedVideos, segmentation: Any) -> Any:
-    """A segmentation without its polygons of fewer than 3 points; other kinds as they are."""
-    if is_flat_polygon(segmentation):
-        found.notes.guessed["masks that are one flat polygon (taken as [polygon])"] += 1
-        segmentation = [segmentation]
-    if not isinstance(segmentation, list):
-        return segmentation
-    segmentation = [segmentation] if _is_points(segmentation) else segmentation
-    points = [place for place, polygon in enumerate(segmentation) if _is_points(polygon)]
-    if points:
-        found.notes.guessed["polygons that are lists of points [x, y]"] += len(points)
-        segmentation = [[n for point in polygon for n in point] if place in points else polygon
-                        for place, polygon in enumerate(segmentation)]  # fmt: skip
-    kept = [polygon for polygon in segmentation if not isinstance(polygon, list) or len(polygon) >= 6]
-    if len(kept) < len(segmentation):
-        found.notes.left_out["polygons of fewer than 3 points"] += len(segmentation) - len(kept)
-    return kept
-
-
-def _is_points(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 2
-        and all(isinstance(point, list) and len(point) == 2 and not isinstance(point[0], list) for point in value)
-    )
 
 
 def _mask(segmentation: Any, height: int, width: int, label: str) -> RLE | None:

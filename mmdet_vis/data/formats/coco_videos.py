@@ -46,7 +46,7 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
     if key is None:
         notes.guessed["videos, told apart by the folders of their images (no image has a video_id)"] += len(kept)
     for frames in kept:
-        _sort(frames)
+        _sort(frames, notes)
         sizes = {(image.width, image.height): image.file for image in frames}
         if len(sizes) > 1:
             (one, two), *_ = zip(sizes.items(), list(sizes.items())[1:], strict=False)
@@ -57,12 +57,26 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
     return kept
 
 
-def _sort(frames: list[Image]) -> None:
+def distinct_frames(images: list[Image], notes: Notes) -> tuple[list[Image], list[int]]:
+    """The images of a video without those that list a file again, and which of them each of the images is."""
+    places: dict[str, int] = {}
+    frame_of = [places.setdefault(image.file, len(places)) for image in images]
+    if len(places) < len(images):
+        notes.guessed["images whose file is listed before (their objects are in one frame)"] += len(images) - len(
+            places
+        )
+    first = dict(zip(reversed(frame_of), reversed(images), strict=True))
+    return [first[frame] for frame in range(len(places))], frame_of
+
+
+def _sort(frames: list[Image], notes: Notes) -> None:
     for key in _FRAME_KEYS:
         numbers = [image.entry.get(key) for image in frames]
         if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
             frames.sort(key=lambda image: image.entry[key])
             return
+        if any(number is not None for number in numbers):
+            notes.guessed[f"videos whose frames have not a {key} of their own each (the order of names counts)"] += 1
     frames.sort(key=lambda image: natural_key(image.file))
 
 

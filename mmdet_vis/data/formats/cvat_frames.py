@@ -12,7 +12,7 @@ from mmdet_vis.data.formats.annotated import Notes
 from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.data.sources import is_inside, natural_key
 from mmdet_vis.data.sources.folder import list_images
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 
 _FRAME = re.compile(r"frame_(\d{6,9})(?:_(\d{1,6}))?", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(\d{1,9})\D*$")
@@ -91,8 +91,8 @@ def list_frames(folder: Path, tasks: Sequence[CvatTask], file: Path) -> list[lis
         raise DatasetError(f"{file} says nothing of a task: export it as 'CVAT for video 1.1'")
     if not folder.is_dir():
         raise DatasetError(
-            f"{folder} does not exist: export with 'Save images', put the video's frames there, or name their folder "
-            "with --images"
+            f"{folder} does not exist: export with 'Save images', put the video's frames there (ffmpeg -i VIDEO "
+            f"-start_number 0 {folder.name}/frame_%06d.png), or name their folder ({option('images')})"
         )
     if len(tasks) == 1:
         return [_below(folder, tasks[0].subset if is_inside(tasks[0].subset) else "")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.cvat_tracks import BY_ATTRIBUTE, SHAPES, linked, shape_mask
+from mmdet_vis.data.formats.cvat_tracks import BY_ATTRIBUTE, SHAPES, encloses, linked, shape_mask
 from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
 from mmdet_vis.data.sources import is_inside, natural_key
 from mmdet_vis.errors import DatasetError
@@ -60,7 +60,10 @@ def _add_video(found: AnnotatedVideos, images: Sequence[Element], names: list[st
     for frame, image in enumerate(images):
         for number, shape in enumerate(image):
             if shape.tag not in SHAPES:
-                found.notes.left_out[f"{shape.tag} shapes"] += 1
+                if shape.tag != "tag":  # counted for the whole file
+                    found.notes.left_out[f"{shape.tag} shapes"] += 1
+                continue
+            if not encloses(shape, found.notes):
                 continue
             label = shape.get("label")
             if not label:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
@@ -55,8 +56,11 @@ def track_masks(
         DatasetError: a shape cannot be read or is in no frame of the task.
     """
     shapes = [(task.index(shape.get("frame", "")), shape) for shape in track if shape.tag in SHAPES]
-    others = {shape.tag for shape in track} - {*SHAPES, "attribute"}
-    if others:
+    shapes = [(index, shape) for index, shape in shapes if encloses(shape, notes)]
+    others = Counter(shape.tag for shape in track if shape.tag not in (*SHAPES, "attribute"))
+    for tag, number in others.items() if shapes else ():
+        notes.left_out[f"{tag} shapes in tracks of polygons or masks"] += number
+    if others and not shapes:
         notes.left_out[f"{min(others)} tracks"] += 1
     shapes.sort(key=lambda item: item[0])
     between = 0
@@ -109,6 +113,14 @@ def _resample(points: NDArray[np.float64], number: int) -> NDArray[np.float64]:
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     wanted = np.linspace(0, lengths[-1], number, endpoint=False)
     return np.stack([np.interp(wanted, lengths, closed[:, axis]) for axis in range(2)], axis=1)
+
+
+def encloses(shape: Element, notes: Notes) -> bool:
+    """Whether a polygon has at least 3 points; one that has not is noted as left out."""
+    if shape.tag == "polygon" and shape.get("points", "").count(";") < 2:
+        notes.left_out["polygons of fewer than 3 points"] += 1
+        return False
+    return True
 
 
 def _points(shape: Element) -> list[list[float]]:

@@ -30,7 +30,9 @@ _NEAR = ("", "images", "frames", "JPEGImages", "train", "val", "data")
 
 def images_near(path: Path, first: str | None) -> Path | None:
     """The folder near an annotation file in which its first frame is; None if it is in none of them."""
-    for file in (first, PurePosixPath(first).name) if first else ():
+    # With all of its folders, or fewer: files say where they were on another machine.
+    parts = PurePosixPath(first).parts if first else ()
+    for file in dict.fromkeys(("/".join(parts), "/".join(parts[-2:]), *parts[-1:])) if parts else ():
         for base in (path.parent, path.parent.parent):
             for name in _NEAR:
                 if os.path.isfile(base / name / file):  # Path.is_file() fails for names too long

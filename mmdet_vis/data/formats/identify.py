@@ -14,18 +14,20 @@ from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
+from mmdet_vis.data.formats.mask_folders import find_images
 from mmdet_vis.data.formats.mots_classes import PER_CLASS
 from mmdet_vis.data.formats.mots_png import INSTANCES, instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
 from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_colours, read_numbers
 from mmdet_vis.data.formats.object_folders import has_object_folders
+from mmdet_vis.data.formats.other_programs import LINES, other_folder, other_json, other_text
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
 from mmdet_vis.data.sources import is_debris
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_folders, list_images
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
@@ -56,16 +58,21 @@ def identify(path: Path) -> tuple[str, Path]:
         if known is not None:
             return known
     kind = _of_pngs(path)
-    if kind == "objects" and inner is not None and not _is_binary(inner):
+    if kind == "objects" and inner is not None and not _is_binary(inner) and not find_images(path, None, [inner.name]):
         return png_kind(inner), inner  # <masks>/<video>/<frame>.png, as it was packed
     if kind is not None:
         return kind, path
     places = [path, *folders_below(path)]
     images = [image for place in places[:_SAMPLES] for image in list_images(place)[0]]
     what = f"it holds {len(images)} images and no annotations" if images else "no file in it is one of annotations"
-    if images and all(image.suffix.lower() in (".jpg", ".jpeg") for image in images):
+    other = other_folder(places[:_SAMPLES])
+    if other is not None:
+        what = other
+    elif images and all(image.suffix.lower() in (".jpg", ".jpeg") for image in images):
         what += "; masks must be PNG, since JPEG changes the pixels"
-    raise DatasetError(f"{path} is no format that is known ({what}): see docs/formats.md, or name one with --from")
+    raise DatasetError(
+        f"{path} is no format that is known ({what}): see docs/formats.md, or name one with {option('from_format')}"
+    )
 
 
 def _marked(path: Path) -> tuple[str, Path] | None:
@@ -97,7 +104,10 @@ def _is_binary(video: Path) -> bool:
 def names_dataset(path: Path) -> bool:
     """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
     inner = only_folder(path)
-    return any(_of_folder(place) in _WITH_FRAMES for place in (path, *([inner] if inner else ())))
+    kinds = [_of_folder(place) for place in (path, *([inner] if inner else ()))]
+    if "labelme" in kinds:  # their pictures may be within them
+        return not any(list_images(place)[0] for place in (path, *folders_below(path)))
+    return any(kind in _WITH_FRAMES for kind in kinds)
 
 
 def is_json_file(path: Path) -> bool:
@@ -134,10 +144,10 @@ def describe_json(content: Any, path: str | Path) -> str:
         return f"it is a results file; convert it with 'mmdet-vis convert {path} NEW.json', or evaluate it"
     if is_labelme(content):
         return f"it is a frame of labelme; give its folder, {Path(path).parent}"
+    if (known := other_json(content)) is not None:
+        return known
     if isinstance(content, dict) and "videos" in content:
         return "it has no list 'videos' whose entries have file_names: give a YouTube-VIS annotation file"
-    if isinstance(content, list) and content and isinstance(content[0], dict) and "annotations" in content[0]:
-        return "it looks like an export of Label Studio; export it there as COCO"
     named = ", ".join(sorted(map(str, content))[:6]) if isinstance(content, dict) else type(content).__name__
     return f"it has no list 'videos' (it has: {named:.100}); give a YouTube-VIS annotation file"
 
@@ -153,10 +163,10 @@ def _of_file(path: Path) -> str:
     if suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
         raise DatasetError(f"{path} is a video or an image: segment it, or give its annotations")
     if suffix == ".txt" or suffix in _NO_ANNOTATIONS:
-        raise DatasetError(
-            f"{path} is no file of annotations that is known (of text files, those of MOTS with masks are): see "
-            "docs/formats.md"
-        )
+        what = other_text(path) or "of text files, those of MOTS with masks are"
+        raise DatasetError(f"{path} is no file of annotations that is known ({what}): see docs/formats.md")
+    if suffix in LINES:
+        raise DatasetError(f"{path} is no annotation file that is known: {LINES[suffix]}")
     content = read_json(path)
     kind = kind_of_json(content)
     if kind is None:

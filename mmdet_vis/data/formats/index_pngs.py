@@ -151,6 +151,8 @@ def add_png_video(
     drop(objects)
     video = frames.add_video(found, name, size)
     for number, masks in objects.items():
+        if labels and str(number) not in labels:
+            found.notes.guessed[f"objects that {META} does not name, taken as {category}"] += 1
         found.add_track(video, (labels or {}).get(str(number), category), frames.spread(masks))
 
 

@@ -172,7 +172,7 @@ def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
 _SIGNATURES = {
     b"Rar!": "a RAR archive: unpack it",
     b"7z\xbc\xaf": "a 7-Zip archive: unpack it",
-    b"\x1f\x8b": "gzip data",
+    b"\x1f\x8b": "gzip data: unpack it",
 }
 
 
@@ -194,6 +194,31 @@ def plain_id(value: Any) -> Any:
     if isinstance(value, str) and len(value) < 18 and value.isascii() and value.removeprefix("-").isdigit():
         return int(value)
     return value
+
+
+_IDS = {
+    "images": ("id", "video_id", "frame_id", "height", "width"),
+    "videos": ("id", "height", "width", "length"),
+    "annotations": ("image_id", "video_id", "category_id", "track_id", "instance_id"),
+    "categories": ("id",),
+}
+
+
+def write_ids_plainly(content: dict[str, Any], guessed: Counter[str]) -> None:
+    """Write ids and sizes as whole numbers where a program wrote them as text or as real numbers, in place.
+
+    Args:
+        content: of a file of COCO or YouTube-VIS.
+        guessed: counts them.
+    """
+    for part, keys in _IDS.items():
+        entries = content.get(part)
+        for entry in entries if isinstance(entries, list) else ():
+            for key in keys if isinstance(entry, dict) else ():
+                value = entry.get(key)
+                if type(value) is not int and type(plain := plain_id(value)) is not type(value):
+                    entry[key] = plain
+                    guessed[f"{key}s of {part} written as text or real numbers"] += 1
 
 
 _TRACK_KEYS = frozenset({"trackid", "instanceid", "trackingid", "objecttrackid"})

@@ -7,7 +7,7 @@ import binascii
 import io
 import json
 from collections import defaultdict
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from PIL import Image
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
 from mmdet_vis.data.formats.json_files import load_annotations, plain_id, read_json
+from mmdet_vis.data.formats.labelme_pictures import image_name, size_within, take_pictures_out
 from mmdet_vis.data.formats.mask_folders import find_images, video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
 from mmdet_vis.data.sources import is_name, natural_key
 from mmdet_vis.data.sources.folder import list_files, list_images
-from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS, read_header
+from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -41,7 +42,8 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
     """Read ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
 
     The polygons and masks of a video with one label and one ``group_id`` are one object; without a group id, a label
-    stands for one object. Images without a JSON file are frames that nobody annotated. Other shapes (rectangles,
+    stands for one object. Images without a JSON file are frames that nobody annotated; a picture that is in its JSON
+    file alone is written beside it. Other shapes (rectangles,
     circles, points, lines) outline no object: they are left out and counted.
 
     Args:
@@ -64,7 +66,7 @@ def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) 
     files = [file for file in list_files(folder, ".json") if _is_frame(found, file)]
     if not files:
         return
-    frames = [image.name for image in list_images(images)[0]] if images.is_dir() else []
+    frames = _images_in(images)
     contents = {file: _read(file, images / frames[0] if frames else None) for file in files}
     if not frames and found.images is not None:
         # As some programs export them: folders of JSON files and of images side by side.
@@ -72,9 +74,11 @@ def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) 
         near = near / folder.name if near is not None and (near / folder.name).is_dir() else near
         if near is not None and near.is_relative_to(found.images):
             prefix, images = f"{near.relative_to(found.images).as_posix()}/", near
-            frames = [image.name for image in list_images(images)[0]]
+            frames = _images_in(images)
+    if take_pictures_out(found, contents, frames, images):
+        frames = _images_in(images)
     if not frames:  # The images are elsewhere: the JSON files still name them.
-        frames = sorted((_image_name(content) for content in contents.values()), key=natural_key)
+        frames = sorted((image_name(content) for content in contents.values()), key=natural_key)
         found.notes.facts["frames that are not beside their JSON files (give the frames' folder)"] += len(frames)
     first = contents[files[0]]
     size = (first["imageHeight"], first["imageWidth"])
@@ -95,6 +99,10 @@ def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) 
         found.add_track(video, label, masks)
 
 
+def _images_in(folder: Path) -> list[str]:
+    return [image.name for image in list_images(folder)[0]] if folder.is_dir() else []
+
+
 def _is_frame(found: AnnotatedVideos, file: Path) -> bool:
     """Whether a JSON file is one of labelme; lists of classes and the like lie beside them."""
     content = read_json(file) if file.is_file() else None
@@ -106,7 +114,7 @@ def _is_frame(found: AnnotatedVideos, file: Path) -> bool:
 
 def _frame_of(found: AnnotatedVideos, file: Path, content: dict[str, Any], frames: list[str], images: Path) -> int:
     """Which frame a JSON file is of: the one that it names, in any case, or else the one that is called as it is."""
-    name = _image_name(content)
+    name = image_name(content)
     if name in frames:
         return frames.index(name)
     folded = [frame.casefold() for frame in frames]
@@ -124,7 +132,7 @@ def _read(file: Path, image: Path | None) -> dict[str, Any]:
         raise DatasetError(f"{file} is not a file: move it away")
     content = load_annotations(file)
     if content.get("imageHeight") is None and content.get("imageWidth") is None:
-        size = image_size(image) if image is not None else _size_within(content.get("imageData"))
+        size = image_size(image) if image is not None else size_within(content)
         content["imageHeight"], content["imageWidth"] = size
     sizes = [content.get(key) for key in ("imageHeight", "imageWidth")]
     if (
@@ -140,20 +148,6 @@ def _read(file: Path, image: Path | None) -> dict[str, Any]:
     return content
 
 
-def _size_within(data: Any) -> tuple[int | None, int | None]:
-    """Height and width of the picture that a labelme file holds; None where it holds none."""
-    try:
-        header = read_header(base64.b64decode(data))
-    except (TypeError, ValueError):
-        return None, None
-    return header.size or (None, None)
-
-
-def _image_name(content: dict[str, Any]) -> str:
-    """Name of the annotated image without its folder, which may be written for Windows."""
-    return PureWindowsPath(content["imagePath"]).name
-
-
 def _masks(
     found: AnnotatedVideos, content: dict[str, Any], file: Path, height: int, width: int
 ) -> dict[_Track, RLE | None]:
@@ -162,7 +156,7 @@ def _masks(
     for number, shape in enumerate(content["shapes"]):
         where = f"{file}: shape {number}"
         label = shape.get("label") if isinstance(shape, dict) else None
-        if type(label) not in (str, int):
+        if type(label) not in (str, int) or not str(label).strip():
             raise DatasetError(f"{where} has no label: correct it in labelme")
         kind = shape.get("shape_type") or "polygon"
         if kind not in ("polygon", "mask"):

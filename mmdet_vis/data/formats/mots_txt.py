@@ -6,10 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import PARTS, AnnotatedVideos
 from mmdet_vis.data.formats.mask_folders import find_images
 from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.mots_classes import LABELS, MotsClasses, number_tracks
+from mmdet_vis.data.formats.other_programs import other_text
 from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
@@ -104,6 +105,8 @@ def read_mots_txt(source: Path, images: Path | None = None, progress: bool = Fal
                 found.notes.facts["regions to ignore (class 10), which are of no object"] += 1
                 continue
             masks = [merge_masks(frames.get(start + frame, [])) for frame in range(len(names))]
+            if several := sum(len(parts) - 1 for parts in frames.values()):
+                found.notes.guessed[PARTS] += several
             found.add_track(video, classes.name(number), masks)
     return found
 
@@ -120,6 +123,8 @@ def _read(file: Path) -> _File:
         if not parts:
             continue
         where = f"{file}: line {number}"
+        if number == 1 and (what := other_text(file)) is not None:
+            raise DatasetError(f"{file} is no text file of MOTS with masks: {what}")
         if len(parts) != 6 or not all(part.isdecimal() and len(part) < 10 for part in parts[:5]):
             raise DatasetError(f"{where} is not 'frame id class height width rle': correct the file")
         frame, track, label, height, width = (int(part) for part in parts[:5])

@@ -71,7 +71,7 @@ def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
     for name, pngs in objects.items():
         masks: list[RLE | None] = [None] * len(stems)
         for png in pngs:
-            pixels: NDArray[np.bool_] = read_colours(png) != 0
+            pixels = _object_pixels(found, png)
             size = size or (pixels.shape[0], pixels.shape[1])
             if pixels.shape != size:
                 raise DatasetError(f"{png} has another size than other masks of its video: all must have one size")
@@ -82,6 +82,16 @@ def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
     for name, masks in tracks.items():
         match = _NUMBERED.fullmatch(name)
         found.add_track(video, (match and match["category"]) or category, frames.spread(masks))
+
+
+def _object_pixels(found: AnnotatedVideos, png: Path) -> NDArray[np.bool_]:
+    """``[H, W]``: what is not black; of several brightnesses, what has at least half of the highest."""
+    colours: NDArray[np.int32] = read_colours(png)
+    bright = np.maximum(np.maximum(colours >> 16, colours >> 8 & 255), colours & 255)
+    levels = np.unique(bright[bright > 0])
+    if len(levels) > 1 and 2 * levels[0] < levels[-1]:
+        found.notes.guessed["masks with shades between black and white (from half the brightness on, the object)"] += 1
+    return 2 * bright >= max(int(levels[-1]) if len(levels) else 0, 1)
 
 
 def write_object_folders(videos: AnnotatedVideos, target: Path) -> None:

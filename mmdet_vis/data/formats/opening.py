@@ -20,9 +20,9 @@ from mmdet_vis.data.formats.frame_files import find_frames, images_near
 from mmdet_vis.data.formats.identify import describe_json, holds_results, identify, is_json_file, kind_of_json
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.formats.registry import FORMATS, Format, ReadOptions
-from mmdet_vis.data.formats.ytvis_json import ytvis_content
+from mmdet_vis.data.formats.ytvis_json import tidy_ytvis, ytvis_content
 from mmdet_vis.data.sources import is_name
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 
 _LOGGER = logging.getLogger(__name__)
 _RESULTS = ("results", "result")
@@ -106,7 +106,7 @@ def read_annotations(
         name, path = identify(path)
     read = format_of(name).read
     if read is None:
-        raise DatasetError(f"{name} is a format that is only written: choose another with --from")
+        raise DatasetError(f"{name} is a format that is only written: choose another {option('from_format')}")
     tell(f"{path}: {FORMATS[name].title}" + (" (guessed)" if from_format is None else ""))
     if options.images is not None and not options.images.is_dir():
         raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
@@ -141,6 +141,7 @@ def open_annotations(path: str | Path, images: Path | None = None, progress: boo
         if kind in _RESULTS:
             raise DatasetError(f"{path} is not a YouTube-VIS annotation file: {describe_json(content, path)}")
         if kind not in ("coco", "cocovid"):
+            tidy_ytvis(content, notes)
             return OpenedAnnotations(content, images or images_near(path, _first_frame(content)), "ytvis", notes)
     found = read_annotations(path, None, ReadOptions(images=images, progress=progress), _LOGGER.info)
     if found.format in _RESULTS:

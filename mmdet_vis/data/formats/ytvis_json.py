@@ -10,7 +10,8 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.formats.annotated import AnnotatedTrack, AnnotatedVideos, Notes
-from mmdet_vis.data.formats.json_files import load_annotations
+from mmdet_vis.data.formats.json_files import load_annotations, write_ids_plainly
+from mmdet_vis.data.formats.segmentations import plain_segmentations
 from mmdet_vis.data.formats.ytvis import frame_files, index_annotations, index_videos
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -27,6 +28,12 @@ def is_ytvis(content: Any) -> bool:
     return any(isinstance(video, dict) and "file_names" in video for video in content["videos"])
 
 
+def tidy_ytvis(content: dict[str, Any], notes: Notes) -> None:
+    """Bring ids and masks of a file into the forms that the format knows, in place; what is changed is noted."""
+    write_ids_plainly(content, notes.guessed)
+    plain_segmentations(content, notes)
+
+
 def read_ytvis(path: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
     """Read a YouTube-VIS annotation file; its frames are relative to ``images``.
 
@@ -35,6 +42,7 @@ def read_ytvis(path: Path, images: Path | None = None, progress: bool = False) -
     """
     notes = Notes()
     content = load_annotations(path, notes.guessed)
+    tidy_ytvis(content, notes)
     has_objects = isinstance(content.get("annotations"), list)
     index = index_annotations(content, str(path)) if has_objects else index_videos(content, str(path))
     found = AnnotatedVideos(f"YouTube-VIS file {path}", images, ground_truth=has_objects, notes=notes)

@@ -139,7 +139,8 @@ def test_objects_with_a_track_id_make_videos(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert not any(track.crowd for track in first.tracks)
     assert found.notes.left_out == {"boxes without a mask": 1, "objects without a pixel": 1}
-    assert sum(found.notes.guessed.values()) == 5  # 2 folders, a flat polygon, a crowd, an untracked mask
+    # 2 folders, a flat polygon, a crowd, an untracked mask, two masks of one object in a frame
+    assert sum(found.notes.guessed.values()) == 6
 
 
 def test_images_may_say_their_video_and_frame(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_cvat_tracks_of_polygons_and_masks(tmp_path: Path) -> None:
     [
         (f'<track id="0" label="dog">{polygon(11)}</track>', "in frame '11', but the task has 3 frames from 10"),
         (f'<track id="0" label="dog">{polygon(16)}</track>', "in frame '16'"),
-        ('<track id="5" label="dog"><polygon frame="10" points="1,2;x,y"/></track>', "track 5, frame 0: a polygon"),
+        ('<track id="5" label="dog"><polygon frame="10" points="1,2;x,y;3,4"/></track>', "track 5, frame 0: a polygon"),
         (
             '<track label="dog"><mask frame="10" rle="3, 4" left="0" top="0" width="4" height="2"/></track>',
             "its runs do not fill its box",

@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.data.datasets.inputs import find_videos
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.opening import open_annotations
+from mmdet_vis.data.formats.ytvis import index_annotations
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.structures import encode_masks
-from tests.annotation_cases import SQUARE, H, W, write_image
+from mmdet_vis.structures import areas, encode_masks
+from tests.annotation_cases import SQUARE, H, W, square_mask, write_image
 from tests.data.formats.test_cvat import polygon, write_cvat
 
 FLAT = [n for point in SQUARE for n in point]
+TEXT = encode_masks(square_mask()[None])[0]["counts"].replace("\\", "\\\\")
 RUNS = {"size": [H, W], "counts": [0, 36, H * W - 36]}
 
 
@@ -61,6 +65,19 @@ def coco(folder: Path, images: dict[str, Any], objects: list[dict[str, Any]], en
         ({}, [{"segmentation": [[1, 2, 3, 4], FLAT]}], [[1]], "1 polygons of fewer than 3 points"),
         ({}, [{"segmentation": SQUARE}], [[1]], "1 polygons that are lists of points"),
         ({}, [{"segmentation": [SQUARE]}], [[1]], "1 polygons that are lists of points"),
+        ({}, [{"segmentation": {"size": [H, W], "counts": f"b'{TEXT}'"}}], [[1]], "1 masks whose runs are the text of"),
+        (
+            {},
+            [{"segmentation": {"size": [float(H), W], "counts": [0.0, 36.0, H * W - 36.0]}}],
+            [[1]],
+            "1 masks whose counts are real numbers, 1 masks whose size are real numbers",
+        ),
+        ({"file_name": lambda n: f".\\images\\{n}.png"}, [{}], [[1]], "guessed: 1 videos, told apart by the folders"),
+        ({"file_name": lambda n: f"../../media/upload/{n}.png"}, [{}], [[1]], "3 absolute file names (or with ..)"),
+        ({"file_name": lambda n: f"{n // 2}.png"}, [{}, {}, {}], [[2]], "1 images whose file is listed before"),
+        ({}, [{}, {"image_id": 0}], [[1]], "1 masks beside another of the same object in the same frame"),
+        ({}, [{"track_id": -1}, {}], [[1, 1]], "1 masks without a track_id, each taken as an object of one frame"),
+        ({"frame_id": lambda _: 4}, [{}], [[1]], "1 videos whose frames have not a frame_id of their own each"),
         ({"height": lambda _: W, "width": lambda _: H}, [{}], [[1]], "3 images whose height and width have changed"),
         ({"height": lambda _: ..., "width": lambda _: ...}, [{}], [[1]], ""),
         ({}, [{"track_id": ..., "attributes": {"track_id": 5}}, {"track_id": ..., "trackId": "5"}], [[2]], ""),
@@ -77,7 +94,8 @@ def test_coco(
     assert lengths(found) == expected
     assert (found.videos[0].height, found.videos[0].width) == (H, W)
     assert said in notes(found)
-    assert all((tmp_path / "images" / name).is_file() for video in found.videos for name in video.file_names)
+    assert found.images is not None
+    assert all((found.images / name).is_file() for video in found.videos for name in video.file_names)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +116,53 @@ def test_a_broken_file_is_one_line(tmp_path: Path, edit: Callable[[str], str], m
     path.write_bytes(b'{\n"name": "K\xe4tzchen"}')
     with pytest.raises(DatasetError, match=r"line 2 is not UTF-8\): give a JSON file, saved as UTF-8"):
         read_annotations(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "masks", "visible", "said"),
+    [
+        ({"id": "1", "height": float(H)}, [[FLAT]] * 2, 2, "1 heights of videos written as text or real numbers"),
+        ({}, [[[1, 2, 3, 4], FLAT], [[1, 2, 3, 4]]], 1, "2 polygons of fewer than 3 points"),
+        ({}, [SQUARE, None], 1, "1 polygons that are lists of points"),
+        ({}, [{"size": [H, W], "counts": f"b'{TEXT}'"}] * 2, 2, "2 masks whose runs are the text of Python's bytes"),
+        ({"file_names": ["/home/x/clip/0.png", "/home/x/clip/1.png"]}, [[FLAT]] * 2, None, "no path below the image"),
+        ({"file_names": ["JPEGImages/clip/0.png", "JPEGImages/clip/1.png"]}, [[FLAT]] * 2, 2,
+         "2 frames whose files have another name"),
+    ],
+)  # fmt: skip
+def test_youtube_vis(tmp_path: Path, changed: dict[str, Any], masks: list[Any], visible: int | None, said: str) -> None:
+    video = {"id": 1, "height": H, "width": W, "file_names": ["clip/0.png", "clip/1.png"]} | changed
+    for number in range(2):
+        write_image(tmp_path / f"clip/{number}.png")
+    item = {"id": 1, "video_id": video["id"], "category_id": 1.0, "segmentations": masks}
+    content = {"videos": [video], "categories": [{"id": 1, "name": "cat"}], "annotations": [item]}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    if visible is None:
+        with pytest.raises(DatasetError, match=said):
+            read_annotations(tmp_path / "a.json")
+        return
+    found = read_annotations(tmp_path / "a.json")
+    assert lengths(found) == [[visible]]
+    assert said in notes(found)
+    assert all((tmp_path / name).is_file() for name in found.videos[0].file_names)
+    opened = open_annotations(tmp_path / "a.json")  # as training and evaluation do
+    assert sum(found.notes.guessed.values()) - sum(opened.notes.guessed.values()) in (0, 2)
+    index = index_annotations(opened.content)
+    assert np.count_nonzero(index.objects[1, 1][0].masks.areas) == visible
+
+
+def test_labelme_pictures_that_are_in_the_json_files_alone(tmp_path: Path) -> None:
+    folder = labelme(tmp_path / "data", [shape()], images=False, imageData=picture())
+    for number in range(3):
+        file = folder / f"clip/{number}.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"imagePath": f"..\\photos\\{number}"}))
+    (video,) = find_videos(folder)
+    with video.open() as source:
+        assert (len(source), source.height, source.width) == (3, H, W)
+    assert sorted(file.name for file in (folder / "clip").glob("*.png")) == ["0.png", "1.png", "2.png"]
+    assert notes(read_annotations(folder)) == "guessed: 3 frames that their JSON file calls by another name"
+    with pytest.raises(DatasetError, match="shape 0 has no label"):
+        read_annotations(labelme(tmp_path / "unnamed", [shape(label=" ")]))
 
 
 def labelme(folder: Path, shapes: list[dict[str, Any]], images: bool = True, **changed: Any) -> Path:
@@ -131,7 +196,7 @@ def picture() -> str:
         ([shape(label=1)], {}, ""),
         ([shape(points=[[1, 1], [2, 2]]), shape(group_id=2)], {}, "3 polygons of fewer than 3 points"),
         ([shape()], {"images": False, "imageData": picture(), "imageHeight": ..., "imageWidth": ...},
-         "3 frames that are not beside their JSON files"),
+         "3 pictures that were in their JSON files alone (written beside them)"),
     ],
 )  # fmt: skip
 def test_labelme(tmp_path: Path, shapes: list[dict[str, Any]], changed: dict[str, Any], said: str) -> None:
@@ -173,6 +238,11 @@ ID = '<attribute name="id">3</attribute></polygon>'
         (f'<track label="dog">{polygon(10)}{polygon(14)}</track>', [[3]], "1 masks between keyframes"),
         ("".join(f'<track label="dog">{polygon(frame)[:-2]}>{ID}</track>' for frame in (10, 12)), [[2]],
          "guessed: 1 objects made of what has one track_id or id among its attributes"),
+        (ONE[:-8] + '<box frame="12" outside="0"/></track>', [[1]], "1 box shapes in tracks of polygons or masks"),
+        (ONE + '<track label="cat"><polygon frame="10" outside="0" points="1,2;3,4"/></track>', [[1]],
+         "1 polygons of fewer than 3 points"),
+        (ONE + '<track label="cat"><ellipse frame="10" cx="5" cy="5" rx="3" ry="2"/></track>', [[1]],
+         "1 ellipse tracks"),
     ],
 )  # fmt: skip
 def test_cvat(tmp_path: Path, body: str, expected: list[list[int]], said: str) -> None:
@@ -231,6 +301,13 @@ def masks(folder: Path, pixels: NDArray[Any], name: str = "{:05d}.png") -> Path:
         (numbers(255), "{:05d}.png", [[3]], ""),
         (np.repeat(numbers(1, 2)[..., None], 3, axis=2), "{:05d}.png", [[3, 3]], ""),
         (numbers(1001, 3001, 10000, kind=np.uint16), "{:05d}.png", [[3, 3]], "1 objects of class 3, taken as class_3"),
+        (np.full((H, W, 3), 255, np.uint8), "{:05d}.png", [[3]], "guessed: 1 videos without a black pixel"),
+        (
+            np.stack([np.arange(H * W, dtype=np.uint8).reshape(H, W) // 9] * 3, axis=2),
+            "{:05d}.png",
+            [[3] * 26],
+            "26 colours of fewer than 10 pixels, each an object",
+        ),
         (numbers(1), "frame_{:d}_mask.png", [[3]], "3 masks that are called otherwise than their frames (the numbers"),
         (numbers(1), "{:d}.png", [[3]], "the numbers in the names count"),
         (numbers(1), "mask{:03d}5.png", [[3]], "their order counts"),
@@ -245,6 +322,31 @@ def test_pngs(tmp_path: Path, pixels: NDArray[Any], name: str, expected: list[li
     assert said in notes(found)
     (root / "empty").mkdir()
     assert "left out: 1 folders without PNGs" in notes(read_annotations(root))
+
+
+def test_objects_and_their_names_in_meta_json(tmp_path: Path) -> None:
+    root = masks(tmp_path, numbers(1, 2, 3))
+    names = {"1": {"category": "Beast"}, "2": {"category": "beast "}}
+    (root / "meta.json").write_text(json.dumps({"videos": {"clip": {"objects": names}}}))
+    found = read_annotations(root)
+    assert list(found.categories) == ["Beast", "object"]
+    said = ["1 category spelt in another way ('beast' taken as 'Beast')", "1 objects that meta.json does not name"]
+    assert all(text in notes(found) for text in said)
+
+
+def test_masks_of_objects_with_soft_edges(tmp_path: Path) -> None:
+    soft = numbers(255)
+    soft[1, 1:4] = 40
+    for frame in range(2):
+        write_image(tmp_path / f"frames/clip/{frame:05d}.jpg")
+        for name in ("cat_1", "dog"):
+            (tmp_path / "masks/clip" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(soft).save(tmp_path / f"masks/clip/{name}/{frame:05d}.png")
+    found = read_annotations(tmp_path / "masks")
+    assert [(track.category, areas(track.masks).tolist()) for track in found.videos[0].tracks] == [
+        ("cat", [9, 9]), ("dog", [9, 9]),
+    ]  # fmt: skip
+    assert "4 masks with shades between black and white" in notes(found)
 
 
 def test_masks_are_no_jpegs(tmp_path: Path) -> None:

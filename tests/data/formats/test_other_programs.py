@@ -1,0 +1,39 @@
+"""Files of programs whose formats are not read: named, with what to export instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mmdet_vis.data.check.check import check_ytvis
+from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.errors import DatasetError
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("a.json", '{"_via_img_metadata": {}}', "it is a project of VIA; export it there as COCO"),
+        ("a.json", '{"categories": {}, "items": []}', 'it is of Datumaro; export the task as "CVAT for video 1.1"'),
+        ("a.json", '{"size": {}, "objects": [], "tags": []}', "it is a frame of Supervisely"),
+        ("a.json", '{"images": []}', "it lists the images of a COCO file that has no annotations"),
+        ("a.json", '[{"image_id": 1, "category_id": 1, "score": 1, "bbox": []}]', "it is a list of COCO detections"),
+        ("a.json", '[{"name": "0.jpg", "labels": []}]', "it is of Scalabel or BDD100K"),
+        ("a.ndjson", '{"data_row": {}}', "it is a list of JSON lines"),
+        ("gt/gt.txt", "1,1,794.2,47.5,71.2,174.8,1,1,0.8", "it holds boxes of MOT, which have no masks"),
+        ("labels/0.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5", "it holds labels of YOLO, which have no tracks"),
+    ],
+)
+def test_files_of_other_programs_are_named(tmp_path: Path, name: str, text: str, what: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    places = [tmp_path / name] + ([tmp_path] if not name.endswith("ndjson") else [])
+    for place in places:
+        with pytest.raises(DatasetError) as error:
+            read_annotations(place)
+        assert what in str(error.value)
+    if name.endswith(".json") and text[0] == "{" and "images" not in text:
+        with pytest.raises(DatasetError) as error:
+            check_ytvis(tmp_path / name)
+        assert what in str(error.value)
