@@ -21,7 +21,9 @@ from mmengine.config import Config
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.batch.store import BatchStore
 from mmdet_vis.batch.tasks import Task
-from mmdet_vis.data.sources import FrameSource, open_source
+from mmdet_vis.data.datasets import open_video
+from mmdet_vis.data.formats.archives import is_archive
+from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error
@@ -221,7 +223,7 @@ class SegmentVideo:
         self.close()
         copy = LocalCopy(uri)
         try:
-            source = open_source(copy.path)
+            source = open_video(copy.path, copy.scratch() if is_archive(copy.path) else None)
         except BaseException:
             copy.close()
             raise

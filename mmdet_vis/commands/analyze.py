@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.arguments import add_strict
 from mmdet_vis.errors import UserError
 
 
@@ -42,12 +43,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--score-thr", type=finite, default=0.1, help="lowest score of a prediction that gets a type (default: 0.1)"
     )
+    add_strict(parser)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
+    from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.evaluation.analysis import analyze, draw_videos, render_report
     from mmdet_vis.evaluation.tables import format_table
     from mmdet_vis.evaluation.ytvis import load_annotations, load_results
@@ -56,7 +59,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     check_outputs((args.out, args.json), (args.results, args.annotations))
     if args.img_prefix is not None and not args.img_prefix.is_dir():
         raise UserError(f"{args.img_prefix} is not a folder: give the one that the file_names are relative to")
-    results, annotations = load_results(args.results), load_annotations(args.annotations)
+    with strictly(args.strict):
+        results, annotations = load_results(args.results), load_annotations(args.annotations)
     analysis = analyze(
         results,
         annotations,

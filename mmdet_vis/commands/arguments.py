@@ -45,6 +45,16 @@ def undo_launcher_threads() -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def add_strict(parser: argparse.ArgumentParser) -> None:
+    """Add ``--strict`` of commands that read annotations."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        default=False,
+        help="annotations of which something is left out or guessed are an error",
+    )
+
+
 def probability(text: str) -> float:
     """Parse a threshold: a number from 0 to 1."""
     try:

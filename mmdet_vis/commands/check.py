@@ -7,13 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.arguments import add_strict
+
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description=__doc__,
-        epilog="Exit code 0: no problems; 1: problems (the first 50 are listed); 2: it cannot be read at all.",
+        epilog="Exit code 0: no problems; 1: problems (the first 50 are listed), or doubts with --strict; 2: it cannot "
+        "be read at all.",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
@@ -26,6 +29,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
     parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
     parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
+    add_strict(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="draw DIR/contact_sheet.png, frames with their masks")
     return parser
 
@@ -53,4 +57,4 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
         draw_contact_sheet(report, args.out / "contact_sheet.png")
         print(f"wrote {args.out / 'contact_sheet.png'}")
-    return 1 if report.problems else 0
+    return 1 if report.problems or (args.strict and report.doubts) else 0

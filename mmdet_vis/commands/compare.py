@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import probability
+from mmdet_vis.commands.arguments import add_strict, probability
 from mmdet_vis.commands.eval import add_davis_options, results_file, results_folder
 from mmdet_vis.errors import UserError
 
@@ -54,6 +54,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         help="sequences that are drawn and count for HOTA, MOTSA, IDF1 and STQ; AP counts all (default: 0.2)",
     )
     add_davis_options(parser.add_argument_group("DAVIS (ANNOTATIONS is a folder; its JPEGImages add pictures)"))
+    add_strict(parser)
     return parser
 
 
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         raise UserError(f"{args.img_prefix} is not a folder: give the one that the file_names are relative to")
 
     from mmdet_vis.data.formats.davis_layout import is_davis
+    from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.evaluation.comparison import compare_davis, compare_ytvis, draw_video, render_comparison
     from mmdet_vis.evaluation.comparison.report import most
     from mmdet_vis.evaluation.resampling import sentence
@@ -86,7 +88,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
             seed=args.seed,
         )
     else:
-        annotations = load_annotations(args.annotations)
+        with strictly(args.strict):
+            annotations = load_annotations(args.annotations)
         comparison = compare_ytvis(
             (load_results(paths[0]), load_results(paths[1])),
             annotations,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_vis.commands.arguments import probability
+from mmdet_vis.commands.arguments import add_strict, probability
 from mmdet_vis.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is its folder)")
         add_davis_options(group)
         group.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
+    add_strict(parser)
     return parser
 
 
@@ -134,6 +135,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchm
 
 def evaluate_ytvis(args: argparse.Namespace) -> int:
     """Print, write and draw AP and AR."""
+    from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.evaluation.tracking import evaluate_tracking
     from mmdet_vis.evaluation.weighted import WeightedAP, WeightedTogether, WeightedTracking
     from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
@@ -143,7 +145,8 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
         check_plot_name(args.plot)
     path = results_file(args.results)
     check_outputs((args.out, args.plot), (path, args.annotations))
-    results, annotations = load_results(path), load_annotations(args.annotations)
+    with strictly(args.strict):
+        results, annotations = load_results(path), load_annotations(args.annotations)
     names = {"results_name": str(path), "annotations_name": str(args.annotations)}
     metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
     print(metrics.table(args.per_category))

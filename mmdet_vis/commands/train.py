@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.commands.arguments import add_config_options, check_early, positive, read_config, seed, weights
+from mmdet_vis.commands.arguments import (
+    add_config_options,
+    add_strict,
+    check_early,
+    positive,
+    read_config,
+    seed,
+    weights,
+)
 from mmdet_vis.commands.original import TRAIN, Parser
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
@@ -40,6 +48,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=seed, default=0, help="of everything left to chance (default 0)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: PyTorch's choice)")
     add_config_options(parser)
+    add_strict(parser)
     return parser
 
 
@@ -61,6 +70,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     check_early(args)
     import torch
 
+    from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.run.workers import Workers
     from mmdet_vis.training import Interrupted, build_runner
     from mmdet_vis.training.state import choose_state, locked_work_dir
@@ -76,7 +86,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         config.optim_wrapper.precision = args.precision
     work_dir = args.work_dir or Path("work_dirs", args.config.stem)
     workers = Workers.from_environment(training=True)
-    with locked_work_dir(work_dir, workers):
+    with locked_work_dir(work_dir, workers), strictly(args.strict):
         state = workers.on_first(lambda: choose_state(work_dir, args.resume == "yes" or args.resume or False))
         runner = build_runner(config, work_dir, args.device, args.seed, resumes=state is not None)
         if state is not None:

@@ -20,6 +20,7 @@ from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
+from mmdet_vis.data.formats.opening import strictly
 from mmdet_vis.device import parse_bytes
 from mmdet_vis.errors import DatasetError, OutputError, UserError
 from mmdet_vis.proposers import InCategories
@@ -120,7 +121,8 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
     formats = run.options.formats
 
     def check() -> tuple[list[VideoInput], dict[str, Any]]:
-        videos = find_videos(inputs)
+        with strictly(run.options.strict):
+            videos = find_videos(inputs)
         paths = [video.path for video in videos]
         jobs = jobs_of_files(videos, run.save_dir, formats)
         # Also of formats that this run does not write: another one into the same folder may.

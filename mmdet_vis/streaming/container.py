@@ -17,15 +17,18 @@ from urllib.parse import urlsplit
 import av
 
 from mmdet_vis.data.sources.video import Orientation
-from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note
+from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note, is_transparent
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
+    TRANSPARENT,
     decode_packets,
     display_matrix,
     open_container,
+    stream_note,
 )
 from mmdet_vis.data.sources.video_fields import deinterlace, is_interlaced
+from mmdet_vis.data.sources.video_index import aspect_note
 from mmdet_vis.data.sources.video_time import MAX_RATE
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
@@ -70,12 +73,24 @@ class ContainerStream(Stream):
                 orientation = Orientation(display_matrix(picture) or _UPRIGHT)
                 to_bgr = BgrConverter((picture.height, picture.width))
                 self.pixel_aspect = orientation.upright_aspect(self._aspect)
-                self._note(colour_note(picture))
+                transparent = TRANSPARENT if is_transparent(picture) else ""
+                for note in (
+                    stream_note(self._container, self._stream) or transparent,
+                    colour_note(picture),
+                    aspect_note(self._aspect, (picture.height, picture.width)),
+                ):
+                    self._note(note)
             try:
                 bgr = to_bgr(picture)
             except DECODE_ERRORS as error:
                 raise SourceError(f"{self._shown}: cannot be converted to BGR ({error}); send H.264") from error
-            yield StreamFrame(index, clock.seconds(picture.time), orientation.apply(bgr))
+            time = clock.seconds(picture.time)
+            if clock.doubt and not self.live:
+                self._note(
+                    f"frame {index} {clock.doubt}: from there on, frames follow each other at {clock.rate:g} per second"
+                )
+                clock.doubt = None
+            yield StreamFrame(index, time, orientation.apply(bgr))
             index += 1
         if self._broken:
             raise SourceError(f"{self._shown}: broke off after frame {index}; it is damaged, or the connection ended")
@@ -115,10 +130,16 @@ class Clock:
 
     Args:
         fps: frames per second, to bridge what cannot be true.
+
+    Attributes:
+        rate: what is bridged with.
+        doubt: what is wrong with the first time stamp that cannot be true; None once that was said.
     """
 
     def __init__(self, fps: float | None) -> None:
-        self._step = 1 / (fps or DEFAULT_FPS)
+        self.rate = fps or DEFAULT_FPS
+        self.doubt: str | None = ""
+        self._step = 1 / self.rate
         self._offset: float | None = None
         self._last = -self._step
 
@@ -126,8 +147,11 @@ class Clock:
         """Time of the next frame from its time stamp in seconds."""
         expected = self._last + self._step
         if stamp is None:
+            self.doubt = self.doubt if self.doubt is None else "has no time stamp"
             self._last = expected
             return expected
+        if self._offset is not None and stamp - self._offset <= self._last:
+            self.doubt = self.doubt if self.doubt is None else "is stamped with a time before the last one's"
         if self._offset is None or stamp - self._offset <= self._last:
             self._offset = stamp - expected
         self._last = stamp - self._offset

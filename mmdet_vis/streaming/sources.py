@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mmdet_vis.data.sources import ImageFilesSource, unique_names
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources import FrameSource, ImageFilesSource, open_source, unique_names
+from mmdet_vis.data.sources.file_kinds import kind_of, refusal
+from mmdet_vis.data.sources.folder import doubts_of_names, list_images
+from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 
@@ -17,6 +19,30 @@ STDIN = "-"
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "rtmps", "udp", "tcp", "srt")
 _CAMERA = re.compile(r"(?:/dev/video)?(\d{1,4})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+class SourceStream(Stream):
+    """The frames of a source that is opened as a whole: an image, an animation, a TIFF file, a folder.
+
+    Args:
+        source: closed by :meth:`close`.
+    """
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self.fps, self.pixel_aspect = source.fps, source.pixel_aspect
+        self.notes.extend(source.warnings)
+
+    def frames(self) -> Iterator[StreamFrame]:
+        """See :meth:`Stream.frames`."""
+        times, fps = self._source.times, self._source.fps
+        for index in range(len(self._source)):
+            time = times[index] if times else index / fps if fps else None
+            yield StreamFrame(index, time, self._source.read(index, index + 1)[0])
+
+    def close(self) -> None:
+        """See :meth:`Stream.close`."""
+        self._source.close()
 
 
 class FolderStream(Stream):
@@ -27,22 +53,39 @@ class FolderStream(Stream):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._files, _ = list_images(folder)
+        self._folder = folder
+        self._files, others = list_images(folder)
         if not self._files:
             raise SourceError(f"{folder}: holds no images; give a folder of frames or one video")
+        self.notes.extend(f"{folder}: {note}" for note in doubts_of_names(self._files))
+        if others:
+            self.notes.append(f"{folder}: ignored {len(others)} entries that are not images, such as {others[0].name}")
 
     def frames(self) -> Iterator[StreamFrame]:
         """See :meth:`Stream.frames`."""
         shape = None
+        said: set[str] = set()
         for index, file in enumerate(self._files):
-            image = ImageFilesSource([file], file.stem).read(0, 1)[0]
+            source = ImageFilesSource([file], file.stem)
+            image = source.read(0, 1)[0]
             shape = shape or image.shape
             if image.shape != shape:
                 raise SourceError(
                     f"{file}: is {image.shape[1]}x{image.shape[0]} but the frames before are {shape[1]}x{shape[0]}; "
                     "all frames must have one size: resize this file or move it away"
                 )
+            # What is the matter with one is with most: the first says it.
+            new = [line for line in source.warnings if line.removeprefix(f"{file}") not in said]
+            said |= {line.removeprefix(f"{file}") for line in new}
+            self.notes.extend(new)
             yield StreamFrame(index, None, image)
+
+
+def _of_folder(folder: Path) -> Stream:
+    """Frames of more than 8 bits are scaled together, for which all of them have to be looked at first."""
+    stream = FolderStream(folder)
+    files = list_images(folder)[0]
+    return SourceStream(open_source(folder)) if ImageFilesSource(files[:1], "first").is_deep else stream
 
 
 def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
@@ -70,7 +113,12 @@ def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
     if _SCHEME.match(source):
         return container.AddressStream(source, describe(source), timeout)
     path = Path(source)
-    return FolderStream(path) if path.is_dir() else container.FileStream(path)
+    if path.is_dir():
+        return _of_folder(path)
+    bare = path.suffix.lower() in VIDEO_SUFFIXES
+    if refusal(path, kind_of(path)) or (kind_of(path) == "image" and not bare):
+        return SourceStream(open_source(path))
+    return container.FileStream(path)
 
 
 def check_source(source: str) -> None:

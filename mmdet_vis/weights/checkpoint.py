@@ -97,10 +97,13 @@ def _byte(data: bytes, index: int) -> int:
     return data[index] if index < len(data) else -1
 
 
-WRAPPERS = ("state_dict", "model", "model_state")
-"""Keys under which training programs wrap a state dict."""
+WRAPPERS = (
+    "state_dict", "model", "model_state", "model_state_dict", "net", "network", "weights", "params", "module",
+    "ema_state_dict", "model_ema", "ema_model", "ema",
+)  # fmt: skip
+"""Keys under which training programs wrap a state dict; where a file has several, the first one here counts."""
 
-PREFIXES = ("module.", "model.", "ema.", "ema_model.", "_orig_mod.")
+PREFIXES = ("module.", "model.", "net.", "network.", "ema.", "ema_model.", "model_ema.", "_orig_mod.")
 """What DistributedDataParallel, Lightning, averages of weights and torch.compile put before every name."""
 
 FORMATS = WEIGHTS
@@ -145,9 +148,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     else:
         content = read_torch(path, beside_objects=True)
-    for wrapper in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
+    content = _unwrapped(path, content)
     if is_inert(content):
         raise _refused(path, f" ({type(content).__module__}.{type(content).__qualname__})")
     if not isinstance(content, Mapping):
@@ -158,21 +159,42 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     return _without_prefixes(path, state)
 
 
+def _unwrapped(path: Path, content: object) -> object:
+    """What is under :data:`WRAPPERS`, one in another; other weights that are left out are named in the log."""
+    for _ in range(len(WRAPPERS)):  # a file may hold a dict that holds itself
+        if not isinstance(content, Mapping):
+            break
+        held = [wrapper for wrapper in WRAPPERS if isinstance(content.get(wrapper), Mapping) and content[wrapper]]
+        if not held:
+            break
+        if len(held) > 1:
+            _LOGGER.warning("checkpoint %s: %s is used, left out %s", path, held[0], ", ".join(held[1:]))
+        content = content[held[0]]
+    return content
+
+
 def _without_prefixes(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Remove what wrappers put before every name, and with it their counters, which have no dot (``n_averaged``)."""
     inner = {key: value for key, value in state.items() if "." in key}
+    left = [key for key in state if "." not in key]
     found = True
     while inner and found:
         found = False
         for prefix in PREFIXES:
-            if all(key.startswith(prefix) for key in inner):
-                inner = {key.removeprefix(prefix): value for key, value in inner.items()}
+            within = {key for key in inner if key.startswith(prefix)}
+            # Of several networks in a file (an average, a teacher, a loss), the first that has a backbone.
+            several = any(key.startswith(f"{prefix}backbone.") for key in within)
+            if within and (
+                len(within) == len(inner) or (several and not any(k.startswith("backbone.") for k in inner))
+            ):
+                left += [key for key in inner if key not in within]
+                inner = {key.removeprefix(prefix): inner[key] for key in inner if key in within}
                 found = True
     if not inner or inner.keys() <= state.keys():
         return state
-    counters = [key for key in state if "." not in key]
-    if counters:
-        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, ", ".join(counters))
+    if left:
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, shown)
     return inner
 
 

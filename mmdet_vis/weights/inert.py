@@ -28,10 +28,10 @@ _ASKED = re.compile(r"GLOBAL ([\w.<>]+) was not an allowed global")
 _FILLED = re.compile(r"Can only (SETITEMS?|append)\b.*but got <class '([^']+)'>", re.DOTALL)
 # Of the standard library: what pickled data and methods refer to.
 _HARMLESS = re.compile(
-    r"argparse\.Namespace|types\.SimpleNamespace|collections\.\w+|datetime\.\w+|pathlib\.\w+|decimal\.Decimal"
+    r"argparse\.Namespace|types\.SimpleNamespace|collections\.\w+|datetime\.\w+|pathlib\.(_local\.)?\w+|decimal\.Decimal"
     r"|fractions\.Fraction|uuid\.UUID|enum\.\w+|copyreg\._reconstructor|_codecs\.encode|functools\.partial"
-    r"|re\._compile|logging\.\w+|typing\.\w+"
-    r"|builtins\.(getattr|dict|list|tuple|int|float|str|bool|bytes|object|frozenset|slice|range|complex)"
+    r"|re\._compile|time\.struct_time|zoneinfo\.ZoneInfo(\._unpickle)?|ipaddress\.\w+|logging\.\w+|typing\.\w+"
+    r"|builtins\.(getattr|dict|list|tuple|int|float|str|bool|bytes|object|set|frozenset|slice|range|complex|bytearray|type)"
 )
 # With the names that its modules had in Python 2, which pickles of protocol 2 use.
 _STANDARD = sys.stdlib_module_names | {name.partition(".")[0] for name in IMPORT_MAPPING}

@@ -12,7 +12,9 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import types
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,11 @@ def objects() -> dict[str, Any]:
         "queue": collections.deque([1, 2], maxlen=4),
         "time": datetime.datetime(2026, 1, 1),
         "partial": functools.partial(int, base=2),
+        "clock": time.gmtime(0),
+        "zone": datetime.datetime(2026, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
+        "logger": logging.getLogger("mmdet_vis.a_test"),
+        "set": {1, 2},
+        "none": type(None),
         "mine": Mine(a=1),
         "optimizer": torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1),
     }
@@ -158,6 +165,28 @@ def test_counters_of_wrappers_are_left_out_and_said(tmp_path: Path, caplog: pyte
     torch.save({"state_dict": wrapped}, tmp_path / "w.pth")
     assert read_state_dict(tmp_path / "w.pth").keys() == STATE.keys()
     assert caplog.messages == [f"checkpoint {tmp_path / 'w.pth'}: left out n_averaged of the wrapper around the model"]
+
+
+@pytest.mark.parametrize("wrapper", ["net", "weights", "model_state_dict", "params", "module", "ema"])
+def test_wrappers_one_in_another(tmp_path: Path, wrapper: str) -> None:
+    torch.save({"epoch": 3, "state_dict": {wrapper: STATE}}, tmp_path / "w.pth")
+    assert read_state_dict(tmp_path / "w.pth").keys() == STATE.keys()
+    torch.save({wrapper: {"state_dict": STATE}, "optimizer": {}}, tmp_path / "w.pth")
+    assert read_state_dict(tmp_path / "w.pth").keys() == STATE.keys()
+
+
+def test_of_several_networks_one_counts_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    other = {key: value + 1 for key, value in STATE.items()}
+    torch.save({"ema": other, "model": STATE}, tmp_path / "w.pth")
+    assert torch.equal(read_state_dict(tmp_path / "w.pth")["neck.bias"], STATE["neck.bias"])
+    assert caplog.messages == [f"checkpoint {tmp_path / 'w.pth'}: model is used, left out ema"]
+    caplog.clear()
+    two = {f"model.{key}": value for key, value in STATE.items()} | {
+        f"ema.{key}": value for key, value in other.items()
+    }
+    torch.save({"state_dict": two | {"loss.weight": torch.ones(1)}}, tmp_path / "w.pth")
+    assert torch.equal(read_state_dict(tmp_path / "w.pth")["neck.bias"], STATE["neck.bias"])
+    assert "left out ema.backbone.conv1.weight, ema.neck.bias, loss.weight of the wrapper" in caplog.text
 
 
 def test_names_of_which_some_begin_with_a_prefix_stay(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ class DatasetReport:
         annotated: False for a set without ground truth.
         problems: in the order in which they were found.
         notes: what is no fault, but was left out or taken for something, and how often.
+        doubts: what was left out or guessed when the annotations were read, as one line; empty if nothing was.
         format: of the annotations, by its name.
     """
 
@@ -81,6 +82,7 @@ class DatasetReport:
     annotated: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    doubts: str = ""
     format: str = "ytvis"
 
     def add(self, kind: str, text: str) -> None:
@@ -102,7 +104,7 @@ def check_ytvis(ann_file: str | Path, img_prefix: str | Path | None = None, prog
     if img_prefix is not None and not Path(img_prefix).is_dir():
         raise DatasetError(f"{img_prefix} is not a folder: give the one that the frames' names are relative to")
     opened = open_annotations(ann_file, None if img_prefix is None else Path(img_prefix), progress)
-    report = DatasetReport(str(ann_file), format=opened.format)
+    report = DatasetReport(str(ann_file), doubts=opened.notes.doubts(), format=opened.format)
     for kind in ("left_out", "guessed", "facts"):
         report.notes += getattr(opened.notes, kind)
     if not isinstance(opened.content.get("videos"), list):
@@ -145,6 +147,7 @@ def check_davis(
             missing = video.file_names[video.annotated.index(False)]
             report.add("index PNGs and frames", f"{images / missing} has no index PNG in {pngs / video.name}")
     report.notes += found.notes.guessed
+    report.doubts = found.notes.doubts()
     return _check(ytvis_content(found), images, report, progress, extra_videos=len(names) - len(found.videos))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdet_vis.data.datasets.names import unique_video_names, video_names
 from mmdet_vis.data.formats.archives import is_archive, unpack
 from mmdet_vis.data.formats.identify import identify, is_json_file, names_dataset, only_folder
-from mmdet_vis.data.formats.opening import open_annotations
+from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names
 from mmdet_vis.errors import SourceError
@@ -115,8 +115,7 @@ def _videos_of(path: Path) -> list[tuple[str, tuple[Path, ...]]]:
     if path.is_file():
         identify(path)  # says what a file is that is not one of annotations
     opened = open_annotations(path)
-    for line in opened.notes.lines():
-        _LOGGER.info("%s: %s", path, line)
+    log_notes(path, opened.notes)
     index = index_videos(opened.content, str(path))
     folder = opened.image_folder(path)
     files = [frame_files(entry, f"{path}: video {n}") for n, entry in enumerate(opened.content["videos"])]

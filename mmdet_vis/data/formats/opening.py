@@ -7,7 +7,9 @@ YouTube-VIS file, which a file of that format already is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -178,8 +180,27 @@ def annotation_content(path: str | Path) -> dict[str, Any]:
     return opened.content
 
 
+_STRICT = ContextVar("strict", default=False)
+
+
+@contextmanager
+def strictly(strict: bool = True) -> Iterator[None]:
+    """Within the block, annotations of which something is left out or guessed are an error where that is logged."""
+    token = _STRICT.set(strict)
+    try:
+        yield
+    finally:
+        _STRICT.reset(token)
+
+
 def log_notes(path: str | Path, notes: Notes) -> None:
-    """Log what was left out or guessed as warnings, each with the name of the source."""
+    """Log what was left out or guessed as warnings, each with the name of the source.
+
+    Raises:
+        DatasetError: there is something, within :func:`strictly`.
+    """
+    if _STRICT.get() and notes.doubts():
+        raise DatasetError(f"{path}: {notes.doubts()}; this is an error, as the run is strict")
     for line in replace(notes).lines():
         _LOGGER.warning("%s: %s", path, line)
 

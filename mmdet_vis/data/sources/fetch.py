@@ -54,6 +54,12 @@ class LocalCopy:
             self.close()
             raise FetchError(f"{uri}: could not be fetched ({_one_line(error)}); try again") from error
 
+    def scratch(self) -> Path:
+        """A temporary folder beside what was fetched, which goes with it."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="mmdet_vis-")
+        return Path(self._folder.name)
+
     def close(self) -> None:
         """Remove what was fetched."""
         if self._folder is not None:

@@ -30,6 +30,12 @@ _NOT_READ = {
     **dict.fromkeys((".jp2", ".j2k", ".jxl", ".psd", ".svg", ".pdf", ".ico", ".xcf"), _OTHER),
 }
 
+_NO_MEDIA = {
+    b"version https://git-lfs": "is a Git LFS pointer: get the file itself with `git lfs pull`",
+    **dict.fromkeys((b"<!doctype html", b"<html"), "is a web page: download the file itself, not the page of it"),
+    b"#extm3u": "is a playlist: give the video that it names, or read its address as a stream",
+}
+
 
 def kind_of(path: Path) -> Kind:
     """What a file is by its content; empty for what is not known, or cannot be read."""
@@ -64,4 +70,11 @@ def not_read(paths: Iterable[Path]) -> str:
 def refusal(path: Path, kind: Kind) -> str:
     """What to do with a file that is no video and no image that is read; empty for another."""
     hint = _HEIC_HINT if kind == "heic" else _NOT_READ.get(path.suffix.lower(), "")
-    return hint and f"is one of the {hint}"
+    if hint or kind:
+        return hint and f"is one of the {hint}"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    except OSError:
+        return ""
+    return next((text for start, text in _NO_MEDIA.items() if head.startswith(start)), "")

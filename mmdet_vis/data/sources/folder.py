@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from ...errors import SourceError
@@ -89,6 +93,11 @@ class ImageFilesSource(FrameSource):
         self._levels = levels_of(decode_deep(file, _read_bytes(file), page) for file, page in deep) if deep else None
         self.warnings = self._notes(headers, len(deep))
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether there are frames of more than 8 bits, which are scaled together."""
+        return self._levels is not None
+
     def read(self, start: int, stop: int) -> list[Frame]:
         """See :meth:`FrameSource.read`."""
         self._check_range(start, stop)
@@ -155,10 +164,30 @@ class FolderSource(ImageFilesSource):
             hint = not_read(others) or f"a frame folder needs {', '.join(sorted(IMAGE_SUFFIXES))} files"
             raise SourceError(f"{folder}: holds no images; {hint}")
         super().__init__(images, unique_names([folder])[0])
+        self.warnings += [f"{folder}: {note}" for note in doubts_of_names(images)]
         if others:
             noun = "entry that is not an image" if len(others) == 1 else "entries that are not images"
             first = display_name(others[0].name)
             self.warnings.append(f"{folder}: ignored {len(others)} {noun}, the first is {first}")
+
+
+def doubts_of_names(images: Sequence[Path]) -> list[str]:
+    """What the names of frames let one doubt: frames that are missing between others, and others that are no frames."""
+    notes = []
+    stems = Counter(image.stem.casefold() for image in images)
+    double = sum(stems.values()) - len(stems)
+    if double:
+        notes.append(f"{double} of {len(images)} images have the name of another with another ending: each is a frame")
+    numbers = [int(match[1]) for image in images if (match := _LAST_NUMBER.search(image.stem))]
+    if len(numbers) == len(images) and numbers == sorted(set(numbers)) and len(numbers) > 2:
+        step = math.gcd(*(after - before for before, after in pairwise(numbers)))
+        missing = (numbers[-1] - numbers[0]) // step + 1 - len(numbers)
+        if 0 < missing < len(numbers):
+            notes.append(f"{missing} of {missing + len(numbers)} numbers are missing: its frames follow each other")
+    return notes
+
+
+_LAST_NUMBER = re.compile(r"(\d{1,15})\D*$")
 
 
 def _read_bytes(file: Path) -> bytes:

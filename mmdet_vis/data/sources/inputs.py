@@ -37,6 +37,8 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
         raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
     source: FrameSource
     kind, named = kind_of(path), path.suffix.lower() in IMAGE_SUFFIXES
+    if path.suffix.lower() in (".mjpeg", ".mjpg") and kind == "image":
+        kind = "video"  # one JPEG after the other
     if reason := refusal(path, kind):
         raise SourceError(f"{path}: {reason}")
     if kind == "image" or (named and kind != "video"):

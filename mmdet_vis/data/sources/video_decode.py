@@ -16,16 +16,22 @@ from ...errors import SourceError
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
     | {".3gp", ".3g2", ".ogv", ".gif", ".qt", ".m2t", ".vob", ".asf", ".f4v"}
+    | {".h264", ".264", ".avc", ".hevc", ".h265", ".265", ".y4m", ".mjpeg", ".mjpg", ".m2v", ".dv", ".mxf"}
 )
+# Streams without a container, as cameras and recorders leave them. Almost any bytes may pass for one, so that the
+# ending has to say so.
+_BARE = {
+    **dict.fromkeys((".h264", ".264", ".avc"), "h264"),
+    **dict.fromkeys((".hevc", ".h265", ".265"), "hevc"),
+    **dict.fromkeys((".mjpeg", ".mjpg"), "mjpeg"),
+    **{".y4m": "yuv4mpegpipe", ".m2v": "mpegvideo", ".dv": "dv", ".mxf": "mxf"},
+}
 
 # Frames of more pixels are refused, since FFmpeg holds several at a time: 8K (7680 x 4320) just fits.
 MAX_VIDEO_PIXELS = 2**25
 
 # FFmpeg finds the format by content. Playlists, which can point at other files and hosts, stay out.
-_OPTIONS = {
-    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif",
-    "protocol_whitelist": "file",
-}
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,asf,flv,ogg,gif"
 # Errors of PyAV for files that cannot be used. Some are of a standard class only: an IndexError comes from
 # streams that a damaged file announces and does not have.
 DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError)
@@ -49,7 +55,9 @@ def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tu
     try:
         # As options of the container alone: general ones crash PyAV 13 on formats that name their streams late.
         place = f"file:{os.path.abspath(path)}" if file is None else file
-        container = av.open(place, container_options=_OPTIONS, metadata_errors="replace")
+        formats = ",".join(filter(None, (_FORMATS, _BARE.get(path.suffix.lower()))))
+        options = {"format_whitelist": formats, "protocol_whitelist": "file"}
+        container = av.open(place, container_options=options, metadata_errors="replace")
     except DECODE_ERRORS as error:
         raise SourceError(
             f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"

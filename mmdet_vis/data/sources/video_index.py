@@ -116,7 +116,9 @@ def index_video(path: Path) -> VideoIndex:
         lead=start,
         matrix=scan.matrix,
         stored=scan.stored,
-        timing=timing(pts, info.time_base, info.average_rate, info.constant, info.derived),
+        timing=timing(
+            [None] * len(pts) if info.bare else pts, info.time_base, info.average_rate, info.constant, info.derived
+        ),
         pixel_aspect=info.pixel_aspect,
         interlaced=sum(start <= frame < stop for frame in scan.interlaced),
         threads=threads,
@@ -139,11 +141,16 @@ def _notes(index: VideoIndex, colours: str) -> list[str]:
     notes = [index.timing.problem, colours]
     if index.interlaced:
         notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
-    if index.pixel_aspect != 1:
-        (height, width), aspect = index.stored, index.pixel_aspect
-        shown, ratio = f"{round(width * aspect)}x{height}", f"{aspect.numerator}:{aspect.denominator}"
-        notes.append(f"its pixels are not square ({ratio}, shown as {shown}): masks are of the stored {width}x{height}")
-    return notes
+    return [*notes, aspect_note(index.pixel_aspect, index.stored)]
+
+
+def aspect_note(aspect: Fraction, stored: tuple[int, int]) -> str:
+    """What is said of frames (height, width) whose pixels have a width of ``aspect`` heights; empty if it is 1."""
+    if aspect == 1:
+        return ""
+    (height, width), ratio = stored, f"{aspect.numerator}:{aspect.denominator}"
+    shown = f"{round(width * aspect)}x{height}"
+    return f"its pixels are not square ({ratio}, shown as {shown}): masks are of the stored {width}x{height}"
 
 
 @dataclass
@@ -157,6 +164,7 @@ class _StreamInfo:
     pixel_aspect: Fraction
     constant: bool  # the container knows constant rates only
     derived: bool  # the rate is FFmpeg's average, not a word of the container
+    bare: bool  # there is no container, so that rate and stamps are FFmpeg's guess
 
     @classmethod
     def of(cls, container: Any, stream: Any) -> _StreamInfo:
@@ -174,7 +182,8 @@ class _StreamInfo:
             start,
             Fraction(aspect) if aspect and aspect > 0 else Fraction(1),
             container.format.name == "avi",
-            container.format.name.startswith("mov"),
+            container.format.name.startswith("mov") or container.format.name == "gif",
+            container.format.name in ("h264", "hevc", "mjpeg", "mpegvideo"),
         )
 
     def is_cut_short(self, end: int, fps: float | None) -> bool:
@@ -246,7 +255,8 @@ def _good_range(scan: _Scan) -> tuple[int, int]:
     # frames are shown before its own: the good frames end before the earliest of them.
     suspects = scan.packet_pts[min(damaged) :]
     stamps = [stamp for stamp in suspects if stamp is not None]
-    if len(stamps) == len(suspects) and stamps:
+    # Where recordings were joined, stamps start anew, and say nothing of the order.
+    if len(stamps) == len(suspects) and stamps and len(set(scan.packet_pts)) == len(scan.packet_pts):
         limit = min(stamps)
         good = (i for i in range(start, stop) if (stamp := scan.pts[i]) is None or stamp >= limit)
     else:

@@ -57,12 +57,16 @@ def timing(
     """
     rate = declared if declared is not None and 0 < declared < MAX_RATE else None
     known = [stamp for stamp in stamps if stamp is not None]
-    if len(known) < len(stamps) or not time_base or (constant and rate):
-        return _without_stamps(len(stamps), rate, "no time stamps")
+    if constant and rate:
+        return Timing(float(rate))
+    missing = len(stamps) - len(known)
+    if missing or not time_base:
+        reason = f"{missing} of {len(stamps)} frames have no time stamp" if known else "no time stamps"
+        return _without_stamps(len(stamps), rate, reason)
     back = sum(after <= before for before, after in pairwise(known))
     if back:
         noun = "frame is" if back == 1 else "frames are"
-        return _without_stamps(len(stamps), rate, f"{back} {noun} stamped with a time before the last one's", back)
+        return _without_stamps(len(stamps), rate, f"{back} {noun} stamped with a time before the last one's")
     if len(known) < 2:
         return Timing(float(rate) if rate else None)
     measured = (len(known) - 1) / ((known[-1] - known[0]) * time_base)
@@ -88,11 +92,12 @@ def _is_constant(stamps: Sequence[int], time_base: Fraction, rate: Fraction, tol
     return all(abs(stamp - first - index * step) <= most for index, stamp in enumerate(stamps))
 
 
-def _without_stamps(count: int, rate: Fraction | None, reason: str, jumps: int = 0) -> Timing:
+def _without_stamps(count: int, rate: Fraction | None, reason: str) -> Timing:
+    if count < 2:
+        return Timing(None if rate is None else float(rate))
     if rate is None:
-        problem = f"{reason} and no frame rate: its {count} frames are shown at the default rate" if count > 1 else ""
-        return Timing(None, None, problem)
-    problem = f"{reason}: its {count} frames are taken as {float(rate):g} per second, as declared" if jumps else ""
+        return Timing(None, None, f"{reason} and no frame rate: its {count} frames are shown at the default rate")
+    problem = f"{reason}: its {count} frames are taken as {float(rate):g} per second"
     return Timing(float(rate), None, problem)
 
 

@@ -28,21 +28,39 @@ def pixels(channels: int = 3, size: tuple[int, int] = SIZE) -> np.ndarray:
     return picture
 
 
-def video(path: Path, codec: str = "libx264", form: str = "yuv420p", channels: int = 3, sizes: Any = (SIZE,)) -> Path:
-    with av.open(str(path), "w") as container:
+def video(
+    path: Path,
+    codec: str = "libx264",
+    form: str = "yuv420p",
+    channels: int = 3,
+    sizes: Any = (SIZE,),
+    container: str | None = None,
+    frames: int = 3,
+) -> Path:
+    with av.open(str(path), "w", format=container) as file:
         streams = []
         for height, width in sizes:
-            stream: Any = container.add_stream(codec, rate=25)
+            stream: Any = file.add_stream(codec, rate=25)
             stream.width, stream.height, stream.pix_fmt = width, height, form
             streams.append((stream, pixels(channels, (height, width))))
-        for index in range(3):
+        for index in range(frames):
             for stream, picture in streams:
                 frame = av.VideoFrame.from_ndarray(picture, "rgba" if channels == 4 else "rgb24").reformat(format=form)
                 frame.pts, frame.time_base = index, Fraction(1, 25)
-                container.mux(stream.encode(frame))
+                file.mux(stream.encode(frame))
         for stream, _ in streams:
-            container.mux(stream.encode())
+            file.mux(stream.encode())
     return path
+
+
+def bare(folder: Path, ending: str) -> Path:
+    """A stream without a container, as cameras leave it."""
+    codec, form, kind = {
+        "mjpeg": ("mjpeg", "yuvj420p", "mjpeg"),
+        "h264": ("libx264", "yuv420p", "h264"),
+        "y4m": ("rawvideo", "yuv420p", "yuv4mpegpipe"),
+    }[ending]
+    return video(folder / f"a.{ending}", codec, form, container=kind)
 
 
 def image(path: Path, form: str = "PNG") -> Path:
@@ -64,6 +82,9 @@ def image(path: Path, form: str = "PNG") -> Path:
         (lambda p: video(p / "a.avi", "mjpeg", "yuvj420p", sizes=((49, 65),)), 3, []),
         (lambda p: video(p / "a.mp4", form="yuv444p", sizes=((49, 65),)), 3, []),
         (lambda p: video(p / "a.mp4", form="gray"), 3, []),
+        (lambda p: bare(p, "mjpeg"), 3, ["no time stamps: its 3 frames are taken as 25 per second"]),
+        (lambda p: bare(p, "h264"), 3, ["no time stamps: its 3 frames are taken as 25 per second"]),
+        (lambda p: bare(p, "y4m"), 3, []),
     ],
 )
 def test_what_counts_is_in_the_file(tmp_path: Path, make: Callable[[Path], Any], frames: int, said: list[str]) -> None:
@@ -96,13 +117,16 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
         ("a.DNG", b"II*\0" + bytes(50), "raw images of a camera, which are not read: develop them"),
         ("a.psd", b"8BPS", "save them as PNG"),
         ("a.mp4", b"", "cannot be read as a video"),
+        ("b.mp4", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer: get the file itself"),
+        ("c.jpg", b"\n<!DOCTYPE html><html>", "is a web page: download the file itself"),
+        ("d.mp4", b"#EXTM3U\nfile:///etc/passwd\n", "is a playlist: give the video that it names"),
     ],
 )
 def test_pictures_that_are_not_read(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(SourceError, match=message):
         open_source(tmp_path / name)
-    if not name.endswith((".jpg", ".mp4")):
+    if not name.endswith((".jpg", ".mp4")):  # those count as what they are called
         with pytest.raises(SourceError, match=f"holds no images; 1 files are .*{message}"):
             open_source(tmp_path)
         with pytest.raises(SourceError, match=f"holds no input; 1 files are .*{message}"):
@@ -139,3 +163,28 @@ def test_folders_as_systems_leave_them(tmp_path: Path) -> None:
     video(tmp_path / "day 2/y.mp4")
     # Where a folder holds nothing itself, what is deeper in it counts.
     assert [path.name for path in find_inputs(tmp_path)] == ["x.mp4", "clip", "y.mp4"]
+
+
+def test_names_of_frames_that_let_one_doubt(tmp_path: Path) -> None:
+    names = {
+        "gaps": ("5.png", "10.png", "15.png", "30.png", "35.png"),
+        "steps": ("00000.png", "00005.png", "00010.png"),
+        "apart": ("frame2.png", "frame10.png", "frame900.png"),
+        "twice": ("0.png", "0.jpg", "1.png"),
+    }
+    said = {"gaps": "2 of 7 numbers are missing: its frames follow each other",
+            "twice": "1 of 3 images have the name of another with another ending: each is a frame"}  # fmt: skip
+    for folder, files in names.items():
+        (tmp_path / folder).mkdir()
+        for name in files:
+            image(tmp_path / folder / name, "JPEG" if name.endswith("jpg") else "PNG")
+        with open_source(tmp_path / folder) as source:
+            assert source.warnings == [f"{tmp_path / folder}: {said[folder]}" for _ in range(folder in said)]
+
+
+def test_recordings_that_were_joined_keep_what_is_whole(tmp_path: Path) -> None:
+    parts = [video(tmp_path / f"{name}.ts", frames=8).read_bytes() for name in "ab"]
+    (tmp_path / "joined.ts").write_bytes(b"".join(parts))
+    with open_source(tmp_path / "joined.ts") as source:
+        assert 0 < len(source) <= 8
+        assert any("damaged; only the" in line for line in source.warnings)

@@ -63,7 +63,8 @@ def test_no_declared_rate_is_no_problem(declared: Fraction | None) -> None:
 
 
 def test_without_usable_stamps() -> None:
-    assert timing([None, 40, 80], MS, Fraction(25)) == Timing(25.0)
+    missing = "1 of 3 frames have no time stamp: its 3 frames are taken as 25 per second"
+    assert timing([None, 40, 80], MS, Fraction(25)) == Timing(25.0, None, missing)
     assert timing([0, 7, 3], MS, Fraction(25), constant=True) == Timing(25.0)
     jumps = timing([0, 40, 10, 50], MS, Fraction(25))
     assert (jumps.fps, jumps.times) == (25, None)
