@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 import types
-import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,6 @@ def objects() -> dict[str, Any]:
         "time": datetime.datetime(2026, 1, 1),
         "partial": functools.partial(int, base=2),
         "clock": time.gmtime(0),
-        "zone": datetime.datetime(2026, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
         "logger": logging.getLogger("mmdet_vis.a_test"),
         "set": {1, 2},
         "none": type(None),

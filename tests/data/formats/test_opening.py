@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_vis.commands import analyze, check
 from mmdet_vis.data.check.check import check_ytvis
 from mmdet_vis.data.clips import StillClips, YTVISClips
 from mmdet_vis.data.converters import FORMATS, ReadOptions, convert
 from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.data.formats.archives import unpack
-from mmdet_vis.data.formats.opening import annotation_content, open_annotations
+from mmdet_vis.data.formats.opening import annotation_content, open_annotations, strictly
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
 from tests.annotation_cases import moving, two_videos
@@ -122,3 +123,21 @@ def test_a_damaged_tar_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.tar.gz").write_bytes(b"\x1f\x8b\x08\0damaged")
     with pytest.raises(DatasetError, match="cannot unpack"):
         unpack(tmp_path / "x.tar.gz", tmp_path, print)
+
+
+def test_strictly_what_is_left_out_or_guessed_is_an_error_in_every_command(tmp_path: Path) -> None:
+    write(tmp_path, "ytvis")
+    file = tmp_path / "there.json"
+    content = json.loads(file.read_text())
+    content["annotations"][0]["category_id"] = "1"
+    file.write_text(json.dumps(content))
+    (tmp_path / "results.json").write_text("[]")
+    said = f"{file}: guessed: 1 category_ids of annotations written as text .*; this is an error, as the run is strict"
+    with strictly(), pytest.raises(DatasetError, match=said):
+        YTVISDataset(file, tmp_path / "frames", data_root=tmp_path)
+    with pytest.raises(DatasetError, match=said):
+        analyze.main([str(tmp_path / "results.json"), str(file), "--strict", "--out", str(tmp_path / "x.html")])
+    prefix = ["--img-prefix", str(tmp_path / "frames")]
+    assert [check.main([str(file), *prefix, *options]) for options in ([], ["--strict"])] == [0, 1]
+    with strictly(False):
+        YTVISDataset(file, tmp_path / "frames", data_root=tmp_path)

@@ -1,0 +1,26 @@
+"""What a row of a batch may name: all that opens as an input elsewhere."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from mmdet_vis.batch.worker import SegmentVideo
+from mmdet_vis.data.formats.ytvis_json import write_ytvis
+from tests.annotation_cases import two_videos
+
+
+def test_archives_and_annotations_are_videos(tmp_path: Path) -> None:
+    found = two_videos(tmp_path / "frames")
+    with zipfile.ZipFile(tmp_path / "frames.zip", "w") as archive:
+        for name in found.videos[0].file_names:
+            archive.write(tmp_path / "frames" / name, f"take/{name}")
+    del found.videos[1]
+    write_ytvis(found, tmp_path / "one.json")
+    before = {path.name for path in tmp_path.iterdir()}
+    worker = object.__new__(SegmentVideo)  # it loads no model
+    worker._held = None
+    for name in ("frames.zip", "one.json", "frames/clip a"):
+        assert len(worker._open(str(tmp_path / name))) == 3
+    worker.close()
+    assert {path.name for path in tmp_path.iterdir()} == before  # unpacked elsewhere, and removed
