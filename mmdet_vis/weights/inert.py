@@ -31,7 +31,7 @@ _HARMLESS = re.compile(
     r"argparse\.Namespace|types\.SimpleNamespace|collections\.\w+|datetime\.\w+|pathlib\.(_local\.)?\w+|decimal\.Decimal"
     r"|fractions\.Fraction|uuid\.UUID|enum\.\w+|copyreg\._reconstructor|_codecs\.encode|functools\.partial"
     r"|re\._compile|time\.struct_time|logging\.\w+|typing\.\w+"
-    r"|builtins\.(getattr|dict|list|tuple|int|float|str|bool|bytes|object|set|frozenset|slice|range|complex|bytearray|type)"
+    r"|builtins\.(getattr|dict|list|tuple|int|float|str|bool|bytes|object|frozenset|slice|range|complex|bytearray|type)"
 )
 # With the names that its modules had in Python 2, which pickles of protocol 2 use.
 _STANDARD = sys.stdlib_module_names | {name.partition(".")[0] for name in IMPORT_MAPPING}

@@ -56,7 +56,6 @@ def objects() -> dict[str, Any]:
         "partial": functools.partial(int, base=2),
         "clock": time.gmtime(0),
         "logger": logging.getLogger("mmdet_vis.a_test"),
-        "set": {1, 2},
         "none": type(None),
         "mine": Mine(a=1),
         "optimizer": torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], 0.1),
