@@ -141,7 +141,7 @@ def _entry(**changes: Any) -> Any:
         (lambda c: c["annotations"].append(c["annotations"][0]), "duplicate ids", "annotation 1 (id 1)"),
         (lambda c: c["videos"].append([]), "bad entries", "video 2 is not an object"),
         (lambda c: c["videos"][1].update(length=5), "bad entries", "has length 5 but 2 file_names"),
-        (lambda c: c["videos"][1].update(height="40"), "bad entries", "height '40'"),
+        (lambda c: c["videos"][1].update(height="tall"), "bad entries", "height 'tall'"),
         (lambda c: c["videos"][1]["file_names"].__setitem__(0, "gone.png"), "missing frames", "gone.png"),
         (lambda c: c["videos"][1]["file_names"].__setitem__(0, "é" * 250), "missing frames", "éé does not exist"),
         (lambda c: c["videos"][1].update(width=61), "wrong image sizes", "is 60x40, video 2 is 61x40"),
