@@ -236,7 +236,10 @@ def new_note(upload_name: str, options: JobOptions) -> Note:
 
 
 def _read_note(path: Path) -> Note:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} is no project's note") from error
     names = {item.name for item in fields(Note)}
     if not isinstance(content, dict) or not {"name", "options"} <= content.keys() <= names:
         raise ValueError(f"{path} is no project's note")

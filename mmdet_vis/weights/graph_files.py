@@ -7,6 +7,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -41,6 +42,7 @@ FORMATS = ("onnx", "openvino", "torch-export")
 MOST_DIFFERENT = 1e-4
 """Largest difference of a graph from PyTorch, as a share of its largest output where that is above 1."""
 OPSET = 18
+_OLD = "-old"
 CHECKED_SIZES = ((96, 160), (128, 96))
 """Heights and widths of padded images with which graphs are checked; the first is what they are traced with."""
 EXPORTED_SIZE = (288, 512)
@@ -127,8 +129,8 @@ def export_graphs(
             "sha256": {path.name: _digest(path) for path in sorted(folder.iterdir())},
         }
         (folder / INDEX).write_text(json.dumps(index, indent=1))
-        if target.exists():
-            shutil.rmtree(target)
+        if target.exists():  # moved away as a whole: half of it would be no export any more
+            os.replace(target, folder.with_name(f"{folder.name}{_OLD}"))
         os.replace(folder, target)
     return open_graph_folder(target)
 
@@ -300,14 +302,22 @@ def _add_metadata(path: Path, entries: Mapping[str, str]) -> None:
 
 @contextmanager
 def _folder_beside(target: Path) -> Any:
-    """A temporary folder on the same disk, which is gone afterwards unless it was renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    """A temporary folder on the same disk, which is gone afterwards unless it was renamed.
+
+    What stood in its place, or was left when an export to this target was killed, goes too.
+    """
+    name = f".tmp-{target.name}-"
+    left = re.compile(rf"{re.escape(name)}\w{{8}}({_OLD})?")
+    for path in [path for path in target.parent.iterdir() if left.fullmatch(path.name) and path.is_dir()]:
+        shutil.rmtree(path, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=name, dir=target.parent))
     try:
         yield folder
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (folder, folder.with_name(f"{folder.name}{_OLD}")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _digest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Kills runs of the tools at random moments, lets them go on, and compares with runs that nobody disturbed.
 
-    python tests/reliability/kills.py --kills 100 --what test,demo,train,stream --seed 0
+    python tests/reliability/kills.py --kills 200 --seed 0
+    python tests/reliability/kills.py --kills 50 --what batch,refine
 
 SIGKILL, SIGTERM and Ctrl-C come in turn, at a moment between the start and just after the end, or while a file is
 being written. Every run that was disturbed is then resumed (a stream is started again), disturbed again now and then,
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,8 +31,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests import programs
-from tests.reliability.kill_cases import CASES, Case, unfinished
+from tests.reliability.kill_cases import CASES as OLDER
+from tests.reliability.kill_cases import Case, unfinished
+from tests.reliability.kill_rooms import ROOMS
 
+CASES: dict[str, Callable[[Path], Case]] = {**OLDER, **{case.name: case for case in ROOMS}}
 Run: TypeAlias = "subprocess.Popen[bytes]"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 WRITING_SHARE = 0.35
@@ -197,7 +201,7 @@ def run_kills(
     """Disturb runs until so many signals have met one under way.
 
     Args:
-        kinds: of :data:`tests.reliability.kill_cases.CASES`.
+        kinds: of :data:`CASES`.
         kills: how many in all.
         folder: for inputs and results.
         seed: of the moments.
@@ -248,7 +252,7 @@ def main() -> int:
     """Run the harness; 1 if something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=100, help="signals in all (default 100)")
-    parser.add_argument("--what", default="test,demo,train,stream", help="comma-separated (default: all four)")
+    parser.add_argument("--what", default=",".join(CASES), help="comma-separated (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder); kept")
     parser.add_argument("--out", type=Path, help="JSON file for the outcome")

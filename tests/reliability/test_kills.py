@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import programs
-from tests.reliability.kill_cases import CASES, DemoCase, contents
-from tests.reliability.kills import Tally, run_kills, table
+from tests.reliability.kill_cases import DemoCase, contents
+from tests.reliability.kills import CASES, Tally, run_kills, table
 
 
 def test_a_few_kills_of_a_run_over_videos(tmp_path: Path) -> None:
@@ -24,10 +24,10 @@ def test_a_few_kills_of_a_run_over_videos(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kills_of_all_kinds(tmp_path: Path) -> None:
-    tallies = run_kills(list(CASES), 12, tmp_path, seed=3, cold_every=6)
+    tallies = run_kills(list(CASES), 16, tmp_path, seed=3, cold_every=6)
     assert {name: tally.problems for name, tally in tallies.items()} == {name: [] for name in CASES}
     signals = [name for tally in tallies.values() for name in tally.signals.elements()]
-    assert len(signals) >= 12
+    assert len(signals) >= 16
     assert {"SIGKILL", "SIGTERM", "SIGINT"} == set(signals)
     assert all(tally.completed for tally in tallies.values())
 
