@@ -264,7 +264,7 @@ def segment_video(
         SourceError: the video cannot be read, or needs too much memory, also with smaller batches than usual.
         ConfigError: an option or a prompt cannot be used; also: no proposal holds a prompt's points.
     """
-    with Session(model, source, feature_memory, color, keep=len(prompts) > 0) as session:
+    with Session(model, source, feature_memory, color, keep=bool(prompts)) as session:
         return session.segment(
             prompts, propose, key_num, mem_step, mem_max, use_cate_reduce, profile, progress, score_thr
         )
@@ -297,9 +297,15 @@ def propagate(
         SourceError: the video cannot be read, or needs too much memory.
         ConfigError: the masks do not fit the video, or there are none.
     """
+    if not isinstance(masks, Mapping) or not masks:
+        raise ConfigError("masks must be {frame: mask, ...} with the objects of at least one frame")
     prompts = []
     for frame, given in masks.items():
         array = np.asarray(given)
+        if array.ndim not in (2, 3) or (array.ndim == 2 and array.dtype.kind not in "biu"):
+            raise ConfigError(
+                f"masks[{frame!r}] is {array.dtype} {list(array.shape)}: give [K, H, W], or [H, W] of whole numbers"
+            )
         if array.ndim == 2:
             shown = {int(number): array == number for number in np.unique(array) if number}
         else:
@@ -346,6 +352,8 @@ def refine(
         ConfigError: a correction does not fit the result or the video; the line says which and why.
         SourceError: the video cannot be read, or is not that of the result.
     """
+    if not hasattr(result, "num_frames"):
+        raise ConfigError(f"result is of type {type(result).__name__}: give a result, e.g. of VideoResult.load(path)")
     corrections = list(corrections)
     if session is not None:
         return session.refine(result, corrections, mem_step, mem_max, progress)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
+from numbers import Real
 from typing import TypeVar
 
 import torch
@@ -62,6 +63,8 @@ class Session:
         color: Color = "bgr",
         keep: bool = True,
     ) -> None:
+        if not hasattr(model, "preprocess"):
+            raise ConfigError(f"model is of type {type(model).__name__}: give what load_model returned, then the video")
         budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
         self.model = model
         self.keep = keep
@@ -102,6 +105,10 @@ class Session:
     ) -> VideoResult:
         """Segment the video, see :func:`mmdet_vis.segment_video`."""
         settings = build_settings(self.model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
+        if score_thr is not None and not (isinstance(score_thr, Real) and 0 <= score_thr <= 1):
+            raise ConfigError(f"{option('score_thr')} must be a number from 0 to 1, got {score_thr!r:.40}")
+        if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
+            raise ConfigError(f"prompts is of type {type(prompts).__name__}: give a list of Prompt")
         prompts = list(prompts)
         _check_prompts(prompts, self.video)
         if not propose and not prompts:
@@ -245,7 +252,9 @@ def _opened(source: Source, color: Color) -> FrameSource:
 
 def _check_prompts(prompts: Sequence[Prompt], video: FrameSource) -> None:
     places = set()
-    for prompt in prompts:
+    for number, prompt in enumerate(prompts):
+        if not isinstance(prompt, Prompt):
+            raise ConfigError(f"prompts[{number}] is of type {type(prompt).__name__}: give a list of Prompt")
         prompt.check(len(video), video.height, video.width)
         if prompt.id is not None and (prompt.id, prompt.frame) in places:
             raise ConfigError(f"two prompts for the object {prompt.id} on frame {prompt.frame}: give one")

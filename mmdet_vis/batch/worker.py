@@ -27,6 +27,7 @@ from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error
+from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.run.job import Job
 from mmdet_vis.run.loop import run_jobs
@@ -213,7 +214,7 @@ class SegmentVideo:
         folder = self._store.storage.folder or temporary
         places = {kind: folder / kind / id for kind in ("png", "overlay") if kind in self._plan.options.formats}
         if "video" in self._plan.options.formats:
-            places["video"] = folder / "video" / f"{id}.mp4"
+            places["video"] = ensure_writable_dir(folder / "video") / f"{id}.mp4"
         return places
 
     def _open(self, uri: str) -> FrameSource:

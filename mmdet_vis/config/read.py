@@ -31,6 +31,8 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe
         ConfigError: the file is missing or broken; or see :func:`apply_options`.
     """
     path = find_config(path)
+    if path.suffix.lower() in (".pth", ".pt", ".safetensors"):
+        raise ConfigError(f"config {path} is a file of weights: name the config first, then the weights")
     if safe:
         return apply_options(read_safe_config(path), options or {})
     try:

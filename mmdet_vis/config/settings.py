@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
@@ -96,12 +97,9 @@ def build_settings(
         return _build_method(config, [name for name, is_given in given.items() if is_given])
     key_num_given = key_num
     key_num = options["key_num"] if key_num is None else key_num
-    if key_num < 1:
-        raise ConfigError(f"{option('key_num')} must be at least 1, got {key_num}")
-    if mem_step is not None and mem_step < 1:
-        raise ConfigError(f"{option('mem_step')} must be at least 1, got {mem_step}")
-    if mem_max is not None and mem_max < 2:
-        raise ConfigError(f"{option('mem_max')} must be at least 2, got {mem_max}")
+    for name, value, least in (("key_num", key_num, 1), ("mem_step", mem_step, 1), ("mem_max", mem_max, 2)):
+        if value is not None and (not isinstance(value, int | np.integer) or value < least):
+            raise ConfigError(f"{option(name)} must be a whole number and at least {least}, got {value!r:.40}")
     by_content = None
     if key_num_given is None and options.get("key_frames") is not None:
         by_content = build(TASK_UTILS, config, "propose_reduce.key_frames")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.rle import to_rle
 
@@ -40,7 +40,7 @@ def membership(
         if not table[row].any() and category_map is not None:
             table[row] = ["*" in category_map.get(group, ()) for group in groups]
         if not table[row].any():
-            raise ConfigError(f"{name!r} of the model is none of {', '.join(groups)}: say --groups")
+            raise ConfigError(f"{name!r} of the model is none of {', '.join(groups)}: say {option('groups')}")
     return table
 
 

@@ -15,7 +15,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.losses.losses import smooth_l1
 from mmdet_vis.losses.propagation import Carried, carry, choose_objects, paste_soft, propagation_loss
 from mmdet_vis.losses.regions import Regions, RegionSettings, choose_regions
@@ -298,7 +298,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
             raise ConfigError(
                 f"training diverged: {MAX_SKIPPED} steps in a row without a finite gradient; lower "
                 "optim_wrapper.optimizer.lr, clip gradients, or use precision='float32', and start from an earlier "
-                "checkpoint with --load-from"
+                f"checkpoint with {option('load_from')}"
             )
 
     def state_dict(self) -> dict[str, Any]:

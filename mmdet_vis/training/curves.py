@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError, OutputError, option
 from mmdet_vis.evaluation.ytvis import check_plot_name
 from mmdet_vis.files.atomic import temporary_path
 
@@ -48,7 +48,7 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
                     found[name][step] = float(entry[name])
     if not found:
         raise DatasetError(
-            f"{work_dir} holds no log of training (*/vis_data/scalars.json): name a --work-dir of train.py"
+            f"{work_dir} holds no log of training (*/vis_data/scalars.json): name the {option('work_dir')} of one"
         )
     return {name: dict(sorted(values.items())) for name, values in found.items()}
 

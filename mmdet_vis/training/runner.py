@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.errors import CheckpointError, OutputError, option
 from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.training.average import cpu_state
 from mmdet_vis.training.state import _read_state, differing_settings, recent_history, restore_history, training_identity
@@ -148,7 +148,9 @@ class TrainingRunner(Runner):
         checkpoint = self.load_checkpoint(filename)
         seed = checkpoint["meta"]["seed"]
         if seed != self.seed:
-            raise CheckpointError(f"{filename} was made with seed {seed}, this run has {self.seed}: use --seed {seed}")
+            raise CheckpointError(
+                f"{filename} was made with seed {seed}, this run has {self.seed}: use {option('seed', seed)}"
+            )
         self._check_identity(filename, checkpoint["meta"]["run"])
         self.train_loop._iter = checkpoint["meta"]["iter"]
         for key, value in checkpoint["runtime"].items():
@@ -165,7 +167,7 @@ class TrainingRunner(Runner):
         if found:
             raise CheckpointError(
                 f"{filename} was made with other settings: {found}: resume with the same settings, or start anew from "
-                "its weights with --load-from and another --work-dir"
+                f"its weights with {option('load_from')} and another {option('work_dir')}"
             )
 
 

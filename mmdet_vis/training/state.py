@@ -17,7 +17,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import LogProcessor
 from torch import Tensor
 
-from mmdet_vis.errors import CheckpointError, ConfigError
+from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.files.atomic import remove_unfinished
 from mmdet_vis.run.identity import differences
 from mmdet_vis.run.workers import Workers
@@ -130,11 +130,12 @@ def choose_state(folder: Path, resume: bool | Literal["auto"]) -> Path | None:
     """
     state = latest_state(folder)
     if resume is True and state is None:
-        raise ConfigError(f"--resume: {folder} has no iter_*.pth to continue from: leave --resume out to start")
+        resuming = option("resume", True)
+        raise ConfigError(f"{resuming}: {folder} has no iter_*.pth to continue from: leave it out to start")
     if state is not None and not resume:
         raise ConfigError(
-            f"{folder} already holds training up to {state.name}: add --resume to continue, or choose another "
-            "--work-dir"
+            f"{folder} already holds training up to {state.name}: add {option('resume', True)} to continue, or choose "
+            f"another {option('work_dir')}"
         )
     return state
 
@@ -166,5 +167,6 @@ def _read_state(path: Path) -> object:
         if match is None:
             raise
         earlier = latest_state(path.parent, int(match[1]))
-        way = f"--resume goes on from {earlier.name}" if earlier else "start without --resume"
+        resuming = option("resume", True)
+        way = f"{resuming} goes on from {earlier.name}" if earlier else f"start without {resuming}"
         raise CheckpointError(f"{path} is damaged: remove it, and {way}") from error

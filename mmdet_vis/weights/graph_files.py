@@ -22,7 +22,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.config.load import apply_options
-from mmdet_vis.errors import CheckpointError, ConfigError, OutputError
+from mmdet_vis.errors import CheckpointError, ConfigError, OutputError, option
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.models.runtimes import RunGraph, graphs_of
 from mmdet_vis.models.runtimes.graphs import Graph
@@ -197,7 +197,9 @@ def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") ->
     threads = torch.get_num_threads()
     here = {path.suffix for path in folder.path.iterdir()}
     if not here & ({".onnx"} if runtime == "onnxruntime" else {".onnx", ".xml"}):
-        raise ConfigError(f"{folder.path} holds no graphs for {runtime}: export the model with --to onnx")
+        raise ConfigError(
+            f"{folder.path} holds no graphs for {runtime}: export the model with {option('kind', 'onnx', 'to')}"
+        )
     if runtime == "onnxruntime":
         return OnnxRuntime(folder.path, precision, threads)
     return OpenVINO(folder.path, folder.axes, precision, threads, folder.path / "compiled")

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmdet_vis.config.check import check_sizes
 from mmdet_vis.config.load import apply_options, build_model
 from mmdet_vis.config.safe import check_types
-from mmdet_vis.errors import CheckpointError, ConfigError
+from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.weights.checkpoint import file_format, load_checkpoint, write_state
 
 CONFIG_KEY = "mmdet_vis.config"
@@ -135,6 +135,8 @@ def export_model(config: Config, checkpoint: str | Path, target: str | Path, hal
         state = {k: v.to(torch.float16) if v.dtype == torch.float32 else v for k, v in state.items()}
         overflown = [k for k, v in state.items() if v.is_floating_point() and not bool(v.isfinite().all())]
         if overflown:
-            raise CheckpointError(f"cannot write {target}: {overflown[0]} is too large for float16; leave out --half")
+            raise CheckpointError(
+                f"cannot write {target}: {overflown[0]} is too large for float16; leave out {option('half')}"
+            )
     write_state(state, target, {CONFIG_KEY: text})
     return target.stat().st_size

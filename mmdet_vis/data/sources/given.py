@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...errors import ConfigError, SourceError
@@ -85,8 +86,26 @@ def bgr_frame(picture: Any, color: Color, place: str) -> Frame:
     if not isinstance(picture, np.ndarray):
         raise SourceError(f"{place} is of type {type(picture).__name__}: give arrays [H, W, 3] uint8 or PIL images")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
-        raise SourceError(f"{place} is {picture.dtype} {list(picture.shape)}: a frame must be [H, W, 3] uint8")
+        shown = f"{place} is {picture.dtype} {list(picture.shape)}: a frame must be [H, W, 3] uint8"
+        raise SourceError(f"{shown}; {_way(picture)}")
     return picture[..., ::-1] if color == "rgb" else picture
+
+
+def _way(picture: NDArray[Any]) -> str:
+    """How to make a frame of what is none."""
+    if 0 in picture.shape:
+        return "this one has no pixels"
+    if picture.ndim == 3 and picture.shape[2] == 4:
+        return "leave the fourth channel out: frame[..., :3]"
+    if picture.ndim == 3 and picture.shape[0] == 3 and picture.shape[2] != 3:
+        return "put the channels last: frame.transpose(1, 2, 0)"
+    if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] != 3):
+        return "of grey frames [T, H, W] make numpy.repeat(frames[..., None], 3, axis=-1)"
+    if np.issubdtype(picture.dtype, np.floating) and np.nanmax(picture) <= 1:
+        return "of 0 to 1 make (255 * frame).round().astype('uint8')"
+    if picture.dtype == np.uint16 and picture.max() > 255:
+        return "of 16 bits make (frame >> 8).astype('uint8')"
+    return "of numbers from 0 to 255 make frame.astype('uint8')"
 
 
 def _from_items(source: Iterable[Any], color: Color, max_bytes: int | None) -> FrameSource:

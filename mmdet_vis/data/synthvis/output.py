@@ -17,7 +17,7 @@ from typing import IO, Any
 from filelock import lock_descriptor
 
 from mmdet_vis.data.synthvis.options import DatasetOptions
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, option
 
 MARKER = "synthvis.json"
 _OURS = {"train", "val", MARKER}
@@ -41,7 +41,8 @@ def check_free(out: Path, force: bool) -> None:
         raise OutputError(f"{out}: is not empty and holds no SynthVIS dataset; choose another output folder")
     if not force:
         raise OutputError(
-            f"{out}: holds a SynthVIS dataset of other options; overwrite it with --force or choose another folder"
+            f"{out}: holds a SynthVIS dataset of other options; overwrite it with {option('force', True)} or choose "
+            "another folder"
         )
     if names - _OURS:
         other = sorted(names - _OURS)[0]

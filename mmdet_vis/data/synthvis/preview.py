@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.synthvis.background import hsv
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError, OutputError, option
 from mmdet_vis.structures import decode_masks
 
 _MARGIN, _CAPTION = 6, 22
@@ -90,7 +90,7 @@ def _draw_frame(
     """A frame scaled to ``cell_width`` with the contours of its visible objects, and a white margin."""
     image = cv2.imread(str(path))
     if image is None:
-        raise DatasetError(f"{path}: cannot be read; make the dataset again with --force")
+        raise DatasetError(f"{path}: cannot be read; make the dataset again with {option('force', True)}")
     scale = cell_width / image.shape[1]
     size = (cell_width, max(1, round(image.shape[0] * scale)))
     image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)

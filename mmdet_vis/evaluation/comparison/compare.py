@@ -13,7 +13,7 @@ import numpy as np
 from mmdet_vis.data.formats.davis_layout import IMAGES, RESOLUTION, find_davis_root
 from mmdet_vis.data.formats.ytvis import Annotations, Video, index_annotations
 from mmdet_vis.data.sources.naming import natural_key
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, option
 from mmdet_vis.evaluation.comparison.pictures import VideoLayers
 from mmdet_vis.evaluation.davis import DavisMetrics, evaluate_sequences
 from mmdet_vis.evaluation.davis.dataset import annotated_sequences
@@ -178,7 +178,7 @@ def compare_davis(
         if [frame.stem for frame in frames] != [path.stem for path in sequence.annotations]:
             raise DatasetError(
                 f"{images / sequence.name} has not one .jpg for each of the {len(sequence.annotations)} annotated "
-                "frames: complete the folder, or leave the pictures out with --videos 0"
+                "frames: complete the folder, or leave the pictures out with " + option("videos", 0)
             )
         maps = [
             [read_pair(path, folder / sequence.name / path.name) for path in sequence.annotations] for folder in results

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.weights.convert.translation import Translation
 
 ROWS = {"bbox_head.fc_cls": 1, "bbox_head.fc_reg": 4, "mask_head.conv_logits": 1}
@@ -79,7 +79,7 @@ def numbers_of(chosen: Sequence[str], weights: dict[str, Tensor], names: Sequenc
     """
     classifier = weights.get(CLASSIFIER)
     if classifier is None:
-        raise CheckpointError("--classes: the source has no classifier to choose classes from; leave the option out")
+        raise CheckpointError(f"{option('classes')}: the source has no classifier to choose classes from; leave it out")
     count = len(classifier)
     known = list(names) if names is not None and len(names) == count else []
     numbers = []
@@ -92,8 +92,8 @@ def numbers_of(chosen: Sequence[str], weights: dict[str, Tensor], names: Sequenc
             near = difflib.get_close_matches(item, known, n=1)
             kinds = "names or numbers" if known else "numbers"
             meant = f"did you mean {near[0]!r}?" if near else f"use {kinds} 1 to {count - 1}"
-            raise CheckpointError(f"--classes: the source has no class {item!r}; {meant}")
+            raise CheckpointError(f"{option('classes')}: the source has no class {item!r}; {meant}")
         if number in numbers:
-            raise CheckpointError(f"--classes: {item!r} is listed twice; list every class once")
+            raise CheckpointError(f"{option('classes')}: {item!r} is listed twice; list every class once")
         numbers.append(number)
     return numbers

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.registry import MODELS
 from mmdet_vis.weights.checkpoint import FORMATS as ENDINGS
 from mmdet_vis.weights.checkpoint import read_state_dict, write_state
@@ -85,11 +85,14 @@ def _check(
         raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
     if FORMATS[target_format].write is None:
         able = ", ".join(name for name, form in FORMATS.items() if form.write)
-        raise CheckpointError(f"cannot write {target}: {target_format} can only be read; use --to {able}")
+        raise CheckpointError(
+            f"cannot write {target}: {target_format} can only be read; use {option('target_format')} {able}"
+        )
     if target_format == "ours" and config is None:
-        raise CheckpointError(f"cannot write {target}: which model is it for? name its config with --config")
+        raise CheckpointError(f"cannot write {target}: which model is it for? name its config with {option('config')}")
     if contradiction:
-        raise CheckpointError("--classes and --drop-classes contradict each other: use one of them")
+        both = f"{option('classes')} and {option('drop_classes')}"
+        raise CheckpointError(f"{both} contradict each other: use one of them")
 
 
 def _options(settings: Config | None, norm_eps: float | None) -> Options:
@@ -118,7 +121,7 @@ def _fit(result: Translation, options: Options, config: Path) -> Report:
     for _, expected, found in different:
         notes.append(
             f"the source has {found[0]} classes with the background, the model {expected[0]}: choose as many with "
-            "--classes to keep the layers that depend on them"
+            f"{option('classes')} to keep the layers that depend on them"
         )
     return Report(dict(result.origins), dict(result.dropped), random, notes)
 
@@ -147,10 +150,10 @@ def _nothing(source: Path, source_format: str, state: State, settings: Config | 
         name = settings.model.backbone.get("model_name") if settings is not None else None
         hint = f"the config's backbone is timm's {name}" if name else "the config needs a TimmBackbone"
     elif found is not None and found != source_format:
-        hint = f"it looks like --from {found}"
+        hint = f"it looks like {option('source_format', found)}"
     else:
         hint = f"its first names are {', '.join(list(state)[:3])}"
-    return f"checkpoint {source}: nothing in it fits --from {source_format}; {hint}"
+    return f"checkpoint {source}: nothing in it fits {option('source_format', source_format)}; {hint}"
 
 
 def _normalization(source_format: str, settings: Config | None) -> Normalization | None:
