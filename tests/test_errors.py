@@ -55,7 +55,7 @@ def signalled(folder: Path, number: int, before: str = "", work: str = WAIT, **e
         time.sleep(0.01)
     process.send_signal(number)
     try:
-        _, err = process.communicate(timeout=20 if number != signal.SIGHUP or not before else 1)
+        _, err = process.communicate(timeout=60 if number != signal.SIGHUP or not before else 1)
     except subprocess.TimeoutExpired:
         process.kill()
         return 99, process.communicate()[1]

@@ -99,7 +99,7 @@ def build_settings(
     key_num = options["key_num"] if key_num is None else key_num
     for name, value, least in (("key_num", key_num, 1), ("mem_step", mem_step, 1), ("mem_max", mem_max, 2)):
         if value is not None and (not isinstance(value, int | np.integer) or value < least):
-            raise ConfigError(f"{option(name)} must be a whole number and at least {least}, got {value!r:.40}")
+            raise ConfigError(f"{option(name)} must be at least {least} and a whole number, got {value!r:.40}")
     by_content = None
     if key_num_given is None and options.get("key_frames") is not None:
         by_content = build(TASK_UTILS, config, "propose_reduce.key_frames")

@@ -82,7 +82,7 @@ def test_the_questions_of_the_documentation(whole, tmp_path, monkeypatch, capsys
 def test_a_long_video_is_cut_and_joined(tiny, tmp_path, capsys):
     """The parts give what the stream gives, in any order of doing them, and are gone in the end."""
     videos = write_list(tmp_path, (23, 3))
-    assert run(tiny, videos, tmp_path / "out", chunk=8, overlap=3, formats=("json", "overlay")) == 0
+    assert run(tiny, videos, tmp_path / "out", chunk=8, overlap=3, formats=("json", "overlay", "video")) == 0
     assert "2 of 2 videos done, 26 frames" in capsys.readouterr().out
     joined = VideoResult.load(tmp_path / "out" / "videos" / "clip00.json")
     with open_source(tmp_path / "clip00.mp4") as source:
@@ -95,6 +95,7 @@ def test_a_long_video_is_cut_and_joined(tiny, tmp_path, capsys):
     assert [s.track_id for s in joined.sequences] == list(range(1, len(joined.sequences) + 1))
     assert [s.score for s in joined.sequences] == sorted((s.score for s in joined.sequences), reverse=True)
     assert len(list((tmp_path / "out" / "overlay" / "clip00").glob("*.jpg"))) == 23
+    assert (tmp_path / "out" / "video" / "clip00.mp4").stat().st_size > 0
     assert not list((tmp_path / "out" / "chunks").iterdir())
     assert status(tmp_path / "out")["clip00"]["frames"] == 23
 

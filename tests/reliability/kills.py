@@ -196,7 +196,12 @@ class Harness:
 
 
 def run_kills(
-    kinds: list[str], kills: int, folder: Path, seed: int = 0, cold_every: int = COLD_EVERY
+    kinds: list[str],
+    kills: int,
+    folder: Path,
+    seed: int = 0,
+    cold_every: int = COLD_EVERY,
+    minutes: float = float("inf"),
 ) -> dict[str, Tally]:
     """Disturb runs until so many signals have met one under way.
 
@@ -206,7 +211,9 @@ def run_kills(
         folder: for inputs and results.
         seed: of the moments.
         cold_every: each so-manyth run starts an interpreter of its own.
+        minutes: until then no other one is started.
     """
+    end = time.monotonic() + 60 * minutes
     rng = random.Random(seed)
 
     def numbers() -> Iterator[signal.Signals]:
@@ -220,7 +227,7 @@ def run_kills(
         case = CASES[kind](folder / kind / "inputs")
         harnesses.append(Harness(case, folder / kind, rng, endless))
     total = tries = 0
-    while total < kills and tries < 3 * kills + 10:
+    while total < kills and tries < 3 * kills + 10 and time.monotonic() < end:
         harness = harnesses[tries % len(harnesses)]
         tries += 1
         harness.disturb(cold=tries % cold_every == 0)
@@ -252,6 +259,7 @@ def main() -> int:
     """Run the harness; 1 if something was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--kills", type=int, default=100, help="signals in all (default 100)")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="stop earlier after so many")
     parser.add_argument("--what", default=",".join(CASES), help="comma-separated (default: all)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder); kept")
@@ -264,7 +272,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     programs.heed_signals()
     start = time.monotonic()
-    tallies = run_kills(kinds, args.kills, folder, args.seed)
+    tallies = run_kills(kinds, args.kills, folder, args.seed, minutes=args.minutes)
     print(table(tallies))
     problems = [problem for tally in tallies.values() for problem in tally.problems]
     signals = sum(sum(tally.signals.values()) for tally in tallies.values())
