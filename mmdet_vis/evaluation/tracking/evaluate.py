@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from mmdet_vis.data.formats.json_files import collector_paused
-from mmdet_vis.data.formats.ytvis import index_annotations
+from mmdet_vis.data.formats.ytvis import check_sequences, index_annotations
 from mmdet_vis.evaluation.davis.dataset import DavisSequence
 from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.tables import format_table
 from mmdet_vis.evaluation.tracking import clear, hota, identity
 from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps
 from mmdet_vis.evaluation.tracking.stq import StqCounts, stq_counts
-from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
+from mmdet_vis.evaluation.ytvis.entries import group_entries, mask_error, read_predictions
 from mmdet_vis.structures import RLE, encode_masks
+from mmdet_vis.structures.rle import InvalidMaskError
 
 SHOWN = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1")
 """Measures of the table."""
@@ -143,6 +144,10 @@ def evaluate_tracking(
     for video_id, video in sorted(dataset.videos.items()):
         kept = [(i, entry) for i, entry in entries.get(video_id, []) if entry["score"] >= score_thr]
         predictions = read_predictions(kept, video, results_name)
+        try:  # pycocotools reads on beyond runs that end too early
+            check_sequences([prediction.masks.rles for prediction in predictions])
+        except InvalidMaskError as error:
+            raise mask_error(results_name, predictions[error.index].index, video, error.reason) from None
         counts = by_video.setdefault(video_id, {})
         shown = [t for category_id in number for t in dataset.objects.get((video_id, category_id), [])]
         best_first = sorted(predictions, key=lambda prediction: -prediction.score)

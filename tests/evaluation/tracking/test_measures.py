@@ -119,6 +119,10 @@ def test_results_by_category_from_a_score_on():
     assert (metrics.category_mean()["IDSW"], metrics.category_mean()["ML"]) == (0, 1)  # numbers are added
     with pytest.raises(UserError, match="entry 0 has category_id 9"):
         evaluate_tracking([entry(9, 1.0, boxes(0, 0))], annotations(), 0.5)
+    cut = boxes(0, 0)
+    cut[1]["counts"] = cut[1]["counts"][:-3]  # pycocotools would read on
+    with pytest.raises(UserError, match=r"results: entry 0 \(video 1\) has a mask for frame 1 that"):
+        evaluate_tracking([entry(1, 1.0, cut)], annotations(), 0.5)
 
 
 def test_index_pngs(tmp_path):
