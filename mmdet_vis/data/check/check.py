@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.check.objects import check_boxes, check_masks
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.identify import describe_json
@@ -171,6 +171,13 @@ def _check(
     ids: set[int] = set()
     for position, entry in enumerate(with_bar(objects or (), "objects", shown=progress)):
         _check_object(entry, f"annotation {position}", ids, report)
+    if report.annotated:
+        labelled = {str(entry.get("video_id")) for entry in objects or () if isinstance(entry, dict)}
+        notes = Notes()
+        notes.name_unlabelled(
+            [v.files[0].parent.name for v in report.videos.values() if v.files and str(v.id) not in labelled]
+        )
+        report.notes += notes.facts
     return report
 
 

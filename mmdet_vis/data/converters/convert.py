@@ -81,6 +81,8 @@ def convert(
         options = _with_frames(options, Path(frames_to), selection, say)
     found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
     _select(found, selection)
+    if found.ground_truth:
+        found.notes.name_unlabelled([video.name for video in found.videos if not video.tracks])
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
     for part, place in _parts(found, target, selection):

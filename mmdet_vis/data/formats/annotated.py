@@ -40,9 +40,19 @@ class Notes:
             if counts
         ]
 
+    def name_unlabelled(self, videos: Sequence[str]) -> None:
+        """Name the videos in which no object is labelled: often a label file that was forgotten."""
+        if videos:
+            shown = ", ".join(f"{name:.40}" for name in videos[:_NAMED]) + ", ..." * (len(videos) > _NAMED)
+            self.facts[f"videos in which no object is labelled ({shown})"] += len(videos)
+
     def doubts(self) -> str:
         """What ``--strict`` refuses, as one line; empty if there is nothing."""
         return "; ".join(Notes(self.left_out, self.guessed).lines())
+
+
+_NAMED = 5
+"""Videos that a note names."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.commands.convert import READABLE, WRITABLE
+from mmdet_vis.data.check.check import check_ytvis
 from mmdet_vis.data.converters import FORMATS, ReadOptions, Selection, convert, read_annotations
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.identify import identify
@@ -39,6 +40,18 @@ def lines_of(*arguments: Any, **named: Any) -> list[str]:
     lines: list[str] = []
     convert(*arguments, say=lines.append, **named)
     return lines
+
+
+def test_videos_without_an_object_are_named(tmp_path: Path) -> None:
+    path = source(tmp_path)
+    content = json.loads(path.read_text())
+    first = content["videos"][0]["id"]
+    content["annotations"] = [entry for entry in content["annotations"] if entry["video_id"] != first]
+    path.write_text(json.dumps(content))
+    lines = lines_of(path, tmp_path / "there.json")
+    assert any(line.startswith("note: 1 videos in which no object is labelled (") for line in lines)
+    notes = check_ytvis(path, tmp_path / "frames").notes
+    assert [note for note in notes if note.startswith("videos in which no object is labelled (")]
 
 
 @pytest.mark.parametrize("name", WRITTEN)
