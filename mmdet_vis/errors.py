@@ -37,7 +37,7 @@ _OUT_OF_MEMORY = (
 _speaks_of_options = False
 
 
-_FLAGS = {"from_format": "from", "to_format": "to", "source_format": "from", "target_format": "to"}
+_FLAGS = {"from_format": "from", "to_format": "to", "source_format": "from", "target_format": "to", "kind": "to"}
 """Arguments whose options are called otherwise, since Python or a reader has the word for something else."""
 
 

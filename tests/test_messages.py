@@ -106,4 +106,4 @@ def test_arguments_are_not_called_flags(tiny: tuple[Path, Path], tmp_path: Path)
     both = {"config": tiny[0], "classes": ["cat"], "drop_classes": True}
     said = _no_flag(lambda: convert_weights(weights, tmp_path / "x.pth", "torchvision", **both))
     assert "classes and drop_classes contradict each other" in said
-    assert option("to_format", "coco", "to") == "to_format='coco'"
+    assert option("to_format", "coco") == "to_format='coco'"

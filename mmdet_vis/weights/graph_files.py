@@ -197,9 +197,8 @@ def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") ->
     threads = torch.get_num_threads()
     here = {path.suffix for path in folder.path.iterdir()}
     if not here & ({".onnx"} if runtime == "onnxruntime" else {".onnx", ".xml"}):
-        raise ConfigError(
-            f"{folder.path} holds no graphs for {runtime}: export the model with {option('kind', 'onnx', 'to')}"
-        )
+        wanted = option("kind", "onnx")
+        raise ConfigError(f"{folder.path} holds no graphs for {runtime}: export the model with {wanted}")
     if runtime == "onnxruntime":
         return OnnxRuntime(folder.path, precision, threads)
     return OpenVINO(folder.path, folder.axes, precision, threads, folder.path / "compiled")
