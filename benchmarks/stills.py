@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model, segment_video
-from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.choices import RUNTIME_PRECISIONS, RUNTIMES
 from mmdet_vis.commands.arguments import OptionAction, probability
 from mmdet_vis.config.load import load_config
 from mmdet_vis.data.datasets import VideoDataset, YTVISDataset
@@ -40,7 +40,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--fit", action="store_true", help="also print the calibration that fits best, and how well")
     parser.add_argument("--diagram", type=Path, help="also write the reliability diagram, a picture")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends, or float32")
+    parser.add_argument("--precision", choices=RUNTIME_PRECISIONS, help="default: what the model recommends, or float32")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="torch", help="what computes the network (torch)")
     parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
 
@@ -63,7 +64,9 @@ def segment(
 def main() -> int:
     """Run the benchmark."""
     args = parse_args()
-    model = load_model(args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options)
+    model = load_model(
+        args.config, args.checkpoint, precision=args.precision, cfg_options=args.cfg_options, runtime=args.runtime
+    )
     content = ytvis.load_annotations(args.annotations)
     groups = [entry["name"] for entry in content["categories"]]
     table = membership(model.categories, groups, load_config(args.groups).category_map if args.groups else None)
