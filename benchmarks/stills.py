@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--fit", action="store_true", help="also print the calibration that fits best, and how well")
     parser.add_argument("--diagram", type=Path, help="also write the reliability diagram, a picture")
-    parser.add_argument("--precision", choices=RUNTIME_PRECISIONS, help="default: what the model recommends, or float32")
+    parser.add_argument("--precision", choices=RUNTIME_PRECISIONS, help="default: what the model recommends or float32")
     parser.add_argument("--runtime", choices=RUNTIMES, default="torch", help="what computes the network (torch)")
     parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
