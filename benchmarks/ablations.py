@@ -39,7 +39,7 @@ from mmdet_vis.errors import ConfigError, DatasetError, OutputError, run_command
 from mmdet_vis.evaluation import ytvis
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import bars
-from mmdet_vis.run.identity import run_identity
+from mmdet_vis.run.identity import identity_of
 
 SCORE_THR = 0.001
 
@@ -110,7 +110,7 @@ class Bench:
             "score_thr": self.score_thr,
             "annotations": hashlib.sha256(json.dumps(self.annotations).encode()).hexdigest(),
         }
-        identity = run_identity(self.with_options(variant), self.checkpoint, self.dataset, settings)
+        identity = identity_of(self.with_options(variant), self.checkpoint, settings, self.dataset)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def measure(self, variant: Variant, done: Callable[[], None]) -> dict[str, float]:

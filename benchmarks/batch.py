@@ -79,9 +79,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="batch-") as folder:
         tasks = write_clips(Path(folder, "clips"), args.clips, args.frames, *args.size)
         options = RunOptions(formats=("json",), key_num=args.key_num)
-        plan = WorkerPlan(
-            embedded_config(weights), weights, "", options, device=args.device, threads=args.threads, retries=0
-        )
+        facts = {"out": "", "threads": args.threads, "retries": 0}
+        plan = WorkerPlan(embedded_config(weights), weights, options, args.device, **facts)
         print(machine(load_model(plan.config, weights, args.device).device))
         found: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
         starts: dict[tuple[str, int], list[float]] = {case: [] for case in cases}

@@ -20,7 +20,7 @@ from mmdet_vis.batch.manifest import Entry, read_manifest
 from mmdet_vis.batch.merge import RESULTS, SEQUENCES, merge
 from mmdet_vis.batch.report import describe, summarize
 from mmdet_vis.batch.status import TABLE, StatusLog, other_sources, read_rows, tables, videos_of, write_status
-from mmdet_vis.batch.store import FOLDERS, IDENTITY, STATUS, VIDEOS, BatchStore
+from mmdet_vis.batch.store import FOLDERS, STATUS, VIDEOS, BatchStore
 from mmdet_vis.batch.tables import pyarrow
 from mmdet_vis.batch.tasks import Task, check_chunk, left, share_of, tasks_of
 from mmdet_vis.batch.worker import DONE, PART, UNWRITABLE, WorkerPlan
@@ -28,9 +28,9 @@ from mmdet_vis.errors import ConfigError, OutputError, option
 from mmdet_vis.files.lock import NAME, RunLock
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.progress import bars
-from mmdet_vis.run.identity import model_identity
+from mmdet_vis.run.identity import IDENTITY, identity_of
 from mmdet_vis.run.places import check_places
-from mmdet_vis.run.videos import EXIT_SOME_FAILED, Run
+from mmdet_vis.run.videos import EXIT_SOME_FAILED
 
 _LOGGER = logging.getLogger(__name__)
 REPORT = "report.json"
@@ -133,13 +133,10 @@ def batch_identity(plan: WorkerPlan, engine: Engine | None = None) -> dict[str, 
     Raises:
         ConfigError, CheckpointError: a setting, the device or the weights cannot be used.
     """
-    run = Run(
-        plan.config, plan.checkpoint, Path(), plan.options, plan.device, plan.precision, plan.compile, plan.runtime
-    )
-    settings = run.settings() if engine is None else engine.where_workers_are(run.settings)
+    settings = plan.settings() if engine is None else engine.where_workers_are(plan.settings)
     if settings["threads"] is not None:
         settings["threads"] = plan.threads or settings["threads"]
-    identity = model_identity(plan.config, plan.checkpoint, settings)
+    identity = identity_of(plan.config, plan.checkpoint, settings)
     return {**identity, "batch": {"chunk": plan.chunk, "overlap": plan.overlap}}
 
 

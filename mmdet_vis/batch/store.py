@@ -16,10 +16,10 @@ from mmdet_vis.data.formats.result_file import read_result, write_result
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.storage import LocalStorage, Storage
 from mmdet_vis.result import VideoResult
-from mmdet_vis.run.identity import differences
+from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.structures import VideoResult as Result
 
-IDENTITY, VIDEOS, CHUNKS, STATUS = "run.json", "videos", "chunks", "status"
+VIDEOS, CHUNKS, STATUS = "videos", "chunks", "status"
 PICTURE_FOLDERS = ("png", "overlay", "video")
 FOLDERS = (VIDEOS, CHUNKS, STATUS, *PICTURE_FOLDERS)
 _END = b"]}\n"
@@ -53,29 +53,12 @@ class BatchStore:
         Raises:
             OutputError: what is there is not to be mixed with the results of this batch.
         """
-        out = self.storage.uri
-        try:
-            before = json.loads(self.storage.read(IDENTITY))
-        except FileNotFoundError:
-            if self.storage.names(VIDEOS):
-                raise OutputError(
-                    f"{out} holds something else: {VIDEOS} without the {IDENTITY} of a batch; use another --out"
-                ) from None
-            return False
-        except (OSError, ValueError, RecursionError) as error:
-            raise OutputError(f"{self.storage.place(IDENTITY)} cannot be read ({error}); use another --out") from error
-        if not isinstance(before, dict) or not isinstance(before.get("batch"), dict):
-            raise OutputError(f"{out} holds something else: its {IDENTITY} is not of a batch; use another --out")
-        if not resume:
-            raise OutputError(
-                f"{out} holds a batch with {len(self.done())} finished videos: --resume goes on with it; or use "
-                "another --out"
-            )
-        if changed := differences(before, identity):
-            raise OutputError(
-                f"cannot resume: the results in {out} are of another batch, different in {changed}; use another --out"
-            )
-        return True
+        other = VIDEOS if self.storage.names(VIDEOS) else None
+        before = earlier_run(self.storage, lambda: len(self.done()), other, resume, None, "batch")
+        if before is not None:
+            another = f"the results in {self.storage.uri} are of another batch"
+            check_same(before, identity, another, "use another --out")
+        return before is not None
 
     def score_thr(self) -> float:
         """Lowest score of an entry of ``results.json``, as the batch was told.
@@ -85,7 +68,7 @@ class BatchStore:
         """
         try:
             return float(json.loads(self.storage.read(IDENTITY))["options"]["score_thr"])
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (*UNREADABLE, TypeError, KeyError) as error:
             raise OutputError(f"{self.storage.place(IDENTITY)} cannot be read ({error}); check --out") from error
 
     def prepare(self, identity: Mapping[str, Any], alone: bool) -> None:

@@ -11,14 +11,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
 
-from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.batch.store import BatchStore
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.data.datasets import open_video
@@ -30,10 +28,9 @@ from mmdet_vis.errors import OutputError, UserError, is_device_error
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.run.job import Job
-from mmdet_vis.run.loop import run_jobs
-from mmdet_vis.run.options import RunOptions
+from mmdet_vis.run.loop import RunProgress, Save, run_jobs
+from mmdet_vis.run.options import Plan
 from mmdet_vis.run.pictures import write_pictures
-from mmdet_vis.run.progress import RunProgress
 from mmdet_vis.structures import VideoResult
 
 DONE, PART, FAILED, CRASHED, UNWRITABLE = "done", "part", "failed", "crashed", "unwritable"
@@ -49,27 +46,18 @@ class WorkerBroken(Exception):
     """This process cannot go on, as after an error of its GPU; another one can do the same row."""
 
 
-@dataclass
-class WorkerPlan:
+@dataclass(kw_only=True)
+class WorkerPlan(Plan):
     """Everything that a worker needs to know, as plain data that engines can send.
 
     Attributes:
-        config, checkpoint, device, precision, compile, runtime: see :func:`mmdet_vis.api.load_model`.
         out: path or address of the results.
-        options: how videos are segmented and what is written.
         chunk, overlap: see :func:`mmdet_vis.batch.tasks.tasks_of`.
         threads: CPU threads, the same for every worker: the last digits depend on it. None: PyTorch's choice.
         retries: how often a row is tried again after a breakdown, see :data:`CRASHED`.
     """
 
-    config: Config
-    checkpoint: Path
     out: str
-    options: RunOptions = field(default_factory=RunOptions)
-    device: str = "auto"
-    precision: str | None = None
-    compile: bool = False
-    runtime: str = "torch"
     chunk: int = CHUNK
     overlap: int = OVERLAP
     threads: int | None = None
@@ -106,9 +94,7 @@ class SegmentVideo:
             torch.set_num_threads(plan.threads)
         self._plan = plan
         self._store = BatchStore(open_storage(plan.out))
-        self._model: VISModel = load_model(
-            plan.config, plan.checkpoint, plan.device, plan.precision, compile=plan.compile, runtime=plan.runtime
-        )
+        self._model = plan.load()
         self._held: tuple[str, LocalCopy, FrameSource] | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,8 +163,8 @@ class SegmentVideo:
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             places = self._places(task.id, Path(folder)) if task.chunks == 1 else {}
             job = Job(task.number, task.id, lambda: _part(source, task), places)
-            records = _Records(self._store, task)
-            report = run_jobs(self._model, [job], records, self._plan.options, _quiet(job), first=False)
+            save: Save = lambda job, result, _: self._save(task, job, result)  # noqa: E731
+            report = run_jobs(self._model, [job], save, self._plan.options, RunProgress([job]))
         if report.failures:
             return FAILED, report.failures[0].error, None
         return (DONE, None, report.frames) if task.chunks == 1 else self._join(task, report.frames)
@@ -197,11 +183,20 @@ class SegmentVideo:
                 source = self._open(task.uri)
                 first = task.start - task.chunk * (plan.chunk - plan.overlap)
                 whole = PartSource(source, first, first + result.num_frames)
-                with _quiet(job) as progress:
-                    write_pictures(result, whole, places, plan.options.show_thr, plan.options.use_img, progress.bar)
-            _Records(self._store, replace(task, chunks=1)).save(job, result, plan.score_thr)
+                write_pictures(result, whole, places, plan.options.show_thr, plan.options.use_img)
+            self._save(replace(task, chunks=1), job, result)
         self._store.remove_chunks(task.id)
         return DONE, None, new
+
+    def _save(self, task: Task, job: Job, result: VideoResult) -> None:
+        """Keep the result of a row, with all its scores."""
+        if task.chunks > 1:
+            self._store.save_chunk(task, result)
+            return
+        if self._store.storage.folder is None:
+            for kind, place in job.places.items():
+                self._store.put(f"{kind}/{place.name}", place)
+        self._store.save(task.id, result)
 
     def _new_frames(self, task: Task, frames: int | None) -> int | None:
         """Frames that no earlier part has, of a task of so many, as far as that is known."""
@@ -230,31 +225,6 @@ class SegmentVideo:
             raise
         self._held = uri, copy, source
         return source
-
-
-class _Records:
-    """Keeps the result of one row."""
-
-    def __init__(self, store: BatchStore, task: Task) -> None:
-        self._store = store
-        self._task = task
-
-    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
-        """See :class:`mmdet_vis.run.loop.Records`; the record of a batch has all scores."""
-        if self._task.chunks > 1:
-            self._store.save_chunk(self._task, result)
-            return
-        if self._store.storage.folder is None:
-            for kind, place in job.places.items():
-                self._store.put(f"{kind}/{place.name}", place)
-        self._store.save(self._task.id, result)
-
-    def update_results(self) -> None:
-        """The results of all are written at the end of a batch."""
-
-
-def _quiet(job: Job) -> RunProgress:
-    return RunProgress([job], set, shown=False)
 
 
 def _part(source: FrameSource, task: Task) -> FrameSource:

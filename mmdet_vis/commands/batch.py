@@ -14,7 +14,7 @@ from mmdet_vis.commands.arguments import (
     read_config,
     undo_launcher_threads,
 )
-from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments
+from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments, given_model
 from mmdet_vis.commands.segment import run_options
 
 ENGINES = ("local", "torchrun", "ray")
@@ -114,13 +114,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args.format = ("json", *(args.format or ()))
     plan = WorkerPlan(
         config=read_config(args),
-        checkpoint=args.checkpoint,
-        out=args.out,
         options=run_options(args),
-        device=args.device,
-        precision=args.precision,
-        compile=args.compile,
-        runtime=args.runtime,
+        **given_model(args),
+        out=args.out,
         chunk=args.chunk or CHUNK,
         overlap=args.overlap or OVERLAP,
         threads=args.threads,

@@ -220,3 +220,8 @@ def given_options(args: argparse.Namespace, **others: Any) -> RunOptions:
     from mmdet_vis.run.options import RunOptions
 
     return RunOptions(**{name: getattr(args, name) for name in RUN_OPTIONS}, **others)
+
+
+def given_model(args: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`add_engine_arguments` gives of the model, and its weights, as arguments of a plan."""
+    return {name: getattr(args, name) for name in ("checkpoint", "device", "precision", "compile", "runtime")}

@@ -22,6 +22,7 @@ from mmdet_vis.commands.run_arguments import (
     add_engine_arguments,
     add_output_arguments,
     add_prompt_arguments,
+    given_model,
     given_options,
 )
 
@@ -116,13 +117,11 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     """Segment a live or very long video as it comes."""
     import sys
 
-    from mmdet_vis.api import load_model
     from mmdet_vis.choices import STREAM_FORMATS
-    from mmdet_vis.config.settings import build_settings
-    from mmdet_vis.device import parse_bytes
     from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
     from mmdet_vis.files.atomic import remove_unfinished
     from mmdet_vis.files.lock import RunLock
+    from mmdet_vis.run.options import Plan
     from mmdet_vis.signals import StopSignals
     from mmdet_vis.streaming import StreamReader
     from mmdet_vis.streaming.run import describe_stream, run_stream, stream_places
@@ -133,8 +132,8 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     config = read_config(args)
     if (config.get("proposer") or {}).get("type") == "files":
         raise ConfigError("--proposer files:... is for videos: of a stream, nobody has seen the frames before")
-    build_settings(config, options.key_num, options.mem_step, options.mem_max, options.use_cate_reduce, options.profile)
-    parse_bytes(options.feature_memory)
+    plan = Plan(config, options=options, **given_model(args))
+    plan.settings()  # checks them
     with StopSignals() as stop, RunLock(args.save_dir):
         source = StreamReader(args.stream, args.timeout, args.window - args.overlap, stop)
         remove_unfinished([args.save_dir])
@@ -142,10 +141,7 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
             source.name, args.stream, args.save_dir, options.formats or STREAM_FORMATS, args.overwrite
         )
         with source:
-            model = load_model(
-                config, args.checkpoint, args.device, args.precision, compile=args.compile, runtime=args.runtime
-            )
-            summary = run_stream(model, source, places, args.window, args.overlap, options, stop)
+            summary = run_stream(plan.load(), source, places, args.window, args.overlap, options, stop)
     print(describe_stream(summary, source.name, places))
     if summary.problem is not None:
         raise summary.problem
@@ -162,17 +158,7 @@ def on_videos(args: argparse.Namespace, options: RunOptions) -> int:
 
     workers = Workers.from_environment()
     args.checkpoint = workers.after_first(lambda: find_checkpoint(args))
-    run = Run(
-        config=workers.after_first(lambda: read_config(args)),
-        checkpoint=args.checkpoint,
-        save_dir=args.save_dir,
-        options=options,
-        device=args.device,
-        precision=args.precision,
-        compile=args.compile,
-        runtime=args.runtime,
-        resume=args.resume,
-        overwrite=args.overwrite,
-        evaluate=args.eval,
-    )
+    config = workers.after_first(lambda: read_config(args))
+    earlier = {"resume": args.resume, "overwrite": args.overwrite}
+    run = Run(config, options=options, **given_model(args), save_dir=args.save_dir, **earlier, evaluate=args.eval)
     return run_dataset(run, workers) if args.input_dir is None else run_files(run, args.input_dir, workers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 from mmdet_vis.registry import PROPOSERS
 from mmdet_vis.weights.checkpoint import read_state_dict
-from mmdet_vis.weights.find import fetching, find_weights
+from mmdet_vis.weights.find import fetching, find_weights, sha256_of
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -161,11 +160,7 @@ def _build(path: Path, state: dict[str, Tensor], options: dict[str, Any]) -> Any
 
 def _is_official(path: Path) -> bool:
     """Whether a file holds torchvision's own weights of the first model, whatever its name."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return f"-{digest.hexdigest()[:8]}." in str(_official(FIRST).url)
+    return f"-{sha256_of(path)[:8]}." in str(_official(FIRST).url)
 
 
 def _names(path: Path, classes: int, categories: Sequence[str] | None) -> list[str]:

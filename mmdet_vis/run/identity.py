@@ -4,109 +4,117 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from mmdet_vis.choices import in_order
-from mmdet_vis.config.settings import recommended
 from mmdet_vis.data.datasets.base import VideoDataset
-from mmdet_vis.device import check_runtime, resolve_device, resolve_precision
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.files.storage import Storage
 from mmdet_vis.version import __version__
+from mmdet_vis.weights.find import sha256_of
 from mmdet_vis.weights.graph_files import INDEX, is_graph_folder
 
+IDENTITY = "run.json"
+"""The file of a run that holds its identity."""
 DIFFERENCES_NAMED = 3
-# Options that decide on how a run goes, not on what it finds; and what a person said, which is there if anything was.
-NOT_IN_IDENTITY = ("feature_memory", "strict", "prompts", "propose", "refined", "corrections")
 # Where the data lie does not change results; which videos they are is told by the dataset itself.
 IGNORED_CONFIG_KEYS = ("test",)
+UNREADABLE = (OSError, ValueError, RecursionError)
+"""What reading JSON raises; the last one for lists in lists in lists."""
 
 
-def compute_settings(
-    config: Config, device: str, precision: str | None, compile: bool, runtime: str = "torch"
+def identity_of(
+    config: Config, checkpoint: Path, options: Mapping[str, Any], dataset: VideoDataset | None = None
 ) -> dict[str, Any]:
-    """How the numbers come about, as far as that decides on their last digits.
-
-    Args:
-        config: says which precision None stands for.
-        device, precision: as given; the answer has the kind of device and the number format that they stand for.
-        compile: whether parts of the network are compiled.
-        runtime: what computes the network.
-
-    Returns:
-        values of "device", "precision", "compile" and "threads", the last one null where a GPU does the products; and
-        of "runtime" if that is not PyTorch.
-
-    Raises:
-        ConfigError: the device is not there, or cannot do that precision.
-    """
-    where = resolve_device(device)
-    check_runtime(runtime, where)
-    name = precision or recommended(config).precision_on(where.type)
-    return ({} if runtime == "torch" else {"runtime": runtime}) | {
-        "device": where.type,
-        "precision": resolve_precision(name, where, runtime).name,
-        "compile": compile,
-        "threads": torch.get_num_threads() if where.type == "cpu" else None,
-    }
-
-
-def run_identity(config: Config, checkpoint: Path, dataset: VideoDataset, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that the results of a run over a dataset depend on, as a JSON object.
-
-    Args:
-        config, checkpoint, options: see :func:`model_identity`.
-        dataset: its videos (ids, names, sizes, names of frames) and category ids count, not its place.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be read.
-    """
-    facts = {"category_ids": dataset.category_ids, "videos": len(dataset), "sha256": _digest_of_videos(dataset)}
-    return {**model_identity(config, checkpoint, options), "dataset": json.loads(json.dumps(facts))}
-
-
-def model_identity(config: Config, checkpoint: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What results depend on besides the videos, as a JSON object.
+    """Everything that the results of a run depend on, as a JSON object.
 
     Args:
         config: with the user's options applied.
         checkpoint: the weights; told apart by size and SHA-256, not by name. So is a file that ``proposer`` names.
         options: names and values of other settings.
+        dataset: its videos (ids, names, sizes, names of frames) and category ids count, not its place. None: what
+            videos are of is told otherwise.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
     """
     settings = {key: value for key, value in config.to_dict().items() if key not in IGNORED_CONFIG_KEYS}
-    identity = {
-        "version": __version__,
-        "checkpoint": _digest_of_file(checkpoint),
-        "options": dict(options),
-        "config": settings,
-    }
+    identity = {"version": __version__, "checkpoint": _digest_of(checkpoint), "options": options, "config": settings}
     section = config.get("proposer") or {}
     named = section.get("weights") or section.get("path")
     if named is not None and Path(named).is_file():
-        identity["proposer"] = _digest_of_file(Path(named))
-    # As it comes back from a file: tuples are lists there.
-    plain: dict[str, Any] = json.loads(json.dumps(identity, default=_name))
+        identity["proposer"] = _digest_of(Path(named))
+    if dataset is not None:
+        digest = hashlib.sha256()
+        for video in dataset.videos:
+            facts = (video.id, video.name, video.height, video.width, [frame.name for frame in video.frames])
+            digest.update(json.dumps(facts).encode())
+        videos = {"videos": len(dataset), "sha256": digest.hexdigest()}
+        identity["dataset"] = {"category_ids": dataset.category_ids, **videos}
+    return as_read(identity)
+
+
+def as_read(value: dict[str, Any], skipkeys: bool = False) -> dict[str, Any]:
+    """An object as it comes back from a JSON file: tuples are lists there, classes and functions their names."""
+    text = json.dumps(value, default=lambda part: str(getattr(part, "__qualname__", part)), skipkeys=skipkeys)
+    plain: dict[str, Any] = json.loads(text)
     return plain
 
 
-def is_identity(value: Any) -> bool:
-    """Whether a value read from a file can be an identity, of this version or another."""
-    return isinstance(value, dict) and {"version", "checkpoint", "options", "dataset", "config"} <= value.keys()
+def earlier_run(
+    storage: Storage, done: Callable[[], int], other: str | None, resume: bool, overwrite: bool | None, of: str
+) -> dict[str, Any] | None:
+    """The identity of the run whose results are in a folder; None to begin. Changes nothing.
+
+    Args:
+        storage: the folder.
+        done: counts the videos that the run there has finished.
+        other: the name of something that runs write and that is there.
+        resume, overwrite: go on with an earlier run, or begin whatever there is of one; None: it cannot be begun anew.
+        of: what a run is over, a key of its identity: ``dataset`` or ``batch``.
+
+    Raises:
+        OutputError: what is there is of no such run, or nobody said what is to become of it.
+    """
+    kind, use = ("batch", "use another --out") if of == "batch" else ("run", "use another --save-dir")
+    place = storage.place(IDENTITY)
+    try:
+        before = json.loads(storage.read(IDENTITY))
+    except FileNotFoundError:
+        if other is None:
+            return None
+        what = f"{other} without the {IDENTITY} of a {kind}"
+        raise OutputError(f"{storage.uri} holds something else: {what}; {use}, or move it away") from None
+    except UNREADABLE as error:
+        what = f"something else, or a damaged {kind}: {place} cannot be read ({error})"
+        raise OutputError(f"{storage.uri} holds {what}; {use}, or remove this one") from error
+    if not isinstance(before, dict) or not {"version", "checkpoint", "options", of, "config"} <= before.keys():
+        raise OutputError(f"{storage.uri} holds something else: {place} is not of a {kind} of this tool; {use}")
+    if not resume and not overwrite:
+        ways = "--resume goes on with it" + ("" if overwrite is None else ", --overwrite starts anew")
+        raise OutputError(f"{storage.uri} holds a {kind} with {done()} finished videos: {ways}; or {use}")
+    return None if overwrite else before
 
 
-def formats_in_order(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity that an older version wrote, with its formats in order and not as they were typed."""
-    options = identity.get("options")
-    if not isinstance(options, dict) or not isinstance(options.get("formats"), list):
-        return identity
-    return {**identity, "options": {**options, "formats": list(in_order(map(str, options["formats"])))}}
+def check_same(before: dict[str, Any], now: Mapping[str, Any], of_another: str, way_out: str) -> None:
+    """Check that an earlier run is of the same identity as this one, whichever version wrote it.
+
+    Args:
+        of_another: who that would be, for the message.
+        way_out: what to do then.
+
+    Raises:
+        OutputError: it is not; the first differences are named.
+    """
+    options = before.get("options")
+    if isinstance(options, dict) and isinstance(options.get("formats"), list):  # once kept as they were typed
+        before = {**before, "options": {**options, "formats": list(in_order(map(str, options["formats"])))}}
+    if changed := differences(before, now):
+        raise OutputError(f"cannot resume: {of_another}, different in {changed}; {way_out}")
 
 
 def differences(before: Any, now: Any) -> str:
@@ -132,30 +140,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 50 else f"{text[:46]}..."
 
 
-def _digest_of_file(checkpoint: Path) -> str:
-    digest, size = hashlib.sha256(), 0
+def _digest_of(checkpoint: Path) -> str:
+    """Size and SHA-256 of a file of weights; of a folder of graphs, of its index, which has those of the others."""
     if is_graph_folder(checkpoint):
-        checkpoint = checkpoint / INDEX  # it has the digests of the others
+        checkpoint = checkpoint / INDEX
     try:
-        with open(checkpoint, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                size += len(block)
+        return f"{checkpoint.stat().st_size} bytes, sha256 {sha256_of(checkpoint)}"
     except FileNotFoundError:
         raise CheckpointError(f"checkpoint {checkpoint} does not exist: check the path") from None
     except OSError as error:
         raise CheckpointError(f"checkpoint {checkpoint} cannot be read: {error.strerror}") from error
-    return f"{size} bytes, sha256 {digest.hexdigest()}"
-
-
-def _digest_of_videos(dataset: VideoDataset) -> str:
-    digest = hashlib.sha256()
-    for video in dataset.videos:
-        facts = (video.id, video.name, video.height, video.width, [frame.name for frame in video.frames])
-        digest.update(json.dumps(facts).encode())
-    return digest.hexdigest()
-
-
-def _name(value: Any) -> str:
-    """Classes and functions in a config, which JSON does not know."""
-    return str(getattr(value, "__qualname__", value))

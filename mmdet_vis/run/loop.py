@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -14,34 +13,28 @@ from mmdet_vis.api import VISModel
 from mmdet_vis.choices import ENDINGS
 from mmdet_vis.errors import SourceError, is_out_of_memory
 from mmdet_vis.files.atomic import ensure_writable_dir
+from mmdet_vis.progress import bars
 from mmdet_vis.run.job import Job
 from mmdet_vis.run.options import RunOptions
 from mmdet_vis.run.pictures import write_pictures
-from mmdet_vis.run.progress import RunProgress
 from mmdet_vis.run.report import Failure, ShardReport
 from mmdet_vis.structures import VideoResult
 
 _LOGGER = logging.getLogger(__name__)
+REFRESH_SECONDS = 2.0
 
-
-class Records(Protocol):
-    """What keeps the results, such as a :class:`~mmdet_vis.run.store.RunStore`."""
-
-    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
-        """Write the record of a video, whose pictures are written; from then on it is done."""
-
-    def update_results(self) -> None:
-        """Write the results of all videos that are done, if it is time."""
+Save = Callable[[Job, VideoResult, float], None]
+"""Keeps the record of a video, whose pictures are written, with the lowest score of ``results.json``."""
 
 
 def run_jobs(
     model: VISModel,
     jobs: Sequence[Job],
-    store: Records,
+    save: Save,
     options: RunOptions,
     progress: RunProgress,
     alone: bool = False,
-    first: bool = True,
+    update: Callable[[], None] | None = None,
 ) -> ShardReport:
     """Segment videos one after the other, and write the results of each as it is done.
 
@@ -49,10 +42,10 @@ def run_jobs(
 
     Args:
         jobs: this process's share of the run's.
-        store: prepared.
+        save: called last for each video: from then on it is done.
         options: how videos are segmented and what is written.
         alone: the run has no other video: that it cannot be read is an error.
-        first: this process keeps ``results.json`` up to date.
+        update: called after each video, such as to write the results of those so far.
 
     Raises:
         SourceError: the only video cannot be read.
@@ -63,7 +56,8 @@ def run_jobs(
     start = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
         before = time.perf_counter()
-        failure, result = _run_job(model, job, store, options, progress)
+        failure, result = _run_job(model, job, save, options, progress)
+        title = f"[{number}/{len(jobs)}] {job.name}"
         if result is None:
             # Here the error is gone, and with it what the frames of its traceback held.
             if model.device.type == "cuda":
@@ -72,7 +66,7 @@ def run_jobs(
             if alone:
                 raise SourceError(line)
             report.failures.append(Failure(job.id, job.name, failure, line))
-            progress.finished(job, True, f"[{number}/{len(jobs)}] {job.name}: failed")
+            progress.finished(job, True, f"{title}: failed")
             _LOGGER.error("%s", line)
             continue
         seconds = time.perf_counter() - before
@@ -80,15 +74,15 @@ def run_jobs(
         report.add(result.num_frames, shown)
         found = ", ".join(f"{n} {c}" for c, n in shown.most_common()) or "no object"
         line = f"{result.num_frames} frames in {seconds:.1f} s ({result.num_frames / seconds:.2f} frames/s): {found}"
-        progress.finished(job, False, f"[{number}/{len(jobs)}] {job.name}: {line}")
-        if first:
-            store.update_results()
+        progress.finished(job, False, f"{title}: {line}")
+        if update is not None:
+            update()
     report.finish(time.perf_counter() - start, model.device)
     return report
 
 
 def _run_job(
-    model: VISModel, job: Job, store: Records, options: RunOptions, progress: RunProgress
+    model: VISModel, job: Job, save: Save, options: RunOptions, progress: RunProgress
 ) -> tuple[str, VideoResult | None]:
     """Segment a video and write all of its results; returns them, or why it could not be done."""
     try:
@@ -104,8 +98,7 @@ def _run_job(
                 ensure_writable_dir(job.places[kind].parent)
             write_pictures(result, source, job.places, options.show_thr, options.use_img, progress.bar)
         assert options.score_thr is not None  # as options are complete
-        # Last, since this says that the video is done.
-        store.save(job, result, options.score_thr)
+        save(job, result, options.score_thr)
         return "", result
     except SourceError as error:
         return str(error), None
@@ -114,6 +107,62 @@ def _run_job(
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         length = f" for its {job.frames} frames" if job.frames else ""
-        return (
-            f"not enough memory{length} ({reason}): try --mem-max 40, a smaller --feature-memory, or another --device"
-        ), None
+        ways = "try --mem-max 40, a smaller --feature-memory, or another --device"
+        return f"not enough memory{length} ({reason}): {ways}", None
+
+
+class RunProgress:
+    """A bar over the videos that a run has to do, of all its processes, which only the first process shows.
+
+    Args:
+        jobs: the videos; longer ones count for more, where lengths are known.
+        done: gives the ids of those that are done; other processes' are known by their files only.
+        shown: whether this process is the one that shows the bar.
+
+    Attributes:
+        bar: for bars of parts of the work, and lines above them.
+    """
+
+    def __init__(self, jobs: Sequence[Job], done: Callable[[], set[int]] = set, shown: bool = False) -> None:
+        self.bar = bars(shown=shown)
+        self._loads = {job.id: job.frames or 1 for job in jobs}
+        self._done, self._shown = done, shown
+        self._failed: set[int] = set()
+        self._looked, self._finished = -float("inf"), 0
+        self._task = self.bar.add_task(f"videos 0/{len(jobs)}", total=sum(self._loads.values()))
+
+    def __enter__(self) -> RunProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def part(self, job: Job, done: int, total: int) -> None:
+        """``done`` of the ``total`` steps of a video of this process are done."""
+        if self._shown:
+            self.refresh()
+            self.bar.update(self._task, completed=self._finished + self._loads[job.id] * done / max(total, 1))
+
+    def finished(self, job: Job, failed: bool, line: str) -> None:
+        """A video of this process is done, or cannot be done; ``line`` says so."""
+        if failed:
+            self._failed.add(job.id)
+        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._looked = -float("inf")
+        self.refresh()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, and show what other processes do meanwhile."""
+        time.sleep(seconds)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Count the finished videos again, at most every few seconds."""
+        if not self._shown or time.monotonic() - self._looked < REFRESH_SECONDS:
+            return
+        self._looked = time.monotonic()
+        finished = (self._done() | self._failed) & self._loads.keys()
+        self._finished = sum(self._loads[key] for key in finished)
+        description = f"videos {len(finished)}/{len(self._loads)}"
+        self.bar.update(self._task, description=description, completed=self._finished)

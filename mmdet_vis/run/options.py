@@ -1,21 +1,26 @@
-"""What a run over videos is told: how to segment, and what to write."""
+"""What a run over videos is told: which model, how to segment, and what to write."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
-from mmdet_vis.api import VideoResult, VISModel, refine, segment_video
+from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
 from mmdet_vis.choices import DEFAULT_FORMATS, in_order
-from mmdet_vis.config.settings import recommended
+from mmdet_vis.config.settings import build_settings, recommended
 from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
+from mmdet_vis.device import check_runtime, parse_bytes, resolve_device, resolve_precision
 from mmdet_vis.structures import Correction, Prompt
+from mmdet_vis.weights.find import sha256_of
+
+# Options that decide on how a run goes, not on what it finds; and what a person said, which is there if anything was.
+NOT_IN_IDENTITY = ("feature_memory", "strict", "prompts", "propose", "refined", "corrections")
 
 
 @dataclass
@@ -55,46 +60,83 @@ class RunOptions:
     def __post_init__(self) -> None:
         self.formats = in_order(self.formats)
 
-    def complete(self, config: Config) -> RunOptions:
-        """The same with what a config recommends for what is None, but for ``show_thr``."""
+    def complete(self, config: Config, formats: Sequence[str] = ()) -> RunOptions:
+        """The same with what a config recommends for what is None, but for ``show_thr``; ``formats`` if it has none."""
         usual = recommended(config)
         score_thr = usual.score_thr if self.score_thr is None else self.score_thr
-        return replace(self, profile=self.profile or usual.profile, score_thr=score_thr)
+        formats = self.formats or formats
+        return replace(self, profile=self.profile or usual.profile, score_thr=score_thr, formats=formats)
+
+    def algorithm(self, *names: str) -> dict[str, Any]:
+        """Those of these options that say how the algorithm works, and further ones, as arguments of that name."""
+        chosen = ("key_num", "mem_step", "mem_max", "use_cate_reduce", "profile", *names)
+        return {name: getattr(self, name) for name in chosen}
 
     def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
         """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result."""
         if self.refined is not None:
-            return refine(
-                VideoResult.load(self.refined),
-                self.corrections,
-                model,
-                source,
-                mem_step=self.mem_step,
-                mem_max=self.mem_max,
-                feature_memory=self.feature_memory,
-                progress=progress,
-            )
-        return segment_video(
-            model,
-            source,
-            key_num=self.key_num,
-            mem_step=self.mem_step,
-            mem_max=self.mem_max,
-            use_cate_reduce=self.use_cate_reduce,
-            feature_memory=self.feature_memory,
-            profile=self.profile,
-            progress=progress,
-            score_thr=0.0,  # index PNGs have all; results.json does not
-            prompts=self.prompts,
-            propose=self.propose,
-        )
+            how: dict[str, Any] = {name: getattr(self, name) for name in ("mem_step", "mem_max", "feature_memory")}
+            return refine(VideoResult.load(self.refined), self.corrections, model, source, progress=progress, **how)
+        how = self.algorithm("feature_memory", "prompts", "propose")
+        # Index PNGs have sequences of all scores; results.json does not.
+        return segment_video(model, source, progress=progress, score_thr=0.0, **how)
 
-    def spoken(self) -> dict[str, Any]:
-        """What a person said of the video, as JSON knows it, for the identity of a run; nothing if nobody did."""
-        said: dict[str, Any] = {"prompts": [as_json(prompt) for prompt in self.prompts], "propose": self.propose}
-        if not self.prompts and self.propose:
-            said = {}
+    def in_identity(self) -> dict[str, Any]:
+        """What results depend on, as JSON knows it; what a person said of the video only if anybody did."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in NOT_IN_IDENTITY}
+        if self.prompts or not self.propose:
+            facts |= {"prompts": [as_json(prompt) for prompt in self.prompts], "propose": self.propose}
         if self.refined is not None:
-            digest = hashlib.sha256(self.refined.read_bytes()).hexdigest()
-            said |= {"refined": digest, "corrections": [as_json(correction) for correction in self.corrections]}
-        return said
+            corrections = [as_json(correction) for correction in self.corrections]
+            facts |= {"refined": sha256_of(self.refined), "corrections": corrections}
+        return facts
+
+
+@dataclass
+class Plan:
+    """A model and what it is to do, alike for runs, batches and streams.
+
+    Attributes:
+        config: loaded, with the user's options applied.
+        checkpoint, device, precision, compile, runtime: see :func:`mmdet_vis.api.load_model`.
+        options: of segmenting and writing.
+    """
+
+    config: Config
+    checkpoint: Path
+    options: RunOptions = field(default_factory=RunOptions)
+    device: str = "auto"
+    precision: str | None = None
+    compile: bool = False
+    runtime: str = "torch"
+
+    def load(self, device: str | None = None) -> VISModel:
+        """The model, on ``device`` if that is another. Raises: see :func:`mmdet_vis.api.load_model`."""
+        where, how, runtime = device or self.device, self.precision, self.runtime
+        return load_model(self.config, self.checkpoint, where, how, compile=self.compile, runtime=runtime)
+
+    def settings(self) -> dict[str, Any]:
+        """What results depend on besides config and weights, all of it checked.
+
+        Raises:
+            ConfigError: a setting cannot be used, or the device is not there or cannot do that precision or runtime.
+        """
+        usual, given = recommended(self.config), self.options.complete(self.config)
+        build_settings(self.config, **given.algorithm())
+        parse_bytes(given.feature_memory)
+        if given.show_thr is None:
+            given = replace(given, show_thr=usual.show_thr)
+        where = resolve_device(self.device)
+        check_runtime(self.runtime, where)
+        precision = resolve_precision(self.precision or usual.precision_on(where.type), where, self.runtime)
+        return (
+            given.in_identity()
+            | {
+                "device": where.type,
+                "precision": precision.name,
+                "compile": self.compile,
+                # The last digits depend on it, where no GPU does the products.
+                "threads": torch.get_num_threads() if where.type == "cpu" else None,
+            }
+            | ({} if self.runtime == "torch" else {"runtime": self.runtime})
+        )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.progress import Progress
 
 from mmdet_vis.data.formats import write_davis_pngs
 from mmdet_vis.data.formats.result_file import write_result
 from mmdet_vis.data.sources import FrameSource, Prefetcher
+from mmdet_vis.progress import bars
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.sequence import frame_stems
 from mmdet_vis.visualization.images import ImageFolderWriter
-from mmdet_vis.visualization.overlay import Style, render_frames
+from mmdet_vis.visualization.overlay import render_frames
 from mmdet_vis.visualization.video_writer import VideoWriter
 
 FRAMES_READ_AT_ONCE = 8
@@ -28,7 +27,7 @@ def write_pictures(
     places: Mapping[str, Path],
     show_thr: float | None,
     use_img: bool,
-    bar: Progress,
+    bar: Progress | None = None,
 ) -> None:
     """Write the pictures of one video.
 
@@ -38,7 +37,7 @@ def write_pictures(
             existing folder for ``video`` (mp4) and ``result`` (JSON, with all that is known of the video).
         show_thr: lowest score of a sequence that is drawn, the result's own if None; index PNGs have all.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
-        bar: shows how far the drawing is.
+        bar: shows how far the drawing is; None: nothing does.
 
     Raises:
         SourceError: a frame cannot be read.
@@ -58,20 +57,14 @@ def write_pictures(
             writers.append(stack.enter_context(video))
         if not writers:
             return
-        style: Style = "blend" if use_img else "overlay"
-        drawn = render_frames(result, _frames(source), show_thr, style=style)
+        count = len(source)
+        chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
+        ahead = stack.enter_context(Prefetcher(source, chunks))
+        frames = (frame for _, _, several in ahead for frame in several)
+        bar = bar or bars(shown=False)
         task = bar.add_task("drawing", total=result.num_frames)
         stack.callback(bar.remove_task, task)
-        for frame in drawn:
+        for frame in render_frames(result, frames, show_thr, style="blend" if use_img else "overlay"):
             for writer in writers:
                 writer.write(frame)
             bar.advance(task)
-
-
-def _frames(source: FrameSource) -> Iterator[NDArray[np.uint8]]:
-    """All frames of a source in order, read ahead in another thread."""
-    count = len(source)
-    chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
-    with Prefetcher(source, chunks) as ahead:
-        for _, _, frames in ahead:
-            yield from frames

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,19 +64,13 @@ class ShardReport:
     def finish(self, seconds: float, device: torch.device) -> None:
         """Note how long all took and how much memory."""
         self.seconds = seconds
-        self.peak_memory = _peak_memory()
+        with suppress(ImportError):  # Windows counts otherwise.
+            import resource
+
+            unit = 1 if sys.platform == "darwin" else 1024
+            self.peak_memory = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         if device.type == "cuda":
             self.peak_gpu_memory = torch.cuda.max_memory_allocated(device)
-
-
-def _peak_memory() -> int:
-    """Largest resident size of this process so far, in bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows counts otherwise.
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def finish_dataset(
@@ -94,28 +89,21 @@ def finish_dataset(
         OutputError: a file cannot be written.
     """
     store.write_results()
-    done = store.done()
-    _write_submission(store, dataset, [job for job in jobs if job.id in done], formats)
+    done, needed = store.done(), submitted_format(dataset)
+    whole = [job for job in jobs if job.id in done and (needed != "png" or job.has_pictures(job.frames, ("png",)))]
+    submission = store.folder / "submission.zip"
+    if not whole or needed not in formats:
+        submission.unlink(missing_ok=True)  # of an earlier run
+    elif needed == "png":
+        write_davis_zip(submission, store.folder / "png", [job.name for job in whole])
+    else:
+        write_ytvis_zip(submission, store.folder / "results.json")
     summary = summarize(dataset.name, jobs, done, reports)
     kept = {key: value for key, value in summary.items() if key not in ("sequences", "failed")}
     atomic_write(store.folder / "summary.json", json.dumps(kept, indent=2) + "\n")
     if summary["this_run"]["videos"]:
         (store.folder / "metrics.json").unlink(missing_ok=True)  # Of fewer results, from before this run.
     return summary
-
-
-def _write_submission(store: RunStore, dataset: VideoDataset, done: Sequence[Job], formats: Sequence[str]) -> None:
-    """Write what the benchmark's server takes, of the videos that are done; remove an older one if there is nothing."""
-    path = store.folder / "submission.zip"
-    needed = submitted_format(dataset)
-    if needed == "png":
-        done = [job for job in done if "png" in job.places and job.has_pictures(job.frames, ("png",))]
-    if not done or needed not in formats:
-        path.unlink(missing_ok=True)
-    elif needed == "png":
-        write_davis_zip(path, store.folder / "png", [job.name for job in done])
-    else:
-        write_ytvis_zip(path, store.folder / "results.json")
 
 
 def summarize(name: str, jobs: Sequence[Job], done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:
@@ -201,8 +189,7 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
             f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
             "to the benchmark's server"
         )
-    needed = submitted_format(dataset)
-    if needed not in formats:
+    if (needed := submitted_format(dataset)) not in formats:
         raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
 
 
@@ -218,13 +205,9 @@ def evaluate_run(store: RunStore, dataset: VideoDataset) -> None:
         metrics = davis.evaluate_sequences(store.folder / "png", _davis_truth(dataset), progress=progress)
     else:
         results = store.folder / "results.json"
-        metrics = ytvis.evaluate(
-            ytvis.load_results(results),
-            of_categories(ytvis.load_annotations(str(dataset.ann_file)), dataset.category_ids),
-            results_name=str(results),
-            annotations_name=str(dataset.ann_file),
-            progress=progress,
-        )
+        truth = of_categories(ytvis.load_annotations(str(dataset.ann_file)), dataset.category_ids)
+        names = {"results_name": str(results), "annotations_name": str(dataset.ann_file)}
+        metrics = ytvis.evaluate(ytvis.load_results(results), truth, progress=progress, **names)
     print(metrics.table())
     atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
 

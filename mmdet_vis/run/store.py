@@ -19,12 +19,10 @@ from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir, remove_unfinished
-from mmdet_vis.run.identity import differences, formats_in_order, is_identity
+from mmdet_vis.files.storage import LocalStorage
+from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.run.job import Job
 from mmdet_vis.structures import VideoResult
-
-DAMAGED = (OSError, ValueError, RecursionError)
-"""What reading JSON raises; the last one for lists in lists in lists."""
 
 
 class RunStore(ABC):
@@ -35,35 +33,32 @@ class RunStore(ABC):
         folder: where the results of the run go; used by one run at a time.
         jobs: all videos of the run, in the order of ``results.json``.
         json: whether there is a ``results.json``.
-        files: the record of each video by its id, all in one folder.
-        identity_file: ``run.json``.
+        names: of the record of each video by its id.
 
     Attributes:
         grows: ``results.json`` is there before the run has ended.
     """
 
     grows = False
+    # Folder of the records, place of run.json, and how a record that is whole ends.
+    _records: str
+    _identity_file = IDENTITY
+    _end = b"]\n"
     # What a run writes beside run.json, relative to its folder: when another begins these go and nothing else.
     _written: tuple[str, ...]
     _folders: tuple[str, ...] = ()
-    _end = b"]\n"
     _anew = "start anew with --overwrite"
     _share = 0.05
     """Largest part of a run's time that goes into writing ``results.json`` anew before its end."""
 
-    def __init__(
-        self, folder: Path, jobs: Sequence[Job], json: bool, files: Mapping[int, Path], identity_file: Path
-    ) -> None:
+    def __init__(self, folder: Path, jobs: Sequence[Job], json: bool, names: Mapping[int, str]) -> None:
         self.folder = folder
-        self._jobs = jobs
-        self._json = json
-        self._files = files
-        self._identity_file = identity_file
+        self._storage = LocalStorage(folder)
+        self._jobs, self._json, self._names = jobs, json, names
         self._identity: Mapping[str, Any] = {}
         self._outdated: list[Path] = []
         self._emptied: list[Path] = []
-        self._updated = -float("inf")
-        self._cost = 0.0
+        self._updated, self._cost = -float("inf"), 0.0
 
     def check(self, identity: Mapping[str, Any], resume: bool, overwrite: bool = False) -> set[int]:
         """Find what an earlier run has finished; changes nothing.
@@ -85,13 +80,10 @@ class RunStore(ABC):
             self._outdated = [path for pattern in self._written for path in sorted(self.folder.glob(pattern))]
             self._emptied = [path for pattern in self._folders for path in self.folder.glob(pattern)]
             return set()
-        if changed := differences(formats_in_order(before), identity):
-            raise OutputError(
-                f"cannot resume: the results in {self.folder} are of another run, different in {changed}; use another "
-                f"--save-dir, or {self._anew}"
-            )
+        another = f"the results in {self.folder} are of another run"
+        check_same(before, identity, another, f"use another --save-dir, or {self._anew}")
         kept = {job.id for job in self._jobs if self._is_done(job)}
-        self._outdated = [file for key, file in self._files.items() if key not in kept]
+        self._outdated = [self._file(key) for key in self._names if key not in kept]
         return kept
 
     def prepare(self) -> None:
@@ -108,25 +100,22 @@ class RunStore(ABC):
         for path in self._emptied:
             with suppress(OSError):  # Something else is in it: that stays.
                 path.rmdir()
-        folders = {self.folder, *chain.from_iterable(map(self.folder.glob, self._folders))}
+        records = self.folder / self._records
+        folders = {self.folder, records, *chain.from_iterable(map(self.folder.glob, self._folders))}
         for job in self._jobs:
             folders |= {place.parent if kind in ENDINGS else place for kind, place in job.places.items()}
-        # First of all, since it says that the other files are of a run.
-        for folder in (self.folder, self._identity_file.parent):
-            remove_unfinished([ensure_writable_dir(folder)])
-        atomic_write(self._identity_file, json.dumps(self._identity, indent=1) + "\n")
-        for folder in {file.parent for file in self._files.values()}:
-            ensure_writable_dir(folder)
+        self._storage.prepare()
         remove_unfinished(folders)
+        # First of all, since it says that the other files are of a run.
+        self._storage.write(self._identity_file, json.dumps(self._identity, indent=1) + "\n")
+        ensure_writable_dir(records)
 
     def done(self) -> set[int]:
         """Ids of the videos that have a record, of whichever process of the run."""
-        names: set[str] = set()
-        for folder in {file.parent for file in self._files.values()}:
-            with suppress(OSError):
-                names.update(os.listdir(folder))
-        return {key for key, file in self._files.items() if file.name in names and self._is_whole(file)}
+        there = set(self._storage.names(self._records))
+        return {key for key, name in self._names.items() if name in there and self._is_whole(key)}
 
+    @abstractmethod
     def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
         """Write the record of a video, in one step; from then on it is done.
 
@@ -137,7 +126,6 @@ class RunStore(ABC):
         Raises:
             OutputError: the file cannot be written.
         """
-        self._save(self._files[job.id], job, result, score_thr)
 
     def write_results(self) -> None:
         """Write ``results.json`` with all videos that are done, if the run has one.
@@ -169,23 +157,21 @@ class RunStore(ABC):
         done = self.done()
         for job in self._jobs:
             if job.id in done:
-                file = self._files[job.id]
                 try:
-                    entries = self._entries(job, json.loads(file.read_bytes()))
-                except DAMAGED as error:
-                    raise OutputError(f"{file} is damaged ({error}); remove it and run again with --resume") from error
+                    entries = self._entries(job, json.loads(self._file(job.id).read_bytes()))
+                except UNREADABLE as error:
+                    entries, reason = None, f"is damaged ({error})"
+                else:
+                    reason = "holds no results"
                 if entries is None:
-                    raise OutputError(f"{file} holds no results; remove it and run again with --resume")
+                    raise OutputError(f"{self._file(job.id)} {reason}; remove it and run again with --resume")
                 yield from entries
 
-    def _is_whole(self, file: Path) -> bool:
-        """Whether a record has its end: after a power cut it may have its name but not its contents."""
-        try:
-            with open(file, "rb") as stream:
-                stream.seek(-len(self._end), os.SEEK_END)
-                return stream.read() == self._end
-        except OSError:
-            return False
+    def _file(self, id: int) -> Path:
+        return self.folder / self._records / self._names[id]
+
+    def _is_whole(self, id: int) -> bool:
+        return self._storage.is_whole(f"{self._records}/{self._names[id]}", self._end)
 
     @abstractmethod
     def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
@@ -195,31 +181,28 @@ class RunStore(ABC):
     def _is_done(self, job: Job) -> bool:
         """Whether an earlier run finished a video, and all of it is still there."""
 
-    @abstractmethod
-    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
-        """Write a record."""
-
-    @abstractmethod
     def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
         """What a record says, as it stands in ``results.json``; None if it is no record."""
+        return record if isinstance(record, list) and all(isinstance(entry, dict) for entry in record) else None
 
 
 class FilesStore(RunStore):
     """Of a run over files and folders: in ``SAVE/.progress``; whoever starts one without ``--resume`` starts anew."""
 
     grows = True
-    _written = (".progress/*.json",)
+    _records = ".progress"
+    _identity_file = f"{_records}/{IDENTITY}"
     _end = b"}\n"
+    _written = (f"{_records}/*.json",)
     _anew = "leave --resume out to start anew"
 
     def __init__(self, folder: Path, jobs: Sequence[Job], json: bool = True) -> None:
         # Not the names themselves: one of the videos may be called "run".
         names = {job.id: hashlib.sha256(job.name.encode(errors="surrogateescape")).hexdigest()[:32] for job in jobs}
-        records = folder / ".progress"
-        super().__init__(folder, jobs, json, {k: records / f"{v}.json" for k, v in names.items()}, records / "run.json")
+        super().__init__(folder, jobs, json, {key: f"{name}.json" for key, name in names.items()})
 
     def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
-        file = self._identity_file
+        file = self.folder / self._identity_file
         if not resume or not file.exists():
             return None
         before = _read(file)
@@ -228,19 +211,20 @@ class FilesStore(RunStore):
         return before
 
     def _is_done(self, job: Job) -> bool:
-        record = _read(self._files[job.id])
+        record = _read(self._file(job.id))
         if self._entries(job, record) is None or record.get("input") != fingerprint(job.path):
             return False
         return job.has_pictures(record.get("frames"))
 
-    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
+    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
+        """See :class:`RunStore`."""
         # The number of a video may be another one when the run goes on: results.json has it.
         entries = sequence_annotations(result, 0, score_thr) if self._json else []
         record = {"input": fingerprint(job.path), "frames": result.num_frames, "entries": entries}
-        atomic_write(file, json.dumps(record, allow_nan=False) + "\n")
+        atomic_write(self._file(job.id), json.dumps(record, allow_nan=False) + "\n")
 
     def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
-        entries = _entries_of(record.get("entries")) if isinstance(record, dict) else None
+        entries = super()._entries(job, record.get("entries")) if isinstance(record, dict) else None
         numbers = {"video_id": job.id, "video_name": job.name}
         return None if entries is None else [{**entry, **numbers} for entry in entries]
 
@@ -253,6 +237,7 @@ class DatasetStore(RunStore):
         category_ids: of the network's C categories in the dataset; None for those that it lacks.
     """
 
+    _records = "videos"
     _written = (
         "videos/*.json", "png/*/*.png", "overlay/*/*.jpg", "video/*.mp4", "result/*.json",
         "results.json", "submission.zip", "metrics.json", "summary.json",
@@ -263,53 +248,26 @@ class DatasetStore(RunStore):
     def __init__(
         self, folder: Path, jobs: Sequence[Job], json: bool = True, category_ids: Sequence[int | None] = ()
     ) -> None:
-        files = {job.id: folder / "videos" / f"{job.id}.json" for job in jobs}
-        super().__init__(folder, jobs, json, files, folder / "run.json")
+        super().__init__(folder, jobs, json, {job.id: f"{job.id}.json" for job in jobs})
         self._category_ids = category_ids
 
     def places(self) -> Iterator[Path]:
         """Files that runs write, and folders whose contents they write; they need not exist."""
-        for name in (*self._places, "run.json"):
+        for name in (*self._places, IDENTITY):
             yield self.folder / name
         for pattern in self._folders:  # A link may lead elsewhere.
             yield from self.folder.glob(pattern)
 
     def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
-        file = self._identity_file
         other = next((name for name in self._places if (self.folder / name).exists()), None)
-        if not file.exists():
-            if other is not None:
-                raise OutputError(
-                    f"{self.folder} holds something else: {other} without the run.json of a run; use another "
-                    "--save-dir, or move it away"
-                )
-            return None
-        try:
-            before = json.loads(file.read_bytes())
-        except DAMAGED as error:
-            raise OutputError(
-                f"{self.folder} holds something else, or a damaged run: {file} cannot be read ({error}); use another "
-                "--save-dir, or remove this one"
-            ) from error
-        if not is_identity(before):
-            raise OutputError(
-                f"{self.folder} holds something else: {file} is not of a run of this tool; use another --save-dir"
-            )
-        if not resume and not overwrite:
-            raise OutputError(
-                f"{self.folder} holds a run with {len(self.done())} finished videos: --resume goes on with it, "
-                "--overwrite starts anew; or use another --save-dir"
-            )
-        return None if overwrite else dict(before)
+        return earlier_run(self._storage, lambda: len(self.done()), other, resume, overwrite, "dataset")
 
     def _is_done(self, job: Job) -> bool:
-        return self._is_whole(self._files[job.id]) and job.has_pictures(job.frames)
+        return self._is_whole(job.id) and job.has_pictures(job.frames)
 
-    def _save(self, file: Path, job: Job, result: VideoResult, score_thr: float) -> None:
-        write_results(file, dataset_entries(result, self._category_ids, job.id, score_thr))
-
-    def _entries(self, job: Job, record: Any) -> list[dict[str, Any]] | None:
-        return _entries_of(record)
+    def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
+        """See :class:`RunStore`."""
+        write_results(self._file(job.id), dataset_entries(result, self._category_ids, job.id, score_thr))
 
 
 def fingerprint(path: Path | None) -> str:
@@ -323,13 +281,9 @@ def fingerprint(path: Path | None) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _entries_of(value: Any) -> list[dict[str, Any]] | None:
-    return value if isinstance(value, list) and all(isinstance(entry, dict) for entry in value) else None
-
-
 def _read(path: Path) -> Any:
     """The contents of a JSON file; None if it is not there, or not whole."""
     try:
         return json.loads(path.read_bytes())
-    except DAMAGED:
+    except UNREADABLE:
         return None

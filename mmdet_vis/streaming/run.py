@@ -91,20 +91,8 @@ def run_stream(
         OutputError: a result cannot be written.
     """
     summary = StreamSummary()
-    results = segment_stream(
-        model,
-        reader,
-        window,
-        overlap,
-        score_thr=options.score_thr,
-        stop=stop,
-        key_num=options.key_num,
-        mem_step=options.mem_step,
-        mem_max=options.mem_max,
-        use_cate_reduce=options.use_cate_reduce,
-        feature_memory=options.feature_memory,
-        profile=options.profile,
-    )
+    how = options.algorithm("feature_memory", "score_thr")
+    results = segment_stream(model, reader, window, overlap, stop=stop, **how)
     start = time.perf_counter()
     with ExitStack() as stack:
         line = TextColumn("{task.description}: {task.fields[frames]} frames{task.fields[dropped]}")

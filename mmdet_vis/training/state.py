@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.files.atomic import remove_unfinished
-from mmdet_vis.run.identity import differences
+from mmdet_vis.run.identity import as_read, differences
 from mmdet_vis.run.workers import Workers
 from mmdet_vis.weights.checkpoint import read_torch
 
@@ -40,9 +39,7 @@ def training_identity(config: Config) -> dict[str, Any]:
         "data_preprocessor": settings.get("data_preprocessor"),
         "custom_hooks": settings.get("custom_hooks") or [],
     }
-    # As it comes back from a file: tuples are lists there.
-    plain: dict[str, Any] = json.loads(json.dumps(identity, default=_name, skipkeys=True))
-    return plain
+    return as_read(identity, skipkeys=True)
 
 
 def differing_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -69,11 +66,6 @@ def _without(value: Any, keys: tuple[str, ...]) -> Any:
     if isinstance(value, list | tuple):
         return [_without(item, keys) for item in value]
     return value
-
-
-def _name(value: Any) -> str:
-    """Classes and functions in a config, which JSON does not know."""
-    return str(getattr(value, "__qualname__", value))
 
 
 PREFIX = "train/"

@@ -13,15 +13,11 @@ from mmdet_vis.api import VideoResult
 from mmdet_vis.data.formats import sequence_annotations, write_davis_pngs, write_results
 from mmdet_vis.data.formats.opening import read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
-from mmdet_vis.data.sources import Prefetcher
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.files.zips import write_zip
+from mmdet_vis.run.pictures import write_pictures
 from mmdet_vis.structures.sequence import frame_stems
-from mmdet_vis.visualization.overlay import render_frames
-from mmdet_vis.visualization.video_writer import VideoWriter
 from mmdet_vis.webui.project import Project
-
-FRAMES_READ_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -149,15 +145,8 @@ def _pngs(project: Project, result: VideoResult, target: Path, frames: Path | No
 
 def _overlay(project: Project, result: VideoResult, target: Path, frames: Path | None) -> list[str]:
     with project.open_source() as source:
-        size = (result.height, result.width)
-        chunks = ((t, min(t + FRAMES_READ_AT_ONCE, len(source))) for t in range(0, len(source), FRAMES_READ_AT_ONCE))
-        with (
-            VideoWriter(target, result.fps, size, source.times, source.pixel_aspect) as video,
-            Prefetcher(source, chunks) as ahead,
-        ):
-            # The result holds what is to be shown: no threshold here.
-            for frame in render_frames(result, (frame for _, _, frames in ahead for frame in frames), 0.0):
-                video.write(frame)
+        # The result holds what is to be shown: no threshold here.
+        write_pictures(result, source, {"video": target}, show_thr=0.0, use_img=False)
         return []
 
 

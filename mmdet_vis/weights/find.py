@@ -218,16 +218,19 @@ def _timeout() -> Iterator[None]:
 
 
 def _check(file: Path, address: str, checksum: str | None) -> None:
-    if checksum is None:
-        return
+    if checksum is not None and (found := sha256_of(file)) != checksum.lower():
+        raise CheckpointError(
+            f"{address} has sha256 {found}, not {checksum.lower()}: it is another file, or was changed"
+        )
+
+
+def sha256_of(file: Path) -> str:
+    """The digest of a file's contents, read a part at a time, in lower-case hexadecimal digits."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while block := content.read(1 << 20):
             digest.update(block)
-    if digest.hexdigest() != checksum.lower():
-        raise CheckpointError(
-            f"{address} has sha256 {digest.hexdigest()}, not {checksum.lower()}: it is another file, or was changed"
-        )
+    return digest.hexdigest()
 
 
 def _check_readable(file: Path, address: str) -> None:

@@ -30,7 +30,7 @@ from mmdet_vis.models.runtimes.onnx_runtime import INT8, OnnxRuntime
 from mmdet_vis.models.runtimes.open_vino import OpenVINO
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.version import __version__
-from mmdet_vis.weights.find import home
+from mmdet_vis.weights.find import home, sha256_of
 from mmdet_vis.weights.int8 import EXACT_IN_INT8, quantise, recorded_inputs
 from mmdet_vis.weights.model_file import MAX_CONFIG, check_fits, config_text, embedded_config, parse_config
 
@@ -126,7 +126,7 @@ def export_graphs(
             "config": json.loads(content),
             "axes": axes,
             "differences": differences,
-            "sha256": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+            "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         }
         (folder / INDEX).write_text(json.dumps(index, indent=1))
         if target.exists():  # moved away as a whole: half of it would be no export any more
@@ -319,7 +319,3 @@ def _folder_beside(target: Path) -> Any:
     finally:
         for path in (folder, folder.with_name(f"{folder.name}{_OLD}")):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -43,7 +43,7 @@ def plan(tiny: tuple[Path, Path], out: Path | str, **changes: Any) -> WorkerPlan
     """For workers with one key frame, one thread, and results alone."""
     options = RunOptions(formats=changes.pop("formats", ("json",)), key_num=1, show_thr=0.0)
     facts: dict[str, Any] = {"device": "cpu", "threads": 1, "chunk": 40, "overlap": 3} | changes
-    return WorkerPlan(load_config(tiny[0]), tiny[1], str(out), options, **facts)
+    return WorkerPlan(load_config(tiny[0]), tiny[1], options, out=str(out), **facts)
 
 
 def run(tiny: tuple[Path, Path], videos: Path, out: Path | str, workers: int = 0, **changes: Any) -> int:

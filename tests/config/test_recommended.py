@@ -15,8 +15,7 @@ from mmdet_vis.config.shipped import find_config
 from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.run.options import RunOptions
-from mmdet_vis.run.videos import Run
+from mmdet_vis.run.options import Plan, RunOptions
 from mmdet_vis.streaming.segment import segment_stream
 from mmdet_vis.structures import areas
 from mmdet_vis.structures.sequence import frame_stems
@@ -105,7 +104,7 @@ def test_where_little_is_sure_the_best_of_it_is_drawn(scores: list[float], expec
 def test_a_model_that_recommends_nothing_is_used_as_ever(tiny) -> None:
     config = load_config(tiny[0])
     assert recommended(config) == Recommended({}, "exact", 0.05, 0.2, 1.0, 0.2)
-    settings = Run(config, tiny[1], Path("out"), RunOptions(), device="cpu").settings()
+    settings = Plan(config, tiny[1], RunOptions(), device="cpu").settings()
     kept = {"profile": "exact", "score_thr": 0.05, "show_thr": 0.2, "precision": "float32"}
     assert {key: settings[key] for key in kept} == kept, "a run of an earlier version goes on"
     assert build_settings(config).skip_covered_iou is None
@@ -114,7 +113,7 @@ def test_a_model_that_recommends_nothing_is_used_as_ever(tiny) -> None:
 def test_what_is_given_comes_before_what_is_recommended(model_files) -> None:
     config = load_config(model_files[0])
     options = RunOptions(profile="exact", score_thr=0.5, show_thr=0.6)
-    settings = Run(config, model_files[1], Path("out"), options, device="cpu", precision="float32").settings()
+    settings = Plan(config, model_files[1], options, device="cpu", precision="float32").settings()
     given = {"profile": "exact", "score_thr": 0.5, "show_thr": 0.6, "precision": "float32"}
     assert {key: settings[key] for key in given} == given
     assert build_settings(config).skip_covered_iou == 0.7

@@ -79,7 +79,7 @@ def dataset_run(tiny: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
     data = write_ytvis(folder / "data", "valid.json", "frames", VIDEOS)
     config = write_dataset_config(folder / "dataset.py", tiny[0], data)
     options = RunOptions(formats=FORMATS, show_thr=0.0, key_num=1)
-    run = Run(load_config(config), tiny[1], folder / "out", options, device="cpu")
+    run = Run(load_config(config), tiny[1], options, "cpu", save_dir=folder / "out")
     assert run_dataset(run) == 0
     return run
 
@@ -125,8 +125,8 @@ def test_a_dataset_on_a_disk_that_fills_up(dataset_run: Run, disk: Disk) -> None
 def inputs(model: VISModel, videos: Path, save: Path, resume: bool = False) -> None:
     options = RunOptions(formats=FORMATS, key_num=1, show_thr=0.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mmdet_vis.run.videos.load_model", lambda *_, **__: model)
-        run_files(Run(model.config, Path(__file__), save, options, "cpu", resume=resume), videos)
+        patch.setattr("mmdet_vis.run.options.load_model", lambda *_, **__: model)
+        run_files(Run(model.config, Path(__file__), options, "cpu", save_dir=save, resume=resume), videos)
 
 
 def test_videos_on_a_disk_that_fills_up(model: VISModel, tmp_path: Path, disk: Disk) -> None:

@@ -38,7 +38,7 @@ def first_run(data: Path, tiny: tuple[Path, Path], tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("first")
     config = write_dataset_config(folder / "dataset.py", tiny[0], data)
     options = RunOptions(formats=("json", "overlay", "video", "png"), show_thr=0.0)
-    run = Run(load_config(config), tiny[1], folder / "out", options, device="cpu", evaluate=True)
+    run = Run(load_config(config), tiny[1], options, "cpu", save_dir=folder / "out", evaluate=True)
     assert run_dataset(run) == 0
     return run
 
@@ -74,7 +74,7 @@ def test_a_strict_run_refuses_a_dataset_of_which_something_is_left_out(tiny: tup
     dataset = {"_delete_": True, "type": "YTVISDataset", "ann_file": str(target), "categories": ["cat", "dog", "bird"]}
     text = f"_base_ = {str(tiny[0])!r}\ntest = dict(dataset={dataset!r})\n"
     (tmp_path / "config.py").write_text(text)
-    run = Run(load_config(tmp_path / "config.py"), tiny[1], tmp_path / "out", RunOptions(strict=True), device="cpu")
+    run = Run(load_config(tmp_path / "config.py"), tiny[1], RunOptions(strict=True), "cpu", save_dir=tmp_path / "out")
     with pytest.raises(DatasetError, match="left out: 2 box tracks; this is an error, as the run is strict"):
         run_dataset(run)
 

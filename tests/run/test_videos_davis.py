@@ -33,7 +33,7 @@ def davis_run(tiny: tuple[Path, Path], folder: Path, dataset: dict[str, Any]) ->
     test = f"test = dict(dataset={ {'_delete_': True, **dataset}!r})"
     config.write_text(f"_base_ = {str(tiny[0])!r}\ncategories = 'davis_uvos'\n{model}\n{test}\n")
     weights = write_checkpoint(config, folder / "davis.safetensors")
-    return Run(load_config(config), weights, folder / "out", RunOptions(formats=()), device="cpu")
+    return Run(load_config(config), weights, RunOptions(formats=()), "cpu", save_dir=folder / "out")
 
 
 def test_davis_pngs_zip_and_metrics(

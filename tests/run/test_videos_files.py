@@ -51,9 +51,11 @@ def run(
     options = options or RunOptions(formats=FORMATS, key_num=1, show_thr=0.0)
     told: list[dict[str, Any]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "load_model", lambda *_, **__: model)
+        patch.setattr("mmdet_vis.run.options.load_model", lambda *_, **__: model)
         patch.setattr(engine, "_tell", lambda summary, _: told.append(summary))
-        code = run_files(Run(model.config, checkpoint or Path(__file__), save, options, "cpu", resume=resume), videos)
+        code = run_files(
+            Run(model.config, checkpoint or Path(__file__), options, "cpu", save_dir=save, resume=resume), videos
+        )
     (summary,) = told
     assert code == (3 if summary["failures"] else 0)
     return summary
@@ -269,7 +271,9 @@ def test_what_cannot_be_resumed_is_refused_before_a_model_is_loaded_and_stays(
     out, options = tmp_path / "out", RunOptions(formats=("json",), key_num=1)
     run(model, videos, out, options=options)
     before = contents(out)
-    other = Run(model.config, Path(__file__), out, RunOptions(formats=("json",), key_num=2), "cpu", resume=True)
+    other = Run(
+        model.config, Path(__file__), RunOptions(formats=("json",), key_num=2), "cpu", save_dir=out, resume=True
+    )
     with pytest.raises(OutputError, match="cannot resume"):
         run_files(other, videos)  # This file holds no weights, which loading would find out.
     with pytest.raises(CheckpointError):

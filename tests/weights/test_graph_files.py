@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from mmdet_vis.commands import export
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.device import check_runtime
 from mmdet_vis.errors import CheckpointError, ConfigError, OutputError
-from mmdet_vis.run.identity import compute_settings, model_identity
+from mmdet_vis.run.identity import identity_of
+from mmdet_vis.run.options import Plan
 from mmdet_vis.weights import graph_files
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.graph_files import INDEX, export_graphs, open_graph_folder
@@ -221,9 +223,10 @@ def test_a_graph_that_differs_is_refused(light, tmp_path, monkeypatch):
 
 def test_a_run_in_another_runtime_is_another_run(light):
     config = load_config(light[0])
-    usual = compute_settings(config, "cpu", "float32", False)
+    plan = Plan(config, light[1], device="cpu")
+    usual = plan.settings()
     assert "runtime" not in usual  # runs of before go on
-    assert compute_settings(config, "cpu", "float32", False, "openvino") == usual | {"runtime": "openvino"}
-    assert model_identity(config, light[2], {})["checkpoint"] != model_identity(config, light[1], {})["checkpoint"]
+    assert replace(plan, runtime="openvino").settings() == usual | {"runtime": "openvino"}
+    assert identity_of(config, light[2], {})["checkpoint"] != identity_of(config, light[1], {})["checkpoint"]
     with pytest.raises(ConfigError, match="runs on the CPU"):
         check_runtime("openvino", torch.device("cuda"))
