@@ -19,12 +19,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import annotated_clip, clip_parser
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.choices import PROFILES, RUNTIME_PRECISIONS, RUNTIMES
-from mmdet_vis.commands.arguments import OptionAction, positive
-from mmdet_vis.data.sources import open_source
+from mmdet_vis.commands.arguments import positive
 from mmdet_vis.errors import DatasetError, run_command
-from mmdet_vis.evaluation.davis.best_match import ClipMeans, ClipScore, read_masks, score_clip
+from mmdet_vis.evaluation.davis.best_match import ClipMeans, ClipScore, score_clip
 from mmdet_vis.evaluation.resampling import find_differences, interval_table, intervals, sentence
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.visualization.overlay import render_frames
@@ -34,22 +36,13 @@ HEADER = "| clip | J | worst frame | best union | category | score | rank | sequ
 
 def parse_args() -> argparse.Namespace:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("roots", type=Path, nargs="+", metavar="root", help="folder with JPEGImages and Annotations")
-    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
-    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
-    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
-    parser.add_argument(
-        "--precision", choices=RUNTIME_PRECISIONS, help="default: what the model recommends, or float32"
-    )
+    parser = clip_parser(__doc__, several=True, precisions=RUNTIME_PRECISIONS)
     parser.add_argument("--runtime", choices=RUNTIMES, default="torch", help="what computes the network (torch)")
     parser.add_argument(
         "--profile", nargs="+", choices=PROFILES, help="default: what the model recommends; two are compared"
     )
     parser.add_argument("--key-num", type=positive, help="key frames (default: the config's)")
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
     parser.add_argument("--sheet", type=Path, help="also write a picture: frames of each clip with what was found")
-    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
 
 
@@ -88,10 +81,7 @@ def run_clip(
     model: VISModel, root: Path, clip: str, profile: str | None, args: argparse.Namespace
 ) -> tuple[ClipScore, NDArray[np.uint8]]:
     """Segment a clip; its score and its row of the contact sheet."""
-    with open_source(root / "JPEGImages" / clip) as source:
-        frames = source.read(0, len(source))[:: args.every]
-        names = list(source.frame_names)[:: args.every]
-    masks = read_masks(root / "Annotations" / clip, names)
+    frames, masks = annotated_clip(root, clip, args.every)
     start = time.perf_counter()
     result = segment_video(model, frames, key_num=args.key_num, profile=profile, score_thr=0.0)
     seconds = time.perf_counter() - start

@@ -6,7 +6,7 @@ import argparse
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, load_model
-from mmdet_vis.commands.arguments import positive
-from mmdet_vis.data.sources import Frame, FrameSource
+from mmdet_vis.choices import PRECISIONS
+from mmdet_vis.commands.arguments import OptionAction, positive
+from mmdet_vis.data.sources import Frame, FrameSource, open_source
+from mmdet_vis.evaluation.davis.best_match import read_masks
 from mmdet_vis.models.seq_mask_rcnn import Detections
 
 R50 = "configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py"
@@ -171,3 +173,34 @@ def read_clip(folder: Path, number: int) -> list[NDArray[np.uint8]]:
 
     with open_source(folder) as source:
         return source.read(0, min(number, len(source)))
+
+
+def clip_parser(
+    description: str | None, several: bool = False, precisions: Sequence[str] = PRECISIONS
+) -> argparse.ArgumentParser:
+    """The command line of what is measured on clips with their masks, laid out as DAVIS has them.
+
+    Args:
+        several: more than one folder may be given, as ``roots``.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = "folder with JPEGImages and Annotations"
+    if several:
+        parser.add_argument("roots", type=Path, nargs="+", metavar="root", help=what)
+    else:
+        parser.add_argument("root", type=Path, help=what)
+    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
+    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
+    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
+    parser.add_argument("--precision", choices=precisions, help="default: what the model recommends, or float32")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
+    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
+    return parser
+
+
+def annotated_clip(root: Path, clip: str, every: int) -> tuple[list[Frame], NDArray[np.uint8]]:
+    """Every ``every``-th frame of a clip, and the masks ``[T, H, W]`` of its object on them."""
+    with open_source(root / "JPEGImages" / clip) as source:
+        frames = source.read(0, len(source))[::every]
+        names = list(source.frame_names)[::every]
+    return frames, read_masks(root / "Annotations" / clip, names)

@@ -9,19 +9,20 @@ the lowest confidence; a tenth is what chance gives.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import annotated_clip, clip_parser
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.commands.arguments import OptionAction, positive
-from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation.davis.annotator import best_sequence
-from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks
+from mmdet_vis.evaluation.davis.best_match import frame_ious
 from mmdet_vis.propose_reduce import confidence, pipeline
 from mmdet_vis.structures import encode_masks
 
@@ -61,15 +62,8 @@ def share_found(values: NDArray[np.floating], iou: NDArray[np.floating], part: f
 
 def parse_args() -> argparse.Namespace:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="folder with JPEGImages and Annotations")
-    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
-    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
-    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends")
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
+    parser = clip_parser(__doc__)
     parser.add_argument("--profile", help="exact or fast (default: what the model recommends)")
-    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
 
 
@@ -85,10 +79,8 @@ def run_clips(args: argparse.Namespace, clips: list[str]) -> list[Frames]:
     pipeline.combine = combine
     found = []
     for clip in clips:
-        with open_source(args.root / "JPEGImages" / clip) as source:
-            frames = source.read(0, len(source))[:: args.every]
-            names = list(source.frame_names)[:: args.every]
-        truth = encode_masks(read_masks(args.root / "Annotations" / clip, names))
+        frames, masks = annotated_clip(args.root, clip, args.every)
+        truth = encode_masks(masks)
         result = segment_video(model, frames, score_thr=0.0, profile=args.profile)
         number = best_sequence(result, truth)
         if number is None:

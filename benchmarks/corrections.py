@@ -10,19 +10,20 @@ that frame.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import annotated_clip, clip_parser
 from mmdet_vis.api import Prompt, Session, VideoResult, VISModel, load_model
-from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.commands.arguments import OptionAction, positive
-from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation.davis.annotator import Corrections, annotate
-from mmdet_vis.evaluation.davis.best_match import frame_ious, read_masks
+from mmdet_vis.evaluation.davis.best_match import frame_ious
 from mmdet_vis.structures import encode_masks
 
 SHOWN = (0, 1, 2, 3, 5)
@@ -31,15 +32,8 @@ SHOWN = (0, 1, 2, 3, 5)
 
 def parse_args() -> argparse.Namespace:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="folder with JPEGImages and Annotations")
-    parser.add_argument("--config", type=Path, help="config (default: the one that the weights carry)")
-    parser.add_argument("--checkpoint", type=Path, help="weights (default: the default model)")
-    parser.add_argument("--clips", nargs="+", help="names of clips (default: all)")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: what the model recommends")
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="use every N-th frame only (default 1)")
+    parser = clip_parser(__doc__)
     parser.add_argument("--feature-memory", default="8GB", help="features kept from call to call (default 8GB)")
-    parser.add_argument("--cfg-options", nargs="+", action=OptionAction, default={}, metavar="KEY=VALUE")
     return parser.parse_args()
 
 
@@ -56,10 +50,7 @@ class ClipRun(NamedTuple):
 
 def run_clip(model: VISModel, args: argparse.Namespace, clip: str) -> ClipRun:
     """Segment and correct a clip, then follow the object of its first frame."""
-    with open_source(args.root / "JPEGImages" / clip) as source:
-        frames = source.read(0, len(source))[:: args.every]
-        names = list(source.frame_names)[:: args.every]
-    masks = read_masks(args.root / "Annotations" / clip, names)
+    frames, masks = annotated_clip(args.root, clip, args.every)
     truth = encode_masks(masks)
     times: list[float] = []
     with Session(model, frames, args.feature_memory) as session:

@@ -1,5 +1,7 @@
 """mmdet_vis: video instance segmentation with Propose-Reduce (Seq Mask R-CNN)."""
 
+# ruff: noqa: F403, F405  (type checkers find what the names below are in one place, the API)
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -7,24 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmdet_vis.version import __version__
 
 if TYPE_CHECKING:
-    from mmdet_vis.api import (
-        Delete,
-        InstanceSequence,
-        Merge,
-        NotVisible,
-        Prompt,
-        Rename,
-        Session,
-        Split,
-        Swap,
-        VideoResult,
-        VISModel,
-        load_model,
-        load_propagator,
-        propagate,
-        refine,
-        segment_video,
-    )
+    from mmdet_vis.api import *
 
 __all__ = [
     "Delete",

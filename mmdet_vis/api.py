@@ -91,6 +91,7 @@ def load_model(
     safe_config: bool = False,
     runtime: str = "torch",
     proposer: Proposer | Mapping[str, Any] | str | None = None,
+    detector: bool = True,
 ) -> VISModel:
     """Build a model and load its weights.
 
@@ -115,53 +116,12 @@ def load_model(
             ``"torchvision"`` or what else a command line names, ``dict(type=..., ...)`` as in a config, or a
             :class:`~mmdet_vis.propose_reduce.proposer.Proposer`. None: what the config names in ``proposer``, or the
             network's own detection.
+        detector: False: leave the network's own out, see :func:`load_propagator`.
 
     Raises:
         ConfigError: the config, the device, the precision, the runtime or the proposer cannot be used.
         CheckpointError: weights cannot be read or fetched, or belong to another model.
     """
-    return _load(config, weights, device, precision, cfg_options, compile, safe_config, proposer, runtime)
-
-
-def load_propagator(
-    config: str | Path | Config | None = None,
-    weights: str | Path | None = None,
-    device: str = "auto",
-    precision: str | None = None,
-    cfg_options: Mapping[str, Any] | None = None,
-    compile: bool = False,
-    safe_config: bool = False,
-    proposer: Proposer | Mapping[str, Any] | str | None = None,
-) -> VISModel:
-    """Load the part of a model that carries masks through a video, without its detector: of the default model, or any.
-
-    It carries the masks of anyone, see :func:`propagate` (semi-supervised video object segmentation), or what a
-    proposer finds, as long as that gives masks. The weights of the detector need not be there.
-
-    Args:
-        config, weights, device, precision, cfg_options, compile, safe_config, proposer: see :func:`load_model`.
-
-    Returns:
-        a model whose one category, unless it has a proposer, is ``object``.
-
-    Raises:
-        ConfigError, CheckpointError: see :func:`load_model`.
-    """
-    return _load(config, weights, device, precision, cfg_options, compile, safe_config, proposer, detector=False)
-
-
-def _load(
-    config: str | Path | Config | None,
-    weights: str | Path | None,
-    device: str,
-    precision: str | None,
-    cfg_options: Mapping[str, Any] | None,
-    compile: bool,
-    safe_config: bool,
-    proposer: Proposer | Mapping[str, Any] | str | None,
-    runtime: str = "torch",
-    detector: bool = True,
-) -> VISModel:
     where = resolve_device(device)
     check_runtime(runtime, where)
     if precision is not None:  # what cannot be is said before anything is read
@@ -199,6 +159,35 @@ def _load(
         fast = None if how.name == "float32" else run_graphs(graphs, runtime, how.name)
         use_graphs(network, run_graphs(graphs, runtime), fast)
     return VISModel(network, chosen, categories, build_preprocessor(chosen), where, how, found)
+
+
+def load_propagator(
+    config: str | Path | Config | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: str | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    compile: bool = False,
+    safe_config: bool = False,
+    proposer: Proposer | Mapping[str, Any] | str | None = None,
+) -> VISModel:
+    """Load the part of a model that carries masks through a video, without its detector: of the default model, or any.
+
+    It carries the masks of anyone, see :func:`propagate` (semi-supervised video object segmentation), or what a
+    proposer finds, as long as that gives masks. The weights of the detector need not be there.
+
+    Args:
+        config, weights, device, precision, cfg_options, compile, safe_config, proposer: see :func:`load_model`.
+
+    Returns:
+        a model whose one category, unless it has a proposer, is ``object``.
+
+    Raises:
+        ConfigError, CheckpointError: see :func:`load_model`.
+    """
+    return load_model(
+        config, weights, device, precision, cfg_options, compile, safe_config, proposer=proposer, detector=False
+    )
 
 
 def _resolve_config(

@@ -16,8 +16,8 @@ from mmdet_vis.config.read import load_config
 from mmdet_vis.errors import CheckpointError, ConfigError
 from mmdet_vis.propose_reduce.proposer import Proposals
 from mmdet_vis.proposers import FunctionProposer
-from mmdet_vis.proposers.files import write_proposals
 from mmdet_vis.weights.find import default_weights
+from tests.proposers.writing import write_proposals
 from tests.tiny import moving_frames
 
 SMALL = {"data_preprocessor.img_scale": (192, 128), "propose_reduce.key_num": 2}

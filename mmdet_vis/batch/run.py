@@ -22,7 +22,7 @@ from mmdet_vis.batch.report import describe, summarize
 from mmdet_vis.batch.status import TABLE, StatusLog, other_sources, read_rows, tables, videos_of, write_status
 from mmdet_vis.batch.store import FOLDERS, STATUS, VIDEOS, BatchStore
 from mmdet_vis.batch.tables import pyarrow
-from mmdet_vis.batch.tasks import Task, check_chunk, left, share_of, tasks_of
+from mmdet_vis.batch.tasks import Task, left, share_of, tasks_of
 from mmdet_vis.batch.worker import DONE, PART, UNWRITABLE, WorkerPlan
 from mmdet_vis.errors import ConfigError, OutputError, option
 from mmdet_vis.files.lock import NAME, RunLock
@@ -31,6 +31,7 @@ from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import IDENTITY, identity_of
 from mmdet_vis.run.places import check_places
 from mmdet_vis.run.videos import EXIT_SOME_FAILED
+from mmdet_vis.streaming.segment import check_window
 
 _LOGGER = logging.getLogger(__name__)
 REPORT = "report.json"
@@ -74,7 +75,7 @@ def run_batch(batch: Batch) -> int:
     """
     pyarrow()
     plan = batch.plan
-    check_chunk(plan.chunk, plan.overlap)
+    check_window(plan.chunk, plan.overlap, "chunk")
     if batch.engine not in ENGINES:
         raise ConfigError(f"{option('engine', batch.engine)} is not known: use one of {', '.join(ENGINES)}")
     entries = read_manifest(batch.manifest)

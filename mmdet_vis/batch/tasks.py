@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mmdet_vis.batch.manifest import Entry
-from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.run.workers import balance
 
 
@@ -105,17 +104,3 @@ def left(tasks: Sequence[Task], done: Collection[str], chunks: Mapping[str, Coll
 def chunk_name(chunk: int, chunks: int) -> str:
     """Name of the file of a part."""
     return f"{chunk:06d}-of-{chunks:06d}.json"
-
-
-def check_chunk(chunk: int, overlap: int) -> None:
-    """Check the two numbers of :func:`tasks_of`.
-
-    Raises:
-        ConfigError: one of them cannot be used.
-    """
-    if chunk < 2:
-        raise ConfigError(f"{option('chunk')} must be at least 2, got {chunk}")
-    if not 1 <= overlap < chunk:
-        raise ConfigError(
-            f"{option('overlap')} must be from 1 to {chunk - 1} ({option('chunk')} less 1), got {overlap}"
-        )

@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     # From here on it takes seconds: torch and gradio are imported.
     from mmdet_vis.webui.limits import Limits
     from mmdet_vis.webui.models import ModelStore
-    from mmdet_vis.webui.server import serve
+    from mmdet_vis.webui.server import running, serve
 
     given = {name: value for name, value in own.items() if value is not None}
     if "weights" in given:  # now, as the server itself has nothing to do with other machines
@@ -135,15 +135,10 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         {**given, "device": args.device, "safe_config": args.safe_config}, getattr(args, "precision", None)
     )
     kept = getattr(args, "projects", None)
-    serve(
-        models,
-        Limits(args.max_size, args.max_seconds),
-        args.host,
-        port,
-        examples,
-        getattr(args, "root_path", ""),
-        None if kept is None else ensure_writable_dir(kept).resolve(),
-    )
+    kept = None if kept is None else ensure_writable_dir(kept).resolve()
+    limits, root_path = Limits(args.max_size, args.max_seconds), getattr(args, "root_path", "")
+    page = running(models, limits, args.host, port, examples, root_path, kept)
+    serve(page, args.host, port)
     return 0
 
 

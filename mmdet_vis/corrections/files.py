@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.number_pngs import read_colours
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.structures import Correction, Delete, Merge, NotVisible, Prompt, Rename, Split, Swap
 
 KINDS: dict[str, type] = {
@@ -63,16 +61,6 @@ def read_prompts(path: str | Path) -> list[Prompt]:
             raise ConfigError(f"{path}: entry {number} is no prompt: corrections are for a result, mmdet-vis refine")
         prompts.append(correction)
     return prompts
-
-
-def write_corrections(path: str | Path, corrections: Sequence[Correction]) -> None:
-    """Write what :func:`read_corrections` reads, one correction per line.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    lines = ",\n".join(json.dumps(as_json(correction)) for correction in corrections)
-    atomic_write(Path(path), f"[\n{lines}\n]\n" if lines else "[]\n")
 
 
 def as_json(correction: Correction) -> dict[str, Any]:

@@ -9,34 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmdet_vis.losses.targets import Choose, MaxIoUAssigner, sample
+from mmdet_vis.losses.targets import Choose, SampleSettings, sample
 from mmdet_vis.models.heads.bbox import SharedFCBBoxHead
 from mmdet_vis.structures.boxes import encode_boxes
 from mmdet_vis.structures.clip import FrameTargets
 
 
 @dataclass(frozen=True)
-class RegionSettings:
-    """What the box and mask heads learn from (config ``train_cfg.rcnn``).
-
-    Attributes:
-        pos_iou_thr, neg_iou_thr, min_pos_iou: see :class:`MaxIoUAssigner`.
-        num: regions sampled per image.
-        pos_fraction: share of them that may stand for objects.
-        beta: of the smooth L1 loss.
-    """
-
-    pos_iou_thr: float = 0.5
-    neg_iou_thr: float = 0.5
-    min_pos_iou: float = 0.5
-    num: int = 128
-    pos_fraction: float = 0.25
-    beta: float = 1.0
-
-    @property
-    def assigner(self) -> MaxIoUAssigner:
-        """The assigner of these thresholds."""
-        return MaxIoUAssigner(self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou)
+class RegionSettings(SampleSettings):
+    """What the box and mask heads learn from (config ``train_cfg.rcnn``)."""
 
 
 @dataclass

@@ -10,22 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmdet_vis.losses.losses import smooth_l1
-from mmdet_vis.losses.targets import Choose, MaxIoUAssigner, sample
+from mmdet_vis.losses.targets import Choose, SampleSettings, sample
 from mmdet_vis.models.heads.rpn import RPN_STDS
 from mmdet_vis.structures.boxes import encode_boxes
 from mmdet_vis.structures.clip import FrameTargets
 
 
 @dataclass(frozen=True)
-class RPNSettings:
-    """What the proposal network learns from (config ``train_cfg.rpn``).
-
-    Attributes:
-        pos_iou_thr, neg_iou_thr, min_pos_iou: see :class:`MaxIoUAssigner`.
-        num: anchors sampled per image.
-        pos_fraction: share of them that may stand for objects.
-        beta: of the smooth L1 loss.
-    """
+class RPNSettings(SampleSettings):
+    """What the proposal network learns from (config ``train_cfg.rpn``)."""
 
     pos_iou_thr: float = 0.7
     neg_iou_thr: float = 0.3
@@ -33,11 +26,6 @@ class RPNSettings:
     num: int = 64
     pos_fraction: float = 0.5
     beta: float = 1 / 9
-
-    @property
-    def assigner(self) -> MaxIoUAssigner:
-        """The assigner of these thresholds."""
-        return MaxIoUAssigner(self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou)
 
 
 @dataclass

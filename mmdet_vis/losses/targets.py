@@ -64,6 +64,30 @@ class MaxIoUAssigner:
         return torch.where(claimed > 0, claimed, assigned)
 
 
+@dataclass(frozen=True)
+class SampleSettings:
+    """Which boxes are learned from, and their loss; the usual values of regions (Mask R-CNN).
+
+    Attributes:
+        pos_iou_thr, neg_iou_thr, min_pos_iou: see :class:`MaxIoUAssigner`.
+        num: boxes sampled per image.
+        pos_fraction: share of them that may stand for objects.
+        beta: of the smooth L1 loss.
+    """
+
+    pos_iou_thr: float = 0.5
+    neg_iou_thr: float = 0.5
+    min_pos_iou: float = 0.5
+    num: int = 128
+    pos_fraction: float = 0.25
+    beta: float = 1.0
+
+    @property
+    def assigner(self) -> MaxIoUAssigner:
+        """The assigner of these thresholds."""
+        return MaxIoUAssigner(self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou)
+
+
 def inside_share(boxes: Tensor, regions: Tensor) -> Tensor:
     """Share of each box's area inside each region: ``[N, 4]`` and ``[K, 4]`` to ``[N, K]`` in [0, 1]."""
     top_left = torch.maximum(boxes[:, None, :2], regions[None, :, :2])

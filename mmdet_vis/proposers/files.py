@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.json_files import fields, read_json
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 from mmdet_vis.registry import PROPOSERS
-from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks, rle_boxes
+from mmdet_vis.structures.masks import RLE, decode_masks, rle_boxes
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
 MAX_BYTES = 2**30
@@ -167,29 +165,3 @@ def _score(score: Any, label: str) -> float:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) < 1e9
-
-
-def write_proposals(path: str | Path, found: Sequence[Proposals], numbers: Sequence[int]) -> None:
-    """Write proposals as a file that :class:`FilesProposer` reads as one video's; the best category of each object.
-
-    Args:
-        path: of the file; replaced if it exists.
-        found: of some frames.
-        numbers: of these frames in the video, from 0.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    entries = []
-    for number, proposals in zip(numbers, found, strict=True):
-        rles = None if proposals.masks is None else encode_masks(proposals.masks)
-        for index, (box, row) in enumerate(zip(proposals.boxes.tolist(), proposals.scores, strict=True)):
-            label = int(row[1:].argmax())
-            entry = {
-                "image_id": number,
-                "category_id": label + 1,
-                "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
-                "score": float(row[label + 1]),
-            }
-            entries.append(entry if rles is None else {**entry, "segmentation": rles[index]})
-    atomic_write(Path(path), json.dumps(entries).encode())

@@ -64,18 +64,16 @@ def segment_stream(
     return _windows(model, _numbered(frames), window, IdentityLinker(overlap), score_thr, stopped, options)
 
 
-def check_window(window: int, overlap: int) -> None:
-    """Check the two numbers of :func:`segment_stream`.
+def check_window(window: int, overlap: int, name: str = "window") -> None:
+    """Check the two numbers of :func:`segment_stream`, or of the parts of a long video, whose first has another name.
 
     Raises:
         ConfigError: one of them cannot be used.
     """
     if window < 2:
-        raise ConfigError(f"{option('window')} must be at least 2, got {window}")
+        raise ConfigError(f"{option(name)} must be at least 2, got {window}")
     if not 1 <= overlap < window:
-        raise ConfigError(
-            f"{option('overlap')} must be from 1 to {window - 1} ({option('window')} less 1), got {overlap}"
-        )
+        raise ConfigError(f"{option('overlap')} must be from 1 to {window - 1} ({option(name)} less 1), got {overlap}")
 
 
 def _never() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,21 +36,13 @@ class Running:
     actions: Actions
 
 
-def serve(
-    models: ModelStore,
-    limits: Limits,
-    host: str,
-    port: int,
-    examples: Sequence[Path],
-    root_path: str = "",
-    kept: Path | None = None,
-) -> None:
-    """Serve the page until SIGINT or SIGTERM, then delete all its files but those in ``kept``; see :func:`running`.
+def serve(page: AbstractContextManager[Running], host: str, port: int) -> None:
+    """Serve a page, what :func:`running` gives, until SIGINT or SIGTERM; ``host`` and ``port`` are those of the page.
 
     Raises:
         UserError: the server cannot start.
     """
-    with StopSignals(insist=()) as stop, running(models, limits, host, port, examples, root_path, kept):
+    with StopSignals(insist=()) as stop, page:
         shown = f"[{host}]" if ":" in host else host
         print(f"mmdet_vis: http://{shown}:{port} (Ctrl-C ends the server)", flush=True)
         if host not in LOCAL:

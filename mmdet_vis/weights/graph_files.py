@@ -208,7 +208,7 @@ def _check_whole(folder: GraphFolder) -> None:
     """Runtimes are native code, and say little of what they cannot read."""
     for name, digest in folder.digests.items():
         file = folder.path / name
-        if Path(name).name != name or not file.is_file() or _digest(file) != digest:
+        if Path(name).name != name or not file.is_file() or sha256_of(file) != digest:
             raise CheckpointError(f"{file} is missing or not as it was written: export the model again")
 
 

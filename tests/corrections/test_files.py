@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_vis.corrections.files import parse_prompt, read_corrections, read_prompts, write_corrections
+from mmdet_vis.corrections.files import as_json, parse_prompt, read_corrections, read_prompts
 from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.structures import Delete, Merge, NotVisible, Prompt, Rename, Split, Swap, decode_masks
 
@@ -29,9 +29,9 @@ EVERY = [
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    write_corrections(tmp_path / "all.json", EVERY)
+    (tmp_path / "all.json").write_text(json.dumps([as_json(entry) for entry in EVERY]))
     assert read_corrections(tmp_path / "all.json") == EVERY
-    write_corrections(tmp_path / "none.json", [])
+    (tmp_path / "none.json").write_text(json.dumps([as_json(entry) for entry in []]))
     assert read_corrections(tmp_path / "none.json") == []
 
 
@@ -50,7 +50,7 @@ def test_short_forms(tmp_path):
     several = Prompt(0, point=[(4, 5), (8, 9), (0, 1)], labels=[1, 0, 0], category="cat")
     assert parse_prompt("0:point:4,5,-8,9,-0,1:cat") == [several]
     assert parse_prompt(f"2:mask:{tmp_path}/m.png:dog") == [Prompt(2, mask=MASK, category="dog")]
-    write_corrections(tmp_path / "p.json", EVERY[:3])
+    (tmp_path / "p.json").write_text(json.dumps([as_json(entry) for entry in EVERY[:3]]))
     assert parse_prompt(str(tmp_path / "p.json")) == EVERY[:3]
 
 
@@ -85,7 +85,7 @@ def test_bad_files_are_one_line(tmp_path, content, message):
 
 
 def test_corrections_are_no_prompts(tmp_path):
-    write_corrections(tmp_path / "c.json", EVERY)
+    (tmp_path / "c.json").write_text(json.dumps([as_json(entry) for entry in EVERY]))
     with pytest.raises(ConfigError, match="entry 3 is no prompt: corrections are for a result"):
         read_prompts(tmp_path / "c.json")
     with pytest.raises(UserError, match="nothing"):

@@ -10,8 +10,8 @@ import pytest
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.propose_reduce.proposer import Place, Proposals
 from mmdet_vis.proposers import FilesProposer
-from mmdet_vis.proposers.files import write_proposals
 from mmdet_vis.structures import encode_masks
+from tests.proposers.writing import write_proposals
 
 IMAGES = np.zeros((2, 20, 30, 3), np.uint8)
 PLACES = [Place("clip", 0, "00000"), Place("clip", 7, "00007")]

@@ -24,7 +24,7 @@ from mmdet_vis.data.clips.raw import (
 )
 from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
-from mmdet_vis.data.formats.opening import log_notes, open_stills
+from mmdet_vis.data.formats.opening import open_below, open_stills
 from mmdet_vis.data.preprocess import FrameGeometry
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.registry import DATASETS
@@ -61,7 +61,7 @@ class StillClips(ClipDataset):
             for a file that lacks some of the classes.
         min_pixels: where fewer pixels of an object are left, its region is ignored; the same for objects of the file.
         repeat_thr: images of a class that fewer than this share of all images hold come more than once in an epoch, see
-            :func:`~mmdet_vis.data.training.stills.repeats`; 0: each comes once.
+            :func:`~mmdet_vis.data.clips.stills.repeats`; 0: each comes once.
         cache_bytes: decoded images are kept in memory up to so many bytes, in each loading process: 480x360 pixels
             take half a megabyte.
         pipeline: configs of transforms.
@@ -100,9 +100,7 @@ class StillClips(ClipDataset):
         self.scales = None if scales is None else [(int(a), int(b)) for a, b in scales]
         self.warp = WarpOptions(**(warp or {}))
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
-        file = Path(data_root, ann_file)
-        opened = open_stills(file, None if img_prefix is None else Path(data_root, img_prefix))
-        log_notes(file, opened.notes)
+        file, opened = open_below(data_root, ann_file, img_prefix, open_stills)
         content = opened.content
         wanted = None if categories is None else resolve_categories(categories)
         self.categories, labels = map_categories(content, wanted, category_map, file)

@@ -18,7 +18,7 @@ from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
 from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
 from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
-from mmdet_vis.data.formats.opening import log_notes, open_annotations
+from mmdet_vis.data.formats.opening import open_below
 from mmdet_vis.data.formats.ytvis import Annotations, Video, check_ids, frame_files, index_videos
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
@@ -57,7 +57,7 @@ class YTVISClips(ClipDataset):
         ann_file, img_prefix, data_root: see :class:`~mmdet_vis.data.datasets.YTVISDataset`; any format is read.
         categories: the network's classes in their order: names, or the name of a benchmark. None: as in the file.
         category_map: for each class its names in the file, see
-            :class:`~mmdet_vis.data.training.still_clips.StillClips`; None: classes are found by name.
+            :class:`~mmdet_vis.data.clips.still_clips.StillClips`; None: classes are found by name.
         num_frames: frames per clip, see :func:`~mmdet_vis.data.clips.tracks.choose_frames`; 1 for a detector alone,
             which then learns no propagation.
         max_gap: how many frames the first and the last of a clip may be apart; None: any number, as published.
@@ -90,9 +90,7 @@ class YTVISClips(ClipDataset):
             raise ConfigError(f"YTVISClips: num_frames={num_frames} and max_gap={max_gap} must be 1 or more")
         self.num_frames, self.max_gap = num_frames, max_gap
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
-        self.ann_file = Path(data_root, ann_file)
-        opened = open_annotations(self.ann_file, None if img_prefix is None else Path(data_root, img_prefix))
-        log_notes(self.ann_file, opened.notes)
+        self.ann_file, opened = open_below(data_root, ann_file, img_prefix)
         content = opened.content
         index = index_videos(content, str(self.ann_file))
         wanted = None if categories is None else resolve_categories(categories)

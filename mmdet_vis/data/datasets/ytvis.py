@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from mmdet_vis.data.categories import plain_name, resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
 from mmdet_vis.data.datasets.names import unique_video_names, video_names
-from mmdet_vis.data.formats.opening import log_notes, open_annotations
+from mmdet_vis.data.formats.opening import open_below
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
@@ -59,10 +59,8 @@ class YTVISDataset(VideoDataset):
         if submission not in get_args(Submission):
             raise ConfigError(f"test.dataset: submission={submission!r} is not known: use 'ytvis' or 'davis'")
         self.submission = submission
-        self.ann_file: Path = Path(data_root, ann_file)
+        self.ann_file, opened = open_below(data_root, ann_file, img_prefix)
         self.name = name or self.ann_file.stem
-        opened = open_annotations(self.ann_file, None if img_prefix is None else Path(data_root, img_prefix))
-        log_notes(self.ann_file, opened.notes)
         self.doubts = opened.notes.doubts()
         content = opened.content
         index = index_videos(content, str(self.ann_file))

@@ -193,6 +193,29 @@ def strictly(strict: bool = True) -> Iterator[None]:
         _STRICT.reset(token)
 
 
+def open_below(
+    data_root: str | Path,
+    ann_file: str | Path,
+    img_prefix: str | Path | None,
+    opener: Callable[..., OpenedAnnotations] = open_annotations,
+) -> tuple[Path, OpenedAnnotations]:
+    """Open what a config's dataset names, relative to its ``data_root``; what was left out or guessed is in the log.
+
+    Args:
+        opener: :func:`open_annotations` or :func:`open_stills`.
+
+    Returns:
+        the path of the annotations, and what it holds.
+
+    Raises:
+        DatasetError, OutputError: see there.
+    """
+    path = Path(data_root, ann_file)
+    opened = opener(path, None if img_prefix is None else Path(data_root, img_prefix))
+    log_notes(path, opened.notes)
+    return path, opened
+
+
 def log_notes(path: str | Path, notes: Notes) -> None:
     """Log what was left out or guessed as warnings, each with the name of the source.
 

@@ -10,7 +10,6 @@ MAX_PAGES = 100_000
 _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _EXTRA, _FORMAT = 256, 257, 258, 274, 338, 339
 _DATA = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of the types of numbers
-_FLOAT = 3
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,6 @@ def _places(table: VideoTable, bins: Bins) -> tuple[NDArray[np.int64], NDArray[n
 
 
 REMOVED = (ErrorType.DUPLICATE, ErrorType.WRONG_CLASS_AND_MASK, ErrorType.BACKGROUND)
-MENDED = (ErrorType.WRONG_CLASS, ErrorType.BROKEN_TRACK, ErrorType.POOR_MASK)
 ERRORS: tuple[ErrorType | ObjectType, ...] = (
     ErrorType.DUPLICATE,
     ErrorType.WRONG_CLASS,
