@@ -21,7 +21,7 @@ from benchmarks.common import build, comparison_arguments, machine, read_clip
 from mmdet_vis.api import VISModel, engine_settings
 from mmdet_vis.baselines.agreement import Proposals, agreement
 from mmdet_vis.baselines.plain import KeepAll, plain_propose
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.load import build_settings
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.errors import ConfigError, run_command
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions

@@ -28,8 +28,8 @@ from mmdet_vis.config.load import (
     carrying_only,
     check_classes,
     load_config,
+    recommended,
 )
-from mmdet_vis.config.settings import recommended
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
@@ -141,8 +141,8 @@ def load_model(
     categories = check_classes(chosen, network) if detector else (ANY_CATEGORY,)
     if weights is not None and graphs is None:
         load_checkpoint(network, weights, None if detector else [name for name, _ in network.named_children()])
-    found = build_proposer(chosen.get("proposer") if proposer is None else proposer)
-    if found is not None:
+    part = chosen.get("proposer") if proposer is None else proposer
+    if (found := None if part is None else build_proposer(part)) is not None:
         categories = proposed_categories(chosen, found, categories)
         if hasattr(found, "to"):
             found.to(where)

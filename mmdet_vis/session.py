@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import torch
 
-from mmdet_vis.config.settings import build_settings, recommended
+from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.sources import FrameSource, as_source

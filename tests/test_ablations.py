@@ -13,7 +13,7 @@ import pytest
 from mmengine.config import Config
 
 from mmdet_vis.api import load_model, segment_video
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.load import build_settings
 from mmdet_vis.errors import ConfigError, DatasetError, OutputError
 from mmdet_vis.propose_reduce import NoReduce, SeqSoftNMS
 from tests import programs

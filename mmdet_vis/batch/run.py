@@ -29,7 +29,7 @@ from mmdet_vis.files.lock import NAME, RunLock
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import IDENTITY, identity_of
-from mmdet_vis.run.places import check_places
+from mmdet_vis.run.job import check_places
 from mmdet_vis.run.videos import EXIT_SOME_FAILED
 from mmdet_vis.streaming.segment import check_window
 

@@ -205,7 +205,7 @@ def read_config(args: argparse.Namespace) -> Config:
         config = load_config(args.config, options, args.safe_config)
     if named is None:
         return config
-    from mmdet_vis.config.proposer import parse_proposer
+    from mmdet_vis.config.read import parse_proposer
 
     config["proposer"] = parse_proposer(named)
     return apply_options(config, later)

@@ -43,8 +43,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 def table() -> str:
     """The table of all configs."""
-    from mmdet_vis.config.read import load_config
-    from mmdet_vis.config.shipped import PUBLISHED, shipped_configs
+    from mmdet_vis.config.read import PUBLISHED, load_config, shipped_configs
     from mmdet_vis.evaluation.tables import format_table
 
     rows = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmdet_vis.config.proposer import NETWORK, parse_proposer
+from mmdet_vis.config.read import NETWORK, parse_proposer
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.propose_reduce.proposer import Proposer

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
 from mmdet_vis.choices import DEFAULT_FORMATS, in_order
-from mmdet_vis.config.settings import build_settings, recommended
+from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.device import check_runtime, parse_bytes, resolve_device, resolve_precision
@@ -27,7 +27,7 @@ NOT_IN_IDENTITY = ("feature_memory", "strict", "prompts", "propose", "refined", 
 class RunOptions:
     """How videos are segmented and what is written.
 
-    What is None is as the model recommends it: see :class:`mmdet_vis.config.settings.Recommended`.
+    What is None is as the model recommends it: see :class:`mmdet_vis.config.load.Recommended`.
 
     Attributes:
         key_num, mem_step, mem_max, use_cate_reduce, feature_memory, profile: see :func:`mmdet_vis.api.segment_video`.

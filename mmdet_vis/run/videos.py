@@ -21,10 +21,9 @@ from mmdet_vis.data.formats.opening import strictly
 from mmdet_vis.errors import DatasetError, OutputError, UserError
 from mmdet_vis.proposers import InCategories
 from mmdet_vis.run.identity import identity_of
-from mmdet_vis.run.job import Job, jobs_of_dataset, jobs_of_files
+from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
 from mmdet_vis.run.loop import RunProgress, run_jobs
 from mmdet_vis.run.options import Plan
-from mmdet_vis.run.places import check_places
 from mmdet_vis.run.report import (
     ShardReport,
     check_can_evaluate,

@@ -138,7 +138,7 @@ class VideoResult:
         frame_names: T names without ending, e.g. ``"00005"``; used to name per-frame files.
         fps: frames per second of the source, if it has any.
         show_thr: score from which on sequences are drawn unless the user says it: the model's recommendation for this
-            video, see :class:`mmdet_vis.config.settings.Recommended`.
+            video, see :class:`mmdet_vis.config.load.Recommended`.
     """
 
     name: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from mmdet_vis.api import Session
-from mmdet_vis.config.settings import recommended
+from mmdet_vis.config.load import recommended
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.webui.jobs import Progress
 from mmdet_vis.webui.project import Project

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.choices import CPU_PRECISIONS, PRECISIONS
-from mmdet_vis.config.settings import build_settings, recommended
+from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.propose_reduce import ProposeReduceSettings
 
 

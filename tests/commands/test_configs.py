@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmdet_vis.commands.configs import main
 from mmdet_vis.config.load import load_config
-from mmdet_vis.config.shipped import shipped_configs
+from mmdet_vis.config.read import shipped_configs
 
 R50 = "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage"
 

@@ -9,9 +9,8 @@ import pytest
 
 from mmdet_vis.api import Session, load_model, segment_video
 from mmdet_vis.commands.segment import main
-from mmdet_vis.config.load import load_config
-from mmdet_vis.config.settings import Recommended, build_settings, recommended
-from mmdet_vis.config.shipped import find_config
+from mmdet_vis.config.load import Recommended, build_settings, load_config, recommended
+from mmdet_vis.config.read import find_config
 from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import ConfigError

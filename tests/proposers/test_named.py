@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.config.proposer import parse_proposer
+from mmdet_vis.config.read import parse_proposer
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.propose_reduce.proposer import Place, Proposals
 from mmdet_vis.proposers import FunctionProposer, InCategories, build_proposer

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 
 from mmdet_vis.api import load_model
-from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.load import build_model, build_settings, load_config
 from mmdet_vis.weights.checkpoint import load_checkpoint, read_state_dict
 from mmdet_vis.weights.convert.formats import FORMATS, recognise
 from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config
