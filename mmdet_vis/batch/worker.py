@@ -19,6 +19,7 @@ import torch
 
 from mmdet_vis.batch.store import BatchStore
 from mmdet_vis.batch.tasks import Task
+from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.sources import FrameSource
@@ -27,7 +28,7 @@ from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, local_path, open_storage
-from mmdet_vis.run.job import Job
+from mmdet_vis.run.job import Job, places_in
 from mmdet_vis.run.loop import RunProgress, Save, run_jobs
 from mmdet_vis.run.options import Plan
 from mmdet_vis.run.pictures import write_pictures
@@ -206,10 +207,9 @@ class SegmentVideo:
 
     def _places(self, id: str, temporary: Path) -> dict[str, Path]:
         """Where the pictures of a video are written; what goes to an object store is uploaded from there."""
-        folder = self._store.storage.folder or temporary
-        places = {kind: folder / kind / id for kind in ("png", "overlay") if kind in self._plan.options.formats}
-        if "video" in self._plan.options.formats:
-            places["video"] = ensure_writable_dir(folder / "video") / f"{id}.mp4"
+        places = places_in(self._store.storage.folder or temporary, id, self._plan.options.formats)
+        for kind in ENDINGS.keys() & places.keys():
+            ensure_writable_dir(places[kind].parent)
         return places
 
     def _open(self, uri: str) -> FrameSource:

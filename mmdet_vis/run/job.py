@@ -86,17 +86,16 @@ def jobs_of_files(videos: Sequence[VideoInput], save_dir: Path, formats: Iterabl
 
 def jobs_of_dataset(dataset: VideoDataset, save_dir: Path, formats: Iterable[str]) -> list[Job]:
     """The videos of a run over a dataset, with a folder for each format of their pictures."""
-    kinds = [kind for kind in PICTURES if kind in formats]
     return [
-        Job(
-            video.id,
-            video.name,
-            partial(dataset.open, index),
-            {kind: save_dir / kind / f"{video.name}{ENDINGS.get(kind, '')}" for kind in kinds},
-            frames=len(video),
-        )
+        Job(video.id, video.name, partial(dataset.open, index), places_in(save_dir, video.name, formats), len(video))
         for index, video in enumerate(dataset.videos)
     ]
+
+
+def places_in(folder: Path, name: str, formats: Iterable[str]) -> dict[str, Path]:
+    """The places of a video in a folder for each of the formats of which it has files of its own."""
+    kinds = [kind for kind in PICTURES if kind in formats]
+    return {kind: folder / kind / f"{name}{ENDINGS.get(kind, '')}" for kind in kinds}
 
 
 def check_places(

@@ -12,11 +12,9 @@ from typing import Any
 
 import torch
 
-from mmdet_vis.data.datasets import DAVISDataset, VideoDataset
-from mmdet_vis.data.datasets.ytvis import of_categories
+from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.errors import ConfigError, DatasetError
-from mmdet_vis.evaluation import davis, ytvis
-from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences, annotations_of_frames
+from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.run.job import Job
@@ -57,8 +55,7 @@ class ShardReport:
 
     def add(self, frames: int, sequences: Counter[str]) -> None:
         """Count a video of so many frames, in which these are drawn."""
-        self.videos += 1
-        self.frames += frames
+        self.videos, self.frames = self.videos + 1, self.frames + frames
         self.sequences.update(sequences)
 
     def finish(self, seconds: float, device: torch.device) -> None:
@@ -183,8 +180,8 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
         ConfigError: what the evaluation reads is not among the formats.
     """
     if dataset.submission == "davis":
-        _davis_truth(dataset)
-    elif dataset.ann_file is None or not ytvis.load_annotations(dataset.ann_file).get("annotations"):
+        davis_truth(dataset)
+    elif annotations_of(dataset) is None:
         raise DatasetError(
             f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
             "to the benchmark's server"
@@ -194,31 +191,7 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
 
 
 def evaluate_run(store: RunStore, dataset: VideoDataset) -> None:
-    """Print the metrics and write ``metrics.json``; what was left out counts as not found, where that is possible.
-
-    Raises:
-        ResultsError, DatasetError: there are no results for what must have some, or annotations are damaged.
-    """
-    progress = sys.stderr.isatty()
-    metrics: davis.DavisMetrics | ytvis.YtvisMetrics
-    if dataset.submission == "davis":
-        metrics = davis.evaluate_sequences(store.folder / "png", _davis_truth(dataset), progress=progress)
-    else:
-        results = store.folder / "results.json"
-        truth = of_categories(ytvis.load_annotations(str(dataset.ann_file)), dataset.category_ids)
-        names = {"results_name": str(results), "annotations_name": str(dataset.ann_file)}
-        metrics = ytvis.evaluate(ytvis.load_results(results), truth, progress=progress, **names)
+    """Print the metrics and write ``metrics.json``, see :func:`~mmdet_vis.evaluation.of_dataset.evaluate_folder`."""
+    metrics = evaluate_folder(store.folder, dataset)
     print(metrics.table())
     atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
-
-
-def _davis_truth(dataset: VideoDataset) -> list[DavisSequence]:
-    """The index PNGs of a dataset that is measured by J&F.
-
-    Raises:
-        DatasetError: those of a video are missing.
-    """
-    if isinstance(dataset, DAVISDataset):
-        return annotated_sequences(dataset.root, dataset.set_name, dataset.year, dataset.resolution)
-    # An annotation file may hold the objects, but no void pixels.
-    return [annotations_of_frames(video.name, video.frames) for video in dataset.videos]

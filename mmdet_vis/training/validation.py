@@ -13,11 +13,11 @@ from mmengine.runner import BaseLoop
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.config.load import build_preprocessor
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.data.datasets.ytvis import of_categories
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.device import place, resolve_precision
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.evaluation import ytvis
+from mmdet_vis.evaluation.of_dataset import annotations_of
 from mmdet_vis.progress import with_bar
 from mmdet_vis.registry import LOOPS
 from mmdet_vis.run.workers import balance
@@ -41,12 +41,11 @@ class VideoValLoop(BaseLoop):
         self.indices = [i * len(dataset) // number for i in range(number)]
         super().__init__(runner, self.indices)  # its length is what the log counts to
         self.dataset = dataset
-        if dataset.ann_file is None:
-            raise ConfigError("val_cfg: test.dataset has no annotations to validate with: set val_cfg=None")
-        self.content = ytvis.load_annotations(dataset.ann_file)
-        if not self.content.get("annotations"):
-            raise ConfigError(f"val_cfg: {dataset.ann_file} has no annotations to validate with: set val_cfg=None")
-        self.content = of_categories(self.content, dataset.category_ids)
+        content = annotations_of(dataset)
+        if content is None:
+            file = dataset.ann_file or "test.dataset"
+            raise ConfigError(f"val_cfg: {file} has no annotations to validate with: set val_cfg=None")
+        self.content = content
         self.device = next(runner.model.parameters()).device
         self.precision = resolve_precision(precision, self.device)
 
