@@ -20,14 +20,14 @@ FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="mmdet_vis" \
       org.opencontainers.image.description="Video instance segmentation with Propose-Reduce" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Not root. Any other user (docker run --user) will do as well: what is cached goes to a folder that all may write to.
+# Not root. Any other user (docker run --user) will do as well: what is cached, by libraries too (torch,
+# huggingface_hub), goes to a folder that all may write to.
 RUN useradd --create-home --uid 1000 vis && mkdir -m 1777 /cache
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    MPLCONFIGDIR=/cache/matplotlib \
-    MMDET_VIS_HOME=/cache/mmdet_vis \
-    HF_HOME=/cache/huggingface
+    XDG_CACHE_HOME=/cache \
+    MPLCONFIGDIR=/cache/matplotlib
 USER vis
 WORKDIR /work
 # The web page.

@@ -15,7 +15,7 @@ def tests(session: nox.Session) -> None:
     """The fast tests, or what follows ``--``: ``nox -s tests-3.12 -- tests/data -k folder``."""
     session.install("-e", ".[dev]")
     # One thread in each worker: more would compete for the same cores.
-    fast = ["-m", "not slow", "-n", "auto", "--maxprocesses", "4"]
+    fast = ["-m", "not slow", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
     session.run("python", "-m", "pytest", *(session.posargs or fast), env={"OMP_NUM_THREADS": "1"})
 
 

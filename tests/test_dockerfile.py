@@ -103,6 +103,10 @@ def test_the_image_is_small_and_not_roots():
     assert user not in ("root", "0")
     assert any(f" {user} " in f"{rest} " for word, rest in last[: words.index("USER")] if word == "RUN")
     assert "RUN" not in words[words.index("USER") :]
+    # A user without a home of its own has its caches there: of this program, torch and huggingface_hub.
+    folder = re.search(r"XDG_CACHE_HOME=(\S+)", "".join(rest for word, rest in last if word == "ENV"))
+    assert folder
+    assert any(f"mkdir -m 1777 {folder[1]}" in rest for word, rest in last if word == "RUN")
     assert dict(last)["ENTRYPOINT"] == '["mmdet-vis"]'
     assert "mmdet-vis = " in (ROOT / "pyproject.toml").read_text()
 
