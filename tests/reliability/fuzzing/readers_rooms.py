@@ -16,9 +16,9 @@ import torch
 
 from mmdet_vis.batch.manifest import read_manifest, write_manifest
 from mmdet_vis.batch.store import BatchStore
-from mmdet_vis.config.settings import build_settings
+from mmdet_vis.config.load import build_settings
 from mmdet_vis.corrections.edit import edit_result
-from mmdet_vis.corrections.files import parse_prompt, read_corrections, read_prompts, write_corrections
+from mmdet_vis.corrections.files import as_json, parse_prompt, read_corrections, read_prompts
 from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.files.storage import open_storage
 from mmdet_vis.propose_reduce.proposer import Place
@@ -120,7 +120,7 @@ def read_corrections_of(folder: Path) -> None:
     with Attempts() as attempts:
         with attempts.another():
             found = read_corrections(folder / "corrections.json")
-            write_corrections(folder / "again.json", found)
+            (folder / "again.json").write_text(json.dumps([as_json(entry) for entry in found]))
             assert len(read_corrections(folder / "again.json")) == len(found)
             result = a_result()
             for one in found:
