@@ -15,6 +15,7 @@ from typing import Any
 from mmdet_vis.batch.manifest import MAX_ID, Entry
 from mmdet_vis.data.sources import display_name, natural_key
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
+from mmdet_vis.data.sources.naming import unlike
 from mmdet_vis.data.sources.probe import Facts, probe, probe_stream
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
 from mmdet_vis.errors import SourceError
@@ -117,12 +118,7 @@ def _ids(names: Sequence[str]) -> list[str]:
         plain = _UNUSABLE.sub("_", display_name(stem).replace(os.sep, "/").replace("/", "--")).lstrip(".") or "video"
         while len(plain.encode()) > MAX_ID - 20:
             plain = plain[:-1]
-        id, number = plain, 1
         if len(plain) < len(stem) - 20:
-            id = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
-        while id.casefold() in taken:
-            number += 1
-            id = f"{plain}_{number}"
-        taken.add(id.casefold())
-        ids.append(id)
+            plain = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+        ids.append(unlike(taken, plain))
     return ids

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from mmdet_vis.data.sources import display_name
+from mmdet_vis.data.sources.naming import unlike
 
 
 def video_names(ids: Sequence[int], file_names: Sequence[Sequence[str]]) -> list[str]:
@@ -43,12 +44,7 @@ def unique_video_names(names: Sequence[str], taken: Iterable[str] = ()) -> list[
     found = []
     for name in names:
         plain = display_name("_".join(part for part in name.split("/") if part not in ("", ".", ".."))) or "video"
-        candidate, number = plain, 1
-        while candidate.casefold() in used:
-            number += 1
-            candidate = f"{plain}_{number}"
-        used.add(candidate.casefold())
-        found.append(candidate)
+        found.append(unlike(used, plain))
     return found
 
 

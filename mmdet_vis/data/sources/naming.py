@@ -69,15 +69,17 @@ def unique_names(paths: Iterable[str | Path]) -> list[str]:
         clash = clashes[stem.casefold()] > 1 and ending and not os.path.isdir(path)
         wanted.append(f"{stem}_{ending}" if clash else stem)
     taken: set[str] = set()
-    names = []
-    for name in wanted:
-        candidate, number = name, 1
-        while candidate.casefold() in taken:
-            number += 1
-            candidate = f"{name}_{number}"
-        taken.add(candidate.casefold())
-        names.append(candidate)
-    return names
+    return [unlike(taken, name) for name in wanted]
+
+
+def unlike(taken: set[str], name: str) -> str:
+    """A name with a number behind it if one that differs in case at most is taken; from then on it is taken, too."""
+    candidate, number = name, 1
+    while candidate.casefold() in taken:
+        number += 1
+        candidate = f"{name}_{number}"
+    taken.add(candidate.casefold())
+    return candidate
 
 
 def _stem(path: Path) -> str:
