@@ -8,8 +8,9 @@ import pytest
 
 from mmdet_vis.batch.estimate import Cost, fit, makespan, sample_of, span
 from mmdet_vis.batch.manifest import Entry
-from mmdet_vis.batch.tasks import check_chunk, chunk_name, chunk_ranges, left, share_of, tasks_of
+from mmdet_vis.batch.tasks import chunk_name, chunk_ranges, left, share_of, tasks_of
 from mmdet_vis.errors import ConfigError
+from mmdet_vis.streaming.segment import check_window
 
 
 @pytest.mark.parametrize("length", [*range(1, 40), 99, 100, 101])
@@ -55,7 +56,7 @@ def test_what_is_left():
 @pytest.mark.parametrize(("chunk", "overlap"), [(1, 1), (10, 10), (10, 0)])
 def test_sizes_that_cannot_be_used(chunk, overlap):
     with pytest.raises(ConfigError, match=r"chunk must be at least 2|overlap must be from 1 to 9"):
-        check_chunk(chunk, overlap)
+        check_window(chunk, overlap, "chunk")
 
 
 def test_the_time_of_all():
