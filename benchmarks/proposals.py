@@ -247,7 +247,7 @@ def main() -> None:
         f"{machine(resolve_device(args.device))}, {torch.get_num_threads()} threads."
     )
     before = args.out.read_text() if args.out.is_file() else ""
-    atomic_write(args.out, before.partition(SECTION)[0] + section(command, facts, figures))
+    atomic_write(args.out, before.partition(SECTION)[0].rstrip() + "\n\n" + section(command, facts, figures))
 
 
 if __name__ == "__main__":
