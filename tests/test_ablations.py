@@ -210,7 +210,7 @@ def test_the_section_on_where_the_error_is(dataset, tiny, monkeypatch, tmp_path)
     out.write_text("# Ablations\n\nfigures\n## Where the error is\n\nold\n")
     run_benchmark(monkeypatch, "proposals.py", dataset, tiny[1], "--device", "cpu", "--out", str(out))
     text = out.read_text()
-    assert text.startswith("# Ablations\n\nfigures\n## Where the error is")
+    assert text.startswith("# Ablations\n\nfigures\n\n## Where the error is")
     assert "old" not in text
     lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     rows = [(name, [float(cell) for cell in cells]) for name, *cells in lines[2:]]

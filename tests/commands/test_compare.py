@@ -96,7 +96,7 @@ def test_davis_folders_with_their_pictures(tmp_path, capsys):
     assert "with so few videos p cannot fall below 0.5" in shown
     assert len(check_self_contained(out.read_text()).images()) == 1 + 3
     (root / "JPEGImages" / "480p" / "dog" / "00000.jpg").unlink()
-    with pytest.raises(UserError, match="leave the pictures out with --videos 0"):
+    with pytest.raises(UserError, match="leave the pictures out with videos=0"):
         compare.main([str(bad), str(good), str(root), "--out", str(out)])
     assert compare.main([str(bad), str(good), str(root), "--out", str(out), "--videos", "0"]) == 0
 

@@ -39,7 +39,7 @@ def test_frames_elsewhere_are_refused(tmp_path: Path, name: object) -> None:
     assert re.search("which is no path below the image folder|no list 'file_names'", report.problems[0].text)
 
 
-def test_stills_elsewhere_are_refused(tmp_path: Path) -> None:
+def test_stills_elsewhere_are_looked_for_below_the_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "images").mkdir()
     common = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "area": 25}
     content = {
@@ -48,8 +48,9 @@ def test_stills_elsewhere_are_refused(tmp_path: Path) -> None:
         "annotations": [{**common, "segmentation": [[1, 1, 5, 1, 5, 5]]}],
     }
     (tmp_path / "stills.json").write_text(json.dumps(content))
-    with pytest.raises(DatasetError, match=r"stills.json: image 0 has file_name '../secret.png', no path below"):
-        StillClips("stills.json", "images", data_root=tmp_path, min_pixels=1)
+    stills = StillClips("stills.json", "images", data_root=tmp_path, min_pixels=1)
+    assert [still.file for still in stills.stills] == [tmp_path / "images" / "secret.png"]
+    assert "guessed: 1 absolute file names (or with ..)" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["..", "../../x", "/etc", "a\\b", "."])

@@ -76,8 +76,8 @@ def test_help_names_every_format(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "which model is it for\\? name its config with --config"),
-        ({"target_format": "timm"}, "timm can only be read; use --to ours, published, torchvision, mmdet"),
+        ({}, "which model is it for\\? name its config with config"),
+        ({"target_format": "timm"}, "timm can only be read; use target_format ours, published, torchvision, mmdet"),
         ({"config": 0, "classes": ["1"], "drop_classes": True}, "contradict each other"),
         ({"config": 0, "target": "b.onnx"}, "its name must end in .safetensors, .pth, .pt"),
         ({"config": 0, "target": "a.pth"}, "it is the checkpoint to convert; choose another name"),

@@ -111,7 +111,8 @@ def test_parts_of_a_source(tmp_path: Path) -> None:
     assert "note: " not in "".join(lines)
     assert "1 videos, 2 frames, 1 objects, 1 categories" in lines[1]
     lines = lines_of(path, tmp_path / "cubes.json", selection=Selection(categories=["red_cube"]))
-    assert "note: 2 objects of other categories than those asked for (left out)" in lines
+    left = "note: 2 objects of other categories than those asked for (left out)"
+    assert f"{left}, 1 videos in which no object is labelled (b)" in lines
     lines_of(path, tmp_path / "train.json", selection=Selection(val_share=0.5))
     names = [
         [video["file_names"][0] for video in json.loads((tmp_path / file).read_text())["videos"]]

@@ -176,7 +176,7 @@ def test_complete_dataset_is_not_made_again_and_others_are_not_overwritten(tmp_p
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
     assert not make_dataset(out, **SMALL).made
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="force=True"):
         make_dataset(out, **{**SMALL, "seed": 3})
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
     assert make_dataset(out, force=True, **{**SMALL, "seed": 3, "val": 0}).made

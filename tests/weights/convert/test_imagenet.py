@@ -167,15 +167,15 @@ def test_efficientnet_lite(repository, tmp_path):
         ("timm", None, "the config needs a TimmBackbone"),
         ("efficientnet-lite", None, "the config needs a TimmBackbone"),
         ("timm", "convnext_atto", "the config's backbone is timm's convnext_atto"),
-        ("torchvision", None, "it looks like --from efficientnet-lite"),
-        ("torchvision-imagenet", None, "it looks like --from efficientnet-lite"),
+        ("torchvision", None, "it looks like source_format='efficientnet-lite'"),
+        ("torchvision-imagenet", None, "it looks like source_format='efficientnet-lite'"),
     ],
 )
 def test_nothing_fits(repository, tmp_path, source_format, model, message):
     state = {k: v for k, v in lite_state().items() if k.startswith(("_conv_stem", "_blocks.0.", "_bn0"))}
     torch.save(state, tmp_path / "w.pth")
     config = repository / BASE if model is None else write_config(tmp_path, repository, model)
-    with pytest.raises(CheckpointError, match=f"w.pth: nothing in it fits --from {source_format}; {message}"):
+    with pytest.raises(CheckpointError, match=f"w.pth: nothing in it fits source_format='{source_format}'; {message}"):
         convert_weights(tmp_path / "w.pth", tmp_path / "b.pth", source_format, config=config)
     assert not (tmp_path / "b.pth").exists()
 
