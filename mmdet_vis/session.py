@@ -26,7 +26,7 @@ from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.pipeline import open_store
 from mmdet_vis.result import VideoResult
 from mmdet_vis.show import Stage, show
-from mmdet_vis.structures import Correction, InstanceSequence, Prompt
+from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
 from mmdet_vis.structures.resize import rles_to_original
 from mmdet_vis.vis_model import VISModel, engine_settings
 
@@ -102,8 +102,15 @@ class Session:
         profile: str | None = None,
         progress: Callable[[int, int], None] | None = None,
         score_thr: float | None = None,
+        on_key: Callable[[int, list[RLE]], None] | None = None,
     ) -> VideoResult:
-        """Segment the video, see :func:`mmdet_vis.segment_video`."""
+        """Segment the video, see :func:`mmdet_vis.segment_video`.
+
+        Args:
+            prompts, propose, key_num, mem_step, mem_max, use_cate_reduce, profile, progress, score_thr: as there.
+            on_key: called with the number of each key frame as it is done, and the masks ``[H, W]`` of what is proposed
+                there: candidates, many of them the same object. Methods other than Propose-Reduce do not call it.
+        """
         settings = build_settings(self.model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
         if score_thr is not None and not (isinstance(score_thr, Real) and 0 <= score_thr <= 1):
             raise ConfigError(f"{option('score_thr')} must be a number from 0 to 1, got {score_thr!r:.40}")
@@ -113,7 +120,7 @@ class Session:
         _check_prompts(prompts, self.video)
         if not propose and not prompts:
             raise ConfigError(f"{option('propose', False)} follows nothing but prompts: give at least one")
-        result = self._result(self._found(settings, progress) if propose else None, score_thr)
+        result = self._result(self._found(settings, progress, on_key) if propose else None, score_thr)
         if prompts:
             taken = {prompt.id for prompt in prompts if prompt.id is not None}
             shown = self._shown(_renumbered(result, taken, keep=()), prompts, settings, progress)
@@ -144,14 +151,21 @@ class Session:
         return result
 
     def _found(
-        self, settings: ProposeReduceSettings | SequenceMethod, progress: Callable[[int, int], None] | None
+        self,
+        settings: ProposeReduceSettings | SequenceMethod,
+        progress: Callable[[int, int], None] | None,
+        on_key: Callable[[int, list[RLE]], None] | None = None,
     ) -> Sequences:
         common = self.model.network, self.video, self.model.preprocess, self.geometry.resized
+
+        def on_resized(key: int, masks: list[RLE]) -> None:
+            if on_key is not None:
+                on_key(key, rles_to_original(masks, self.geometry.resized, self.geometry.original))
 
         def search(engine: EngineSettings) -> Sequences:
             if isinstance(settings, ProposeReduceSettings):
                 store = self._features(engine) if self.keep else None
-                return propose_reduce(*common, settings, engine, progress, store, self.model.proposer)
+                return propose_reduce(*common, settings, engine, progress, store, self.model.proposer, on_resized)
             return settings(*common, engine, progress)
 
         return self._with_memory(search)

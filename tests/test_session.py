@@ -45,6 +45,20 @@ def result(session):
     return session.segment(key_num=2)
 
 
+def test_key_frames_are_told_before_anything_is_carried(session, result):
+    told = []
+    again = session.segment(
+        key_num=2,
+        on_key=lambda frame, masks: told.append((frame, [tuple(mask["size"]) for mask in masks])),
+        progress=lambda done, total: told.append(None),
+    )
+    assert again == result
+    frames = [one[0] for one in told if one is not None]
+    assert frames == sorted({sequence.proposed_on for sequence in result.sequences} | set(frames))
+    assert None not in told[: len(frames)]
+    assert all(size == (64, 96) for one in told[: len(frames)] for size in one[1])
+
+
 def masks_of(result, track_id):
     return result.sequence(track_id).masks_array()
 

@@ -25,7 +25,7 @@ from mmdet_vis.propose_reduce.divide import DivideOverlaps
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
 from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
-from mmdet_vis.propose_reduce.propose import propose
+from mmdet_vis.propose_reduce.propose import Group, propose
 from mmdet_vis.propose_reduce.proposed import Found, find, groups_of, scores_of
 from mmdet_vis.propose_reduce.proposer import Proposer
 from mmdet_vis.propose_reduce.reduce import Reduction
@@ -115,6 +115,7 @@ def propose_reduce(
     progress: Callable[[int, int], None] | None = None,
     store: FeatureStore | None = None,
     proposer: Proposer | None = None,
+    on_key: Callable[[int, list[RLE]], None] | None = None,
 ) -> Sequences:
     """Segment all objects of a video.
 
@@ -129,6 +130,8 @@ def propose_reduce(
         store: features of the video's frames, for more work on it later; made and dropped again unless given.
         proposer: finds the objects in the place of the network, whose part is then to carry them; scores have its
             categories, and ``settings.reduction.calibration``, which is the network's, is not applied to them.
+        on_key: called with each key frame as it is done and the masks of what is proposed there, at the resized image's
+            size, before anything is carried.
 
     Returns:
         The kept sequences; none if nothing is detected on any key frame.
@@ -148,11 +151,16 @@ def propose_reduce(
         collector = stack.enter_context(SequenceCollector.of(model if scored else None, num_frames))
         found: dict[int, Found] = {}
         if proposer is None:
-            groups = list(propose(model, store, keys, image_size, settings.mask_nms_thr))
+            proposed = propose(model, store, keys, image_size, settings.mask_nms_thr)
         else:
             found = find(proposer, model, store, keys, image_size)
             limits = model.test_cfg["rcnn"]
-            groups = list(groups_of(found, limits["score_thr"], limits["max_per_img"], settings.mask_nms_thr))
+            proposed = groups_of(found, limits["score_thr"], limits["max_per_img"], settings.mask_nms_thr)
+        groups: list[Group] = []
+        for group in proposed:
+            groups.append(group)
+            if on_key is not None:
+                on_key(group.key, group.masks)
         frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
         reserved = pending_bytes(model)
         store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device, reserved))

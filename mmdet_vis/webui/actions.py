@@ -79,6 +79,8 @@ class Actions:
                 "job": self._jobs.status(project),
                 "revision": project.revision,
             }
+            if history is None:
+                state["proposed"] = {frame: len(masks) for frame, masks in list(project.proposed.items())}
             if history is not None and project.revision != revision:
                 state |= self._contents(history)
             return state
@@ -109,11 +111,12 @@ class Actions:
 
         Returns:
             ``revision``, and ``frames``: for each from ``start`` to ``stop - 1`` the runs of the visible objects by
-            their ids.
+            their ids. Before there is a result they are what was proposed on the frame.
         """
         history = project.history
         if history is None:
-            return {"revision": -1, "frames": []}
+            proposed = [project.proposed.get(t, ()) for t in range(max(start, 0), stop)]
+            return {"revision": -1, "frames": [dict(enumerate(masks, 1)) for masks in proposed]}
         with project.lock:
             result, revision = history.result, project.revision
         empty = empty_rle(result.height, result.width)["counts"]

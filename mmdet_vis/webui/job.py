@@ -6,7 +6,7 @@ import time
 
 from mmdet_vis.api import Session
 from mmdet_vis.config.load import recommended
-from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.webui.jobs import Progress
 from mmdet_vis.webui.project import Project
 
@@ -29,10 +29,17 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
     """
     options = project.note.options
     progress(0.02, f"Looking for objects in {len(session.video)} frames")
+    project.proposed.clear()
+
+    def on_key(frame: int, masks: list[RLE]) -> None:
+        project.proposed[frame] = [mask["counts"] for mask in masks]
+        progress(0.03, f"Looking for objects: {len(masks)} candidates on frame {frame}")
+
     start = time.perf_counter()
     result = session.segment(
         key_num=options.key_num,
         profile=options.profile,
+        on_key=on_key,
         progress=lambda done, total: progress(0.05 + 0.9 * done / total, f"Following objects, step {done}/{total}"),
     )
     seconds = time.perf_counter() - start

@@ -93,6 +93,7 @@ class Project:
     Attributes:
         note: change it under ``lock``, and :meth:`keep` it.
         frames_ready: how many frames there are already.
+        proposed: by key frame the runs of the masks of what is proposed there, while the first result is computed.
         seen: when a page last asked for it, as ``time.monotonic()`` gives it.
     """
 
@@ -101,6 +102,7 @@ class Project:
         self.lock = threading.RLock()
         self.seen = time.monotonic()
         self._history: History | None = None
+        self.proposed: dict[int, list[str]] = {}
         if note is None:
             self.note = _read_note(folder / _NOTE)
             if self.note.outcome == "new":
@@ -186,6 +188,7 @@ class Project:
         with self.lock:
             self._history = History(self.folder, result)
             self.note.runs += 1
+            self.proposed.clear()
             self.note.threshold, self.note.score_thr = result.show_thr, score_thr
             self.note.outcome, self.note.message, self.note.hidden = "ready", message, []
             self.keep()

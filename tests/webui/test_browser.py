@@ -18,6 +18,11 @@ from tests.webui.clips import write_clip
 pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
 
 MEGABYTES, SECONDS = 2, 5
+DIFFER = """() => {
+    const [a, b] = ["original", "objects"].map((id) => document.querySelector(`#${id} canvas`).toDataURL());
+    return a !== b;
+}"""
+"""Whether something is drawn over the picture."""
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +185,12 @@ def test_stop_and_the_queue(browser, page, server, tmp_path):
     upload(page, write_clip(tmp_path / "long.mp4", frames=290, fps=60, height=240, width=320))
     assert press_start(page) is None
     page.locator("#text", has_text="Following objects").wait_for()
+    # What is proposed on the key frames is seen long before there are objects, and the picture goes there by itself.
+    page.locator("#none", has_text=re.compile(r"^\d+ candidates on \d+ frames so far")).wait_for()
+    page.locator("#objects[data-frame]:not([data-frame=''])").wait_for()
+    assert page.locator("#list tbody tr").count() == 0
+    page.keyboard.press("s")  # the original beside it lacks them
+    page.wait_for_function(DIFFER)
     other = visit(browser, server.address)
     upload(other, write_clip(tmp_path / "short.mp4", frames=2))
     assert press_start(other) is None

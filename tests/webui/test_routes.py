@@ -68,6 +68,21 @@ def test_state_frames_and_masks(client, key):
     assert client.get("/static/editor.js").status_code == 200
 
 
+def test_what_is_proposed_is_there_before_the_result(client, key, projects):
+    project = projects.get(key)
+    (project.folder / "result.json").unlink()
+    project.forget_history()
+    counts = [rle["counts"] for rle in encode_masks(known_masks()[:2, 5])]
+    project.proposed[5] = counts
+    state = client.get(f"/{key}/state").json()
+    assert (state["revision"], state["proposed"]) == (-1, {"5": 2})
+    masks = client.get(f"/{key}/masks?start=4&stop=6").json()
+    assert masks == {"revision": -1, "frames": [{}, {"1": counts[0], "2": counts[1]}]}
+    project.set_result(known_result(), "done")
+    assert "proposed" not in client.get(f"/{key}/state").json()
+    assert project.proposed == {}
+
+
 def test_corrections_in_all_kinds(client, key):
     assert edit(client, key, type="delete", id=4).json()["undo"] == "delete #4 cat"
     assert (

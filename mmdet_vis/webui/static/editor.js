@@ -1,7 +1,7 @@
 // The editor: one video, its objects, and what people do to them. All that counts is on the server.
 
 import { download, forget, openExport, prepareHelp, remember } from "./dialogs.js";
-import { Images, Masks } from "./frames.js";
+import { Images, Masks, Proposed } from "./frames.js";
 import { ObjectTable } from "./objects.js";
 import { act, getState, Refused, sendEdit, sendView, Unreachable } from "./server.js";
 import { showStatus } from "./status.js";
@@ -12,6 +12,8 @@ import { View } from "./view.js";
 const get = (id) => document.getElementById(id);
 const BUSY_EVERY = 600, IDLE_EVERY = 4000, AHEAD = 6;
 const NEW_COLOUR = [255, 255, 255];
+/** Of candidates, before there are objects. */
+const CANDIDATES = [[255, 196, 0], [0, 200, 255], [255, 90, 160], [120, 220, 90], [180, 130, 255], [255, 140, 60]];
 
 let state = null, tracks = [], problem = "", gone = false;
 let frame = 0, playing = null, hovered = 0, sketch = [];
@@ -22,6 +24,9 @@ let queue = Promise.resolve();
 
 const images = new Images(() => redraw());
 const masks = new Masks(() => redraw());
+/** Until the user does something, the picture follows the work. */
+let follows = true;
+const proposed = new Proposed((index) => { if (follows && state.revision < 0) seek(index); else redraw(); });
 const view = new View(get("original"), get("objects"));
 const acts = { seek: (to) => seek(to), select: (id, more) => select(id, more), hover: (id) => hover(id), toggle: (id) => toggle([id]) };
 const timeline = new Timeline(get("timeline"), acts);
@@ -47,6 +52,8 @@ function take(next) {
     get("threshold").value = threshold;
     remember(state.name);
   }
+  if (next.proposed) proposed.fetch(next.proposed);
+  else if (follows && renewed) seek(0);
   if (next.tracks) {
     masks.renew(state.revision);
     get("categories").replaceChildren(...state.categories.map((name) => new Option(name)));
@@ -137,8 +144,11 @@ function refresh() {
   table.fill(tracks, hidden);
   const all = state.tracks?.length ?? 0;
   get("shown").textContent = state.tracks ? `${threshold.toFixed(2)} · ${tracks.length} of ${all}` : threshold.toFixed(2);
-  get("none").hidden = !state.tracks || tracks.length > 0;
-  get("none").textContent = all ? "No object has such a score: lower it." : "No object was found: draw one.";
+  const found = Object.values(state.revision < 0 && state.job ? state.proposed || {} : {});
+  const many = found.reduce((sum, number) => sum + number, 0);
+  get("none").hidden = state.tracks ? tracks.length > 0 : many === 0;
+  if (many) get("none").textContent = `${many} candidates on ${found.length} frames so far. They are followed through the video now; those that turn out to be the same become one object.`;
+  else get("none").textContent = all ? "No object has such a score: lower it." : "No object was found: draw one.";
   const pending = state.pending || [];
   get("drawn").hidden = pending.length === 0;
   const objects = new Set(pending.map((prompt) => prompt.id)).size;
@@ -186,6 +196,9 @@ function drawNow() {
   if (!state?.width) return;
   const found = masks.get(frame), drawn = new Map(pendingHere().filter((one) => one.mask).map((one) => [one.id, one]));
   const objects = [];
+  if (state.revision < 0) {
+    for (const [id, counts] of Object.entries(proposed.get(frame))) objects.push({ id: Number(id), colour: CANDIDATES[(id - 1) % CANDIDATES.length], counts, selected: false, drawn: false });
+  }
   for (const id of new Set([...drawn.keys(), ...tracks.map((track) => track.id)])) {
     const counts = drawn.get(id)?.mask.counts ?? found?.[id];
     if (counts && !hidden.has(id)) objects.push({ id, colour: colourOf(id), counts, selected: selected.has(id), drawn: drawn.has(id) });
@@ -391,6 +404,7 @@ function resize(by) {
   get("size").value = Number(get("size").value) + by;
   tools.radius = Number(get("size").value);
 }
+for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => { follows = false; }, true);
 document.addEventListener("keydown", (event) => {
   if (!state || gone || document.querySelector("dialog[open]")) return;
   const field = event.target.closest("input:not([type=range]), select, textarea");

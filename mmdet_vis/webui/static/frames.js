@@ -28,6 +28,32 @@ export class Images {
   }
 }
 
+/** What is proposed on the key frames while the first result is computed. */
+export class Proposed {
+  /** `arrived(frame)` is called. */
+  constructor(arrived) {
+    this.arrived = arrived;
+    this.known = new Map();
+  }
+
+  /** `counts` are the numbers of candidates by frame; those of the others are fetched. */
+  async fetch(counts) {
+    for (const index of Object.keys(counts).map(Number).filter((one) => !this.known.has(one))) {
+      this.known.set(index, {});
+      try {
+        this.known.set(index, (await getMasks(index, index + 1)).frames[0]);
+        this.arrived(index);
+      } catch {
+        this.known.delete(index); // no connection: the next state asks again
+      }
+    }
+  }
+
+  get(index) {
+    return this.known.get(index) || {};
+  }
+}
+
 /** Masks of frames: `{id: runs}`. */
 export class Masks {
   constructor(changed) {
