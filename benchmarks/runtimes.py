@@ -20,7 +20,7 @@ from mmdet_vis.structures import VideoResult
 
 WAYS = (
     ("torch", "float32"), ("onnxruntime", "float32"), ("openvino", "float32"), ("torch", "bfloat16"),
-    ("openvino", "bfloat16"), ("onnxruntime", "int8"), ("openvino", "int8"),
+    ("openvino", "bfloat16"), ("onnxruntime", "int8"),
 )  # fmt: skip
 
 

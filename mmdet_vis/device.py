@@ -93,7 +93,7 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
     if name == "int8":
         raise ConfigError(
             f"{option('precision', name)} is for other runtimes, with graphs exported with frames to calibrate on "
-            f"(mmdet-vis export --int8): use {option('runtime', 'openvino')}"
+            f"(mmdet-vis export --int8): use {option('runtime', 'onnxruntime')}"
         )
     if name not in PRECISIONS:
         raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")

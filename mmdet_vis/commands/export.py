@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
     if args.to != "safetensors" and args.half:
         parser.error("--half is for --to safetensors")
     if args.int8 and args.to != "onnx":
-        parser.error("--int8 is for --to onnx; OpenVINO reads these graphs, too")
+        parser.error("--int8 is for --to onnx")
     check_early(args)
     if args.to == "safetensors":
         from mmdet_vis.weights.model_file import export_model

@@ -66,6 +66,7 @@ def test_scaling_measures_a_point(tiny, monkeypatch, capsys):
     assert point["megabytes"] >= point["added"]
 
 
+@pytest.mark.slow
 def test_scaling_draws_what_it_measured(tiny, monkeypatch, capfd, tmp_path):
     """Points are processes of their own; what goes wrong in one is shown."""
     monkeypatch.setattr(subprocess, "run", programs.run)

@@ -122,6 +122,7 @@ def test_number_of_threads(model: VISModel, expected: VideoResult, number: int) 
         assert text(segment_video(model, moving_frames(6), key_num=2)) == text(found), "the same number gives the same"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["direct"], indirect=True)
 def test_a_process_of_its_own(model: VISModel, repository: Path, tiny: tuple[Path, Path], tmp_path: Path) -> None:
     """Another order of hashing, another number of threads in the environment: ``--threads 1`` decides."""

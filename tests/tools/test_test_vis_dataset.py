@@ -98,6 +98,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes_as_one(tool: Tool, whole: Path, tmp_path: Path) -> None:
     (tmp_path / "and_threads.py").write_text(AND_THREADS)
     code, out, err = tool.run(tmp_path / "out", launcher=(*TWO_PROCESSES, str(tmp_path / "and_threads.py")))
@@ -155,6 +156,7 @@ print(torch.get_num_threads())
 """
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_does_not_depend_on_that_of_processes(tmp_path: Path) -> None:
     """OMP_NUM_THREADS counts, but for torchrun's own."""
     program = tmp_path / "program.py"

@@ -98,6 +98,7 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert same_weights(weights(folder, 6), weights(whole / "whole", 6), 1e-6)
 
 
+@pytest.mark.slow
 def test_two_processes_follow_one(whole: Path, repository: Path) -> None:
     folder = whole / "two"
     options = ["--cfg-options", "train.batch_size=1"]

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from mmdet_vis.errors import CheckpointError, ConfigError, option
-from mmdet_vis.models.runtimes.onnx_runtime import graph_file
 
-PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
-"""What is not in whole numbers of an int8 graph is computed in float32."""
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
+"""Not int8: on a CPU with AMX the process then ended, at some later signal, with a segmentation fault."""
 MOST_SHAPES = 4
 """Sizes of images for which compiled graphs are kept."""
 
@@ -28,7 +27,7 @@ class OpenVINO:
     Args:
         folder: of the graphs.
         axes: of the inputs of each graph, see :class:`~mmdet_vis.models.runtimes.graphs.Graph`.
-        precision: ``float32``, ``bfloat16``, or ``int8``: the graphs in whole numbers where there are some.
+        precision: ``float32`` or ``bfloat16``.
         threads: of the CPU.
         cache: folder for compiled graphs, which makes the next start faster.
 
@@ -51,9 +50,10 @@ class OpenVINO:
             raise ConfigError(f"{option('runtime', 'openvino')} needs openvino: pip install openvino") from error
         if precision not in PRECISIONS:
             raise ConfigError(
-                f"{option('precision', precision)}: OpenVINO computes in float32, bfloat16 or int8 on the CPU"
+                f"{option('precision', precision)}: OpenVINO computes in float32 or bfloat16 on the CPU; int8 is for "
+                f"{option('runtime', 'onnxruntime')}"
             )
-        self._openvino, self._folder, self._axes, self._precision = openvino, folder, axes, precision
+        self._openvino, self._folder, self._axes = openvino, folder, axes
         self._core = openvino.Core()
         self._options = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
@@ -86,7 +86,7 @@ class OpenVINO:
 
     def _compile(self, name: str, shapes: Sequence[Sequence[int]]) -> Any:
         path = self._folder / f"{name}.xml"
-        path = path if path.is_file() else graph_file(self._folder, name, self._precision)
+        path = path if path.is_file() else path.with_suffix(".onnx")
         try:
             model = self._core.read_model(path)
         except RuntimeError as error:
