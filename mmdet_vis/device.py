@@ -87,6 +87,8 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
     if runtime != "torch":
         if name == "auto" and runtime == "onnxruntime":
             name = "float32"  # its products in bfloat16 are no faster on a CPU
+        if name == "int8" and runtime == "openvino":
+            raise ConfigError(f"{option('precision', name)} is for {option('runtime', 'onnxruntime')}")
         if name == "int8":
             return Precision(name, torch.float32)
         return replace(resolve_precision(name, device), dtype=torch.float32)

@@ -145,6 +145,8 @@ def test_whole_numbers_need_frames_and_a_runtime(light, tmp_path):
     config, weights, graphs = light
     with pytest.raises(ConfigError, match=r"holds no graphs in whole numbers: .*--int8 CLIP"):
         load_model(weights=graphs, device="cpu", runtime="onnxruntime", precision="int8")
+    with pytest.raises(ConfigError, match="precision='int8' is for runtime='onnxruntime'"):
+        load_model(weights=graphs, device="cpu", runtime="openvino", precision="int8")
     with pytest.raises(ConfigError, match="precision='int8' is for other runtimes"):
         load_model(config, weights, precision="int8")
     with pytest.raises(SystemExit):
