@@ -155,6 +155,11 @@ def load_model(
             raise ConfigError(
                 f"{option('compile', True)} is PyTorch's own: leave it out with {option('runtime', runtime)}"
             )
+        if graphs is None and how.name == "int8":  # before graphs are prepared that would not do
+            raise ConfigError(
+                f"{option('precision', 'int8')} needs a folder of graphs, calibrated on frames like yours, as "
+                f"{option('weights', 'FOLDER')}: mmdet-vis export CONFIG WEIGHTS FOLDER --to onnx --int8 CLIP"
+            )
         graphs = graphs or cached_graphs(network, chosen)
         fast = None if how.name == "float32" else run_graphs(graphs, runtime, how.name)
         use_graphs(network, run_graphs(graphs, runtime), fast)

@@ -141,12 +141,16 @@ def test_whole_numbers(light, whole_numbers):
     assert_same(plain, exact)
 
 
-def test_whole_numbers_need_frames_and_a_runtime(light, tmp_path):
+def test_whole_numbers_need_frames_and_a_runtime(light, tmp_path, monkeypatch):
     config, weights, graphs = light
     with pytest.raises(ConfigError, match=r"holds no graphs in whole numbers: .*--int8 CLIP"):
         load_model(weights=graphs, device="cpu", runtime="onnxruntime", precision="int8")
     with pytest.raises(ConfigError, match="precision='int8' is for runtime='onnxruntime'"):
         load_model(weights=graphs, device="cpu", runtime="openvino", precision="int8")
+    monkeypatch.setenv("MMDET_VIS_HOME", str(tmp_path / "home"))
+    with pytest.raises(ConfigError, match="precision='int8' needs a folder of graphs"):
+        load_model(config, weights, device="cpu", runtime="onnxruntime", precision="int8")
+    assert not (tmp_path / "home").exists()  # none are prepared for nothing
     with pytest.raises(ConfigError, match="precision='int8' is for other runtimes"):
         load_model(config, weights, precision="int8")
     with pytest.raises(SystemExit):
