@@ -53,6 +53,15 @@ def option(argument: str, value: object = None) -> str:
     return flag if value is None or value is True else f"{flag} {value}"
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 video``, ``2 videos``, ``3 categories``: how messages say how many there are of something."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{number} {noun[:-1]}ies"
+    return f"{number} {noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}"
+
+
 MAX_MESSAGE = 1200
 """Characters of an error's message."""
 

@@ -25,7 +25,9 @@ def bars(*columns: ProgressColumn, shown: bool = True) -> Progress:
         description = TextColumn("{task.description}", markup=False)
         columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True, quiet=not shown)
-    return Progress(*columns, console=console, transient=not sys.stderr.isatty(), disable=not shown)
+    # Where nothing can move, bars that end would leave an empty line.
+    disable = not (shown and console.is_interactive)
+    return Progress(*columns, console=console, transient=not sys.stderr.isatty(), disable=disable)
 
 
 def with_bar(items: Iterable[T], description: str, total: int | None = None, shown: bool = True) -> Iterator[T]:

@@ -33,4 +33,4 @@ def test_lines_above_the_bars_need_no_terminal(capsys: pytest.CaptureFixture[str
         bar.console.print("a video of another process is done")
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.strip() == "a video is done"
+    assert err == "a video is done\n", "and no empty line at the end"

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import DONE, PART, SegmentVideo, WorkerPlan
-from mmdet_vis.errors import SourceError
+from mmdet_vis.errors import SourceError, counted
 from mmdet_vis.progress import with_bar
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,7 +100,8 @@ def describe_estimate(tasks: Sequence[Task], cost: Cost, workers: int, device: s
     longest = makespan(seconds, max(workers, 1), cost.start)
     return "\n".join(
         (
-            f"to do: {len({task.id for task in tasks})} videos in {len(tasks)} tasks, {sum(frames)} frames",
+            f"to do: {counted(len({task.id for task in tasks}), 'video')} in {counted(len(tasks), 'task')}, "
+            f"{counted(sum(frames), 'frame')}",
             f"a sample on {device}: {cost.per_frame:.4g} s a frame and {cost.per_task:.4g} s a task, "
             f"{cost.start:.1f} s to load the model",
             f"estimate: {span(longest)} with {max(workers, 1)} worker{'s' if workers > 1 else ''}, "

@@ -10,6 +10,7 @@ from typing import Any
 from mmdet_vis.batch.manifest import Entry
 from mmdet_vis.batch.status import LEFT, VideoStatus
 from mmdet_vis.batch.worker import DONE
+from mmdet_vis.errors import counted
 
 _NAMED = 3
 """Videos that are named for each reason."""
@@ -61,10 +62,13 @@ def reason_of(error: str, uri: str) -> str:
 def describe(summary: Mapping[str, Any]) -> str:
     """The report for people."""
     run = summary["this_run"]
-    lines = [f"{summary['videos_done']} of {summary['videos']} videos done, {summary['frames_done']} frames"]
+    lines = [
+        f"{summary['videos_done']} of {counted(summary['videos'], 'video')} done, "
+        f"{counted(summary['frames_done'], 'frame')}"
+    ]
     if run["frames"]:
         lines.append(
-            f"this run: {run['tasks']} tasks, {run['frames']} frames in {run['seconds']:.1f} s, "
+            f"this run: {counted(run['tasks'], 'task')}, {counted(run['frames'], 'frame')} in {run['seconds']:.1f} s, "
             f"{run['frames_per_second']:.2f} frames/s with {max(run['workers'], 1)} "
             f"worker{'s' if run['workers'] > 1 else ''}"
         )
@@ -74,7 +78,7 @@ def describe(summary: Mapping[str, Any]) -> str:
         named = ", ".join(failure["ids"][:_NAMED]) + (", ..." if failure["videos"] > _NAMED else "")
         lines.append(f"failed: {failure['videos']}: {' '.join(failure['reason'].splitlines())} ({named})")
     if summary["videos_left"]:
-        lines.append(f"left: {summary['videos_left']} videos that nobody has done yet")
+        lines.append(f"left: {counted(summary['videos_left'], 'video')} that nobody has done yet")
     if summary["videos_failed"] or summary["videos_left"]:
         lines.append("the results lack these videos; --resume tries them again")
     return "\n".join(lines)

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.errors import counted
+
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     frames, seconds = (sum(getattr(entry, key) or 0 for entry in entries) for key in ("frames", "seconds"))
     unknown = sum(entry.frames is None for entry in entries)
     size = sum(entry.bytes or 0 for entry in entries) / 2**30
-    print(f"{args.out}: {len(entries)} videos, {frames} frames, {seconds / 3600:.2f} h, {size:.2f} GB")
+    found = f"{counted(len(entries), 'video')}, {counted(frames, 'frame')}"
+    print(f"{args.out}: {found}, {seconds / 3600:.2f} h, {size:.2f} GB")
     if unknown:
         print(f"{unknown} of them have no length: their headers do not say it, or cannot be read")
     return 0

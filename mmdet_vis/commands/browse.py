@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed
+from mmdet_vis.errors import counted
 
 # Clips per picture.
 ROWS = 6
@@ -51,6 +52,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     while rows := [dataset[key] for key in islice(progress, ROWS)]:
         path = out / f"samples_{number:03d}.png"
         atomic_write(path, cv2.imencode(".png", draw_clips(rows, dataset.categories))[1].tobytes())
-        print(f"{path}: {len(rows)} samples")
+        print(f"{path}: {counted(len(rows), 'sample')}")
         number += 1
     return 0

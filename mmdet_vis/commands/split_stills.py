@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_options, positive, read_config
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, counted
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     ensure_writable_dir(args.out)
     for name, content in (("train.json", training), ("train_partial.json", partial), ("val_coco.json", measuring)):
         atomic_write(args.out / name, json.dumps(content).encode())
-        print(f"{args.out / name}: {len(content['images'])} images, {len(content['annotations'])} objects")
+        held = f"{counted(len(content['images']), 'image')}, {counted(len(content['annotations']), 'object')}"
+        print(f"{args.out / name}: {held}")
     found = read_coco(args.out / "val_coco.json", progress=sys.stderr.isatty(), repeat=1)
     write_ytvis(found, args.out / "val.json")
     print("\n".join([f"{args.out / 'val.json'}: {found.summary()}", *found.notes.lines()]))

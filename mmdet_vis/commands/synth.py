@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.data.synthvis import LEVELS, DatasetOptions, DatasetSummary, make_dataset, write_contact_sheet
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, counted
 
 
 def _frame_size(text: str) -> tuple[int, int]:
@@ -92,6 +92,7 @@ def _describe(summary: DatasetSummary, seconds: float) -> str:
     if not summary.made:
         return f"{summary.path}: complete already, nothing to do"
     counts = [
-        f"{split} {summary.videos[split]} videos with {objects} objects" for split, objects in summary.objects.items()
+        f"{split} {counted(summary.videos[split], 'video')} with {counted(objects, 'object')}"
+        for split, objects in summary.objects.items()
     ]
     return f"{summary.path}: {', '.join(counts)}, made in {seconds:.1f} s"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.errors import ConfigError, counted, option
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.structures.rle import to_rle
 
@@ -89,7 +89,7 @@ def report(rows: NDArray[np.float64], drawn: NDArray[np.bool_], how: str) -> str
     """
     shown = rows[drawn]
     vain = 100 * (1 - shown[:, 1].mean()) if len(shown) else 0.0
-    lines = [f"drawn {how}: {len(shown)} sequences, {vain:.1f} % of them on no annotated object", ""]
+    lines = [f"drawn {how}: {counted(len(shown), 'sequence')}, {vain:.1f} % of them on no annotated object", ""]
     lines += ["| score | sequences | mean score | right |", "|---|---|---|---|"]
     place = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
     for number in range(BINS):

@@ -11,7 +11,7 @@ import torch
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import ENDINGS
-from mmdet_vis.errors import SourceError, is_out_of_memory
+from mmdet_vis.errors import SourceError, counted, is_out_of_memory
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.progress import bars
 from mmdet_vis.run.job import Job
@@ -73,7 +73,8 @@ def run_jobs(
         shown = Counter(result.category_of(s) for s in result.shown(options.show_thr))
         report.add(result.num_frames, shown)
         found = ", ".join(f"{n} {c}" for c, n in shown.most_common()) or "no object"
-        line = f"{result.num_frames} frames in {seconds:.1f} s ({result.num_frames / seconds:.2f} frames/s): {found}"
+        speed = f"{seconds:.1f} s ({result.num_frames / seconds:.2f} frames/s)"
+        line = f"{counted(result.num_frames, 'frame')} in {speed}: {found}"
         progress.finished(job, False, f"{title}: {line}")
         if update is not None:
             update()
@@ -106,7 +107,7 @@ def _run_job(
         if not is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        length = f" for its {job.frames} frames" if job.frames else ""
+        length = f" for its {counted(job.frames, 'frame')}" if job.frames else ""
         ways = "try --mem-max 40, a smaller --feature-memory, or another --device"
         return f"not enough memory{length} ({reason}): {ways}", None
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.errors import ConfigError, DatasetError
+from mmdet_vis.errors import ConfigError, DatasetError, counted
 from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.files.atomic import atomic_write
@@ -143,16 +143,18 @@ def summarize(name: str, jobs: Sequence[Job], done: set[int], reports: Sequence[
 def describe(summary: Mapping[str, Any]) -> str:
     """The summary for people."""
     run = summary["this_run"]
-    frames = f", {summary['frames_done']} frames" if summary["frames_done"] else ""
-    lines = [f"{summary['dataset']}: {summary['videos_done']} of {summary['videos']} videos done{frames}"]
+    frames = f", {counted(summary['frames_done'], 'frame')}" if summary["frames_done"] else ""
+    videos = counted(summary["videos"], "video")
+    lines = [f"{summary['dataset']}: {summary['videos_done']} of {videos} done{frames}"]
     if run["frames"]:
         number = len(run["devices"])
         memory = f"{run['peak_memory'] / 2**30:.2f} GB"
         if run["peak_gpu_memory"]:
             memory += f", {run['peak_gpu_memory'] / 2**30:.2f} GB of the GPU"
         lines.append(
-            f"this run: {run['videos']} videos, {run['frames']} frames in {run['seconds']:.1f} s, "
-            f"{run['frames_per_second']:.2f} frames/s on {', '.join(sorted(set(run['devices'])))}"
+            f"this run: {counted(run['videos'], 'video')}, {counted(run['frames'], 'frame')} in "
+            f"{run['seconds']:.1f} s, {run['frames_per_second']:.2f} frames/s on "
+            f"{', '.join(sorted(set(run['devices'])))}"
             f"{f' with {number} processes' if number > 1 else ''}; peak memory {memory}"
             f"{' in a process' if number > 1 else ''}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from abc import ABC, abstractmethod
@@ -17,12 +18,14 @@ from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.formats import sequence_annotations, write_results
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.data.sources.folder import list_images
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, counted, option
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir, remove_unfinished
 from mmdet_vis.files.storage import LocalStorage
 from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.run.job import Job
 from mmdet_vis.structures import VideoResult
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class RunStore(ABC):
@@ -143,6 +146,18 @@ class RunStore(ABC):
         self._updated = time.monotonic()
         self._cost = self._updated - start
 
+    def stop(self, alone: bool) -> None:
+        """Leave what a run leaves that does not reach its end, and say how it goes on.
+
+        Args:
+            alone: no other process is at work for this run.
+
+        Raises:
+            OutputError: ``results.json`` cannot be written.
+        """
+        done = f"{len(self.done())} of {counted(len(self._jobs), 'video')}"
+        _LOGGER.info("%s done: the same with %s goes on from there", done, option("resume", True))
+
     def update_results(self) -> None:
         """Write ``results.json`` during the run, if it is time: it grows, and each time would take most of the run."""
         if self.grows and time.monotonic() - self._updated > self._cost / self._share:
@@ -215,6 +230,24 @@ class FilesStore(RunStore):
         if self._entries(job, record) is None or record.get("input") != fingerprint(job.path):
             return False
         return job.has_pictures(record.get("frames"))
+
+    def check(self, identity: Mapping[str, Any], resume: bool, overwrite: bool = False) -> set[int]:
+        """See :class:`RunStore`; that a run takes the place of another is said."""
+        kept = super().check(identity, resume, overwrite)
+        if not resume and (earlier := sum(path.name != IDENTITY for path in self._outdated)):
+            held = f"{self.folder} holds results of {counted(earlier, 'video')}, which this run replaces"
+            _LOGGER.info("%s; with %s what is done is kept", held, option("resume", True))
+        return kept
+
+    def stop(self, alone: bool) -> None:
+        """See :class:`RunStore`; of a run that has done no video nothing stays that would look like a result."""
+        if self.done():
+            self.write_results()
+            super().stop(alone)
+        elif alone:
+            self._storage.remove(self._identity_file)
+            with suppress(OSError):  # Something else is in it: that stays.
+                (self.folder / self._records).rmdir()
 
     def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
         """See :class:`RunStore`."""

@@ -191,8 +191,8 @@ def _run(
                 reports = workers.gather(report, progress.wait)
         except BaseException:
             with suppress(OutputError):  # What went wrong first is what the user should read.
-                if first and store.grows:
-                    store.write_results()
+                if first:
+                    store.stop(alone=workers.size == 1)
             raise
         failed = workers.on_first(lambda: finish(reports))
     workers.disconnect()

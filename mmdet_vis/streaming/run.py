@@ -14,7 +14,7 @@ from rich.progress import TextColumn, TimeElapsedColumn
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import STREAM_FORMATS
-from mmdet_vis.errors import ConfigError, OutputError, SourceError
+from mmdet_vis.errors import ConfigError, OutputError, SourceError, counted
 from mmdet_vis.files.atomic import check_outputs
 from mmdet_vis.progress import bars
 from mmdet_vis.run.options import RunOptions
@@ -157,11 +157,14 @@ class _Writer:
 def describe_stream(summary: StreamSummary, name: str, places: dict[str, Path]) -> str:
     """The closing lines of a run, for people."""
     speed = summary.frames / summary.seconds if summary.seconds else 0.0
-    seen = ", ".join(f"{category} on {count} frames" for category, count in summary.category_frames.most_common())
+    seen = ", ".join(
+        f"{category} on {counted(count, 'frame')}" for category, count in summary.category_frames.most_common()
+    )
     lines = [
-        f"{name}: {summary.frames} frames, {speed:.2f} frames/s, {summary.objects} objects" + (f": {seen}" * bool(seen))
+        f"{name}: {counted(summary.frames, 'frame')}, {speed:.2f} frames/s, {counted(summary.objects, 'object')}"
+        + (f": {seen}" * bool(seen))
     ]
     if summary.dropped:
-        lines.append(f"dropped: {summary.dropped} frames that came while others were segmented")
+        lines.append(f"dropped: {counted(summary.dropped, 'frame')} that came while others were segmented")
     lines.append(f"results: {', '.join(str(place.resolve()) for place in places.values())}")
     return "\n".join(lines)

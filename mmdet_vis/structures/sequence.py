@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.frame import FrameObjects
 from mmdet_vis.structures.masks import RLE, areas, decode_masks, rle_boxes
 
@@ -116,7 +116,7 @@ class InstanceSequence:
         frames = sum(1 for area in self.areas if area)
         return (
             f"InstanceSequence(track_id={self.track_id}, label={self.label}, score={self.score:.3f}, "
-            f"visible in {frames} of {len(self.masks)} frames)"
+            f"visible in {frames} of {counted(len(self.masks), 'frame')})"
         )
 
 
@@ -268,7 +268,7 @@ class VideoResult:
         more = ["…"] if len(self.sequences) > _SHOWN else []
         noun = "sequence" if len(self.sequences) == 1 else "sequences"
         return (
-            f"{type(self).__name__}({self.name!r}, {self.num_frames} frames of {self.width}x{self.height}, "
+            f"{type(self).__name__}({self.name!r}, {counted(self.num_frames, 'frame')} of {self.width}x{self.height}, "
             f"{len(self.sequences)} {noun}{': ' if listed else ''}{', '.join(listed + more)})"
         )
 
@@ -280,6 +280,6 @@ class VideoResult:
             cells = (sequence.track_id, self.category_of(sequence), f"{sequence.score:.3f}", frames, len(shown))
             rows.append("".join(f"<td>{escape(str(cell))}</td>" for cell in cells))
         head = "".join(f"<th>{name}</th>" for name in ("track", "category", "score", "frames", "visible in"))
-        caption = f"{escape(self.name)}: {self.num_frames} frames of {self.width}x{self.height}"
+        caption = f"{escape(self.name)}: {counted(self.num_frames, 'frame')} of {self.width}x{self.height}"
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

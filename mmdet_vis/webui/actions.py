@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmdet_vis.api import VideoResult, refine
-from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.errors import ConfigError, UserError, counted
 from mmdet_vis.structures import empty_rle
 from mmdet_vis.visualization.palette import track_colour
 from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after, prompt_data
@@ -200,8 +200,7 @@ class Actions:
             edit = {"type": "propagate", "ids": ids}
             with project.lock:
                 self._current(project, revision).add({**edit, "title": describe(edit, corrected)}, corrected)
-            objects = "1 object" if len(ids) == 1 else f"{len(ids)} objects"
-            return f"{objects} propagated from {len(pending)} drawn {'frame' if len(pending) == 1 else 'frames'}"
+            return f"{counted(len(ids), 'object')} propagated from {counted(len(pending), 'drawn frame')}"
 
         self._jobs.add(project, work, len(project.note.frame_names) * len(ids))
 

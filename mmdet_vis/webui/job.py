@@ -6,6 +6,7 @@ import time
 
 from mmdet_vis.api import Session
 from mmdet_vis.config.load import recommended
+from mmdet_vis.errors import counted
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.webui.jobs import Progress
 from mmdet_vis.webui.project import Project
@@ -28,7 +29,7 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
         OutputError: the result cannot be written.
     """
     options = project.note.options
-    progress(0.02, f"Looking for objects in {len(session.video)} frames")
+    progress(0.02, f"Looking for objects in {counted(len(session.video), 'frame')}")
     project.proposed.clear()
 
     def on_key(frame: int, masks: list[RLE]) -> None:
@@ -52,6 +53,6 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
 def summary(result: VideoResult, seconds: float, precision: str) -> str:
     """One line on a run."""
     return (
-        f"{result.num_frames} frames of {result.width}x{result.height} segmented in {seconds:.1f} s "
+        f"{counted(result.num_frames, 'frame')} of {result.width}x{result.height} segmented in {seconds:.1f} s "
         f"({result.num_frames / seconds:.1f} frames/s, {precision})"
     )

@@ -8,6 +8,7 @@ from typing import Any
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.choices import CPU_PRECISIONS, PRECISIONS
 from mmdet_vis.config.load import build_settings, recommended
+from mmdet_vis.errors import counted
 from mmdet_vis.propose_reduce import ProposeReduceSettings
 
 
@@ -61,5 +62,4 @@ class ModelStore:
         names = self._model.categories
         shown = ", ".join(name.replace("_", " ") for name in names[:12])
         more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-        count = "1 category" if len(names) == 1 else f"{len(names)} categories"
-        return f"{count}: {shown}{more}. Runs on {self._model.device}."
+        return f"{counted(len(names), 'category')}: {shown}{more}. Runs on {self._model.device}."

@@ -106,6 +106,35 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     assert contents(out) == contents(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("shapes do not match"), SourceError("damaged")])
+def test_a_run_that_did_nothing_leaves_nothing(
+    model: VISModel, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    stop_before("a", monkeypatch, error)
+    out = tmp_path / "out"
+    with pytest.raises(type(error)):
+        run(model, videos / "a" if isinstance(error, SourceError) else videos, out)
+    assert list(out.iterdir()) == []
+
+
+def test_who_stops_a_run_is_told_how_it_goes_on_and_who_begins_anew_what_is_lost(
+    model: VISModel, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mmdet_vis")
+    out, options = tmp_path / "out", RunOptions(formats=("json",), key_num=1)
+    with monkeypatch.context() as patch:
+        stop_before("b", patch, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            run(model, videos, out, options=options)
+    assert caplog.messages == ["1 of 3 videos done: the same with resume=True goes on from there"]
+    caplog.clear()
+    assert counts(run(model, videos, out, resume=True, options=options)) == (1, 2)
+    assert caplog.messages == []
+    assert counts(run(model, videos / "c", out, options=options)) == (0, 1)
+    (line,) = caplog.messages
+    assert line == f"{out} holds results of 3 videos, which this run replaces; with resume=True what is done is kept"
+
+
 def test_results_are_there_after_a_kill(
     model: VISModel, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ def test_convert_then_check_on_the_command_line(repository: Path, tmp_path: Path
     out = tmp_path / "valid_davis.json"
     converted = run(repository, "tools/convert_davis.py", root, out)
     assert converted.returncode == 0, converted.stderr
-    assert "1 videos, 2 frames, 2 objects, 1 categories" in converted.stdout
+    assert "1 video, 2 frames, 2 objects, 1 category" in converted.stdout
     checked = run(
         repository, "tools/check_dataset.py", out, "--img-prefix", root / "JPEGImages/480p", "--out", tmp_path / "sheet"
     )

@@ -12,7 +12,7 @@ from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
-from mmdet_vis.errors import DatasetError, option
+from mmdet_vis.errors import DatasetError, counted, option
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _with_frames(options: ReadOptions, folder: Path, selection: Selection, say: 
     if options.images is None:
         raise DatasetError(f"the frames for {folder} come out of the videos: name their folder as that of the images")
     videos, frames = write_frames(options.images, folder, selection.videos, options.progress)
-    say(f"wrote {frames} frames of {videos} videos of {options.images} to {folder}")
+    say(f"wrote {counted(frames, 'frame')} of {counted(videos, 'video')} of {options.images} to {folder}")
     return replace(options, images=folder)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.shapes import check_frame_size
-from mmdet_vis.errors import option
+from mmdet_vis.errors import counted, option
 from mmdet_vis.structures import RLE, areas
 
 PARTS = "masks beside another of the same object in the same frame (joined)"
@@ -35,7 +35,7 @@ class Notes:
         """One line for each kind that there is, such as ``left out: 3 box tracks, 1 point shapes``."""
         kinds = (("left out", self.left_out), ("guessed", self.guessed), ("note", self.facts))
         return [
-            f"{kind}: " + ", ".join(f"{number} {what}" for what, number in sorted(counts.items()))
+            f"{kind}: " + ", ".join(_phrase(number, what) for what, number in sorted(counts.items()))
             for kind, counts in kinds
             if counts
         ]
@@ -49,6 +49,10 @@ class Notes:
     def doubts(self) -> str:
         """What ``--strict`` refuses, as one line; empty if there is nothing."""
         return "; ".join(Notes(self.left_out, self.guessed).lines())
+
+
+def _phrase(number: int, what: str) -> str:
+    return f"{number} {what.replace('videos', 'video', 1) if number == 1 and what.startswith('videos') else what}"
 
 
 _NAMED = 5
@@ -182,4 +186,5 @@ class AnnotatedVideos:
     def summary(self) -> str:
         """One line on how much there is."""
         frames, objects = sum(map(len, self.videos)), sum(len(video.tracks) for video in self.videos)
-        return f"{len(self.videos)} videos, {frames} frames, {objects} objects, {len(self.categories)} categories"
+        counts = {"video": len(self.videos), "frame": frames, "object": objects, "category": len(self.categories)}
+        return ", ".join(counted(number, noun) for noun, number in counts.items())

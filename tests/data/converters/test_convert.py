@@ -49,7 +49,7 @@ def test_videos_without_an_object_are_named(tmp_path: Path) -> None:
     content["annotations"] = [entry for entry in content["annotations"] if entry["video_id"] != first]
     path.write_text(json.dumps(content))
     lines = lines_of(path, tmp_path / "there.json")
-    assert any(line.startswith("note: 1 videos in which no object is labelled (") for line in lines)
+    assert any(line.startswith("note: 1 video in which no object is labelled (") for line in lines)
     notes = check_ytvis(path, tmp_path / "frames").notes
     assert [note for note in notes if note.startswith("videos in which no object is labelled (")]
 
@@ -109,10 +109,10 @@ def test_parts_of_a_source(tmp_path: Path) -> None:
     path = source(tmp_path)
     lines = lines_of(path, tmp_path / "one.json", selection=Selection(videos=["b"], categories=["Ball "]))
     assert "note: " not in "".join(lines)
-    assert "1 videos, 2 frames, 1 objects, 1 categories" in lines[1]
+    assert "1 video, 2 frames, 1 object, 1 category" in lines[1]
     lines = lines_of(path, tmp_path / "cubes.json", selection=Selection(categories=["red_cube"]))
     left = "note: 2 objects of other categories than those asked for (left out)"
-    assert f"{left}, 1 videos in which no object is labelled (b)" in lines
+    assert f"{left}, 1 video in which no object is labelled (b)" in lines
     lines_of(path, tmp_path / "train.json", selection=Selection(val_share=0.5))
     names = [
         [video["file_names"][0] for video in json.loads((tmp_path / file).read_text())["videos"]]
@@ -246,7 +246,7 @@ def test_masks_of_stored_pictures_are_turned_by_exif(tmp_path: Path) -> None:
     }
     (tmp_path / "ann.json").write_text(json.dumps(content))
     lines = lines_of(tmp_path / "ann.json", tmp_path / "out.json")
-    assert "1 videos annotated as they are stored, turned by their Exif orientation" in "".join(lines)
+    assert "1 video annotated as they are stored, turned by their Exif orientation" in "".join(lines)
     written = json.loads((tmp_path / "out.json").read_text())
     assert (written["videos"][0]["height"], written["videos"][0]["width"]) == (W, H)
     assert written["annotations"][0]["bboxes"] == [[H - 9, 2, 6, 6]]

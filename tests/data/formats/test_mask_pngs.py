@@ -36,7 +36,7 @@ def test_numbers_beyond_255(tmp_path: Path) -> None:
     assert found.images == tmp_path / "frames"
     (track,) = found.videos[0].tracks
     assert [int(area) for area in areas([mask for mask in track.masks if mask])] == [36, 36]
-    assert found.notes.lines() == ["note: 1 videos with pixels of 65535, which are of no object (void)"]
+    assert found.notes.lines() == ["note: 1 video with pixels of 65535, which are of no object (void)"]
 
 
 def test_mots_numbers_have_classes(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_makes_a_dataset_and_a_preview_then_has_nothing_to_do(tmp_path: Path) ->
     out, sheet = tmp_path / "deep" / "set", tmp_path / "sheet.png"
     done = run(out, *FAST, "--workers", "2", "--preview", sheet)
     assert done.returncode == 0, done.stderr
-    assert "train 1 videos with" in done.stdout
+    assert "train 1 video with" in done.stdout
     content = json.loads((out / "train" / "instances.json").read_text())
     assert content["videos"][0]["width"] == 96
     assert content["info"]["options"]["difficulty"] == "easy"
