@@ -53,7 +53,7 @@ def write_pictures(
             writers.append(stack.enter_context(ImageFolderWriter(places["overlay"], frame_stems(result))))
         if "video" in places:
             size = (result.height, result.width)
-            video = VideoWriter(places["video"], result.fps, size, source.times, source.pixel_aspect)
+            video = VideoWriter(places["video"], result.fps, size, source.times, source.pixel_aspect, source.last)
             writers.append(stack.enter_context(video))
         if not writers:
             return

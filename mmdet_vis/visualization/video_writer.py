@@ -109,9 +109,9 @@ class VideoWriter:
         path: file to write; its folder must exist.
         fps: frames per second; None means :data:`DEFAULT_FPS`.
         size: (height, width) of the frames.
-        times: seconds of each frame since the first one, increasing, where they do not follow each other at ``fps``;
-            the last frame is shown for an average one's time.
+        times: seconds of each frame since the first one, increasing, where they do not follow each other at ``fps``.
         pixel_aspect: width of a pixel over its height, for players to stretch the frames.
+        last: seconds that the last frame is shown, where there are ``times``; None: an average frame's.
 
     Raises:
         OutputError: if the file cannot be written or PyAV has no encoder for it.
@@ -131,6 +131,7 @@ class VideoWriter:
         size: tuple[int, int],
         times: Sequence[float] | None = None,
         pixel_aspect: Fraction = Fraction(1),
+        last: float | None = None,
     ) -> None:
         rate = DEFAULT_FPS if fps is None else float(fps)
         if not (math.isfinite(rate) and rate > 0):
@@ -141,6 +142,7 @@ class VideoWriter:
         self.size = size
         self._pixel_aspect = pixel_aspect
         self._times = times
+        self._last = max(round(TICKS * last), 1) if last else round(TICKS / self.fps)
         self._stamps: list[int] = []
         self._count = 0
         self._stack = ExitStack()
@@ -199,7 +201,7 @@ class VideoWriter:
         try:
             for packet in self._stream.encode(picture):
                 if self._times is not None and packet.pts == self._stamps[-1]:
-                    packet.duration = round(TICKS / self.fps)
+                    packet.duration = self._last
                 self._container.mux(packet)
         except OSError:
             raise  # Told apart (disk full, …) where the file is renamed.

@@ -115,7 +115,9 @@ class HeadSource(FrameSource):
         self.name, self.fps = source.name, source.fps
         self.height, self.width = source.height, source.width
         self.frame_names = source.frame_names[:frames]
-        self.times, self.pixel_aspect = source.times and source.times[:frames], source.pixel_aspect
+        self.times, self.last, self.pixel_aspect = source.times, source.last, source.pixel_aspect
+        if source.times and frames < len(source):
+            self.times, self.last = source.times[:frames], source.times[frames] - source.times[frames - 1]
         self.warnings = list(source.warnings)
 
     def read(self, start: int, stop: int) -> list[Frame]:

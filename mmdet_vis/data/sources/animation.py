@@ -47,12 +47,12 @@ class AnimationSource(FrameSource):
         self.name = unique_names([self._path])[0]
         self.height, self.width = self._image.height, self._image.width
         self._cache_size = max(cache_bytes // (3 * self.height * self.width), 1)
-        stamps, self.warnings = self._scan()
+        stamps, end, self.warnings = self._scan()
         if not stamps:
             self.close()
             raise SourceError(f"{self._path}: no frame can be decoded; the file is damaged or empty: replace it")
-        found = timing(stamps, _MILLISECOND, None)
-        self.fps, self.times = found.fps, found.times
+        found = timing(stamps, _MILLISECOND, None, last=end - stamps[-1])
+        self.fps, self.times, self.last = found.fps, found.times, found.last
         self.frame_names = [f"{frame:05d}" for frame in range(len(stamps))]
 
     def read(self, start: int, stop: int) -> list[Frame]:
@@ -84,8 +84,8 @@ class AnimationSource(FrameSource):
             raise SourceError(f"{self._path}: has more than {MAX_IMAGE_PIXELS} pixels; scale it down")
         return image
 
-    def _scan(self) -> tuple[list[int], list[str]]:
-        """Decode all frames once: the time of each in milliseconds, and what there is to say of them."""
+    def _scan(self) -> tuple[list[int], int, list[str]]:
+        """Decode all frames once: their times and the end in milliseconds, and what there is to say of them."""
         # A PNG may begin with a picture for programs that show one only.
         self._first = int(bool(getattr(self._image, "default_image", False)))
         stamps, time, unset, clear, problem = [], 0.0, 0, 0, ""
@@ -107,7 +107,7 @@ class AnimationSource(FrameSource):
             notes.append(f"{unset} of {len(stamps)} frames have no duration: each is shown for {_DEFAULT_MS} ms")
         if clear:
             notes.append(f"{clear} of {len(stamps)} frames have transparent pixels, which are shown black")
-        return stamps, [f"{self._path}: {note}" for note in notes]
+        return stamps, round(time), [f"{self._path}: {note}" for note in notes]
 
     def _decode_to(self, index: int) -> None:
         """Decode up to a frame, from where the decoder is, and keep the last of those on the way."""

@@ -29,6 +29,7 @@ class FrameSource(ABC):
         fps: average frame rate in frames per second; None where the source has none.
         times: seconds of each frame since the first one, strictly increasing; None where the frames follow each other
             at ``fps``, or the source knows of no time.
+        last: seconds that the last frame is shown, where there are ``times``; None for as long as an average one.
         pixel_aspect: width of a pixel over its height, as it is displayed. Frames have the stored pixels.
         frame_names: one name per frame, unique, usable as a file name.
         warnings: lines for the user about what was ignored, lost, converted or guessed.
@@ -39,6 +40,7 @@ class FrameSource(ABC):
     width: int
     fps: float | None
     times: list[float] | None = None
+    last: float | None = None
     pixel_aspect: Fraction = Fraction(1)
     frame_names: list[str]
     warnings: list[str]

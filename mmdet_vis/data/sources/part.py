@@ -32,6 +32,7 @@ class PartSource(FrameSource):
         self.frame_names = source.frame_names[start:end]
         if source.times is not None:
             self.times = [time - source.times[start] for time in source.times[start:end]]
+            self.last = source.last if end == len(source) else source.times[end] - source.times[end - 1]
         self.warnings = list(source.warnings)
 
     def read(self, start: int, stop: int) -> list[Frame]:

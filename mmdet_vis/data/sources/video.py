@@ -50,7 +50,8 @@ class VideoFileSource(FrameSource):
         self._orientation = Orientation(self._index.matrix)
         self.name = unique_names([self._path])[0]
         self.height, self.width = self._orientation.upright_size(self._index.stored)
-        self.fps, self.times = self._index.timing.fps, self._index.timing.times
+        found = self._index.timing
+        self.fps, self.times, self.last = found.fps, found.times, found.last
         self.pixel_aspect = self._orientation.upright_aspect(self._index.pixel_aspect)
         self.warnings = list(self._index.warnings)
         self.frame_names = [f"{frame:05d}" for frame in range(len(self._index.fingerprints))]

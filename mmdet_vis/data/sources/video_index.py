@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class _Scan:
     """Everything that came out of one pass: packets in decode order, frames in presentation order."""
 
     packet_pts: list[int | None] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)  # of the packets, 0 where unknown
     discarded: int = 0  # packets whose frames are not meant to be shown
     end: int = 0  # time stamp at which the last packet ends
     pts: list[int | None] = field(default_factory=list)
@@ -117,7 +119,12 @@ def index_video(path: Path) -> VideoIndex:
         matrix=scan.matrix,
         stored=scan.stored,
         timing=timing(
-            [None] * len(pts) if info.bare else pts, info.time_base, info.average_rate, info.constant, info.derived
+            [None] * len(pts) if info.bare else pts,
+            info.time_base,
+            info.average_rate,
+            info.constant,
+            info.derived,
+            _last_duration(scan, pts),
         ),
         pixel_aspect=info.pixel_aspect,
         interlaced=sum(start <= frame < stop for frame in scan.interlaced),
@@ -134,6 +141,16 @@ def index_video(path: Path) -> VideoIndex:
         )
     index.warnings += [f"{path}: {note}" for note in (scan.streams, *_notes(index, scan.colours)) if note]
     return index
+
+
+def _last_duration(scan: _Scan, pts: list[int | None]) -> int | None:
+    """How long the last frame is shown, in units of the stamps; None where the container does not really say it."""
+    durations = dict(zip(scan.packet_pts, scan.durations, strict=True))
+    # Many write the same for all. Only where durations lead from each frame to the next, the last one's counts.
+    before = [(stamp, after) for stamp, after in pairwise(pts) if stamp is not None and after is not None]
+    if any(abs(stamp + durations.get(stamp, 0) - after) > 1 for stamp, after in before):
+        return None
+    return durations.get(pts[-1]) if before else None
 
 
 def _notes(index: VideoIndex, colours: str) -> list[str]:
@@ -217,6 +234,7 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
     for packet, frames in decode_packets(container, stream):
         if packet is not None and packet.size:
             scan.packet_pts.append(packet.pts)
+            scan.durations.append(packet.duration or 0)
             scan.discarded += packet.is_discard
             scan.end = max(scan.end, (packet.pts or 0) + (packet.duration or 0))
         if frames is None or (packet is not None and packet.is_corrupt):

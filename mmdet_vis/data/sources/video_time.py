@@ -14,6 +14,9 @@ from itertools import pairwise
 MAX_RATE = 1000.0
 """Frames per second from which on a rate is a unit of time, not a rate."""
 
+MAX_LAST = 3600
+"""Seconds that the last frame of a video may be shown; more is a damage."""
+
 # Containers with units of milliseconds round their stamps: a constant rate may be off by one unit.
 _MILLISECOND = Fraction(1, 1000)
 # Broadcast rates, to which a rate that is measured from rounded stamps is set where it lies within the rounding.
@@ -31,12 +34,14 @@ class Timing:
         fps: average frame rate in frames per second; None if unknown.
         times: seconds of each frame since the first one, strictly increasing; None where the frames follow each other
             at ``fps``, or no time is known.
+        last: seconds that the last frame is shown, where there are ``times``; None if unknown.
         problem: what was wrong or had to be guessed, to follow the file's name in a message; empty if nothing was.
     """
 
     fps: float | None
     times: list[float] | None = None
     problem: str = ""
+    last: float | None = None
 
 
 def timing(
@@ -45,6 +50,7 @@ def timing(
     declared: Fraction | None,
     constant: bool = False,
     derived: bool = False,
+    last: int | None = None,
 ) -> Timing:
     """Find out when frames are shown.
 
@@ -54,6 +60,8 @@ def timing(
         declared: frames per second as the container has it; None or not positive if it says nothing.
         constant: the container knows constant rates only (AVI), so that its stamps mean nothing.
         derived: the rate is an average of the stamps, which says nothing that they do not.
+        last: how long the last frame is shown, in units of ``time_base``; None, or more than :data:`MAX_LAST`, if it
+            is not known.
     """
     rate = declared if declared is not None and 0 < declared < MAX_RATE else None
     known = [stamp for stamp in stamps if stamp is not None]
@@ -72,18 +80,21 @@ def timing(
     measured = (len(known) - 1) / ((known[-1] - known[0]) * time_base)
     tolerance = max(time_base, _MILLISECOND)
     claim = None if derived else declared
+    shown = last * time_base if last and 0 < last * time_base <= MAX_LAST else None
     for candidate in (
         rate,
         *sorted(_USUAL, key=lambda usual: (usual.denominator > 1, abs(usual - measured))),
         measured,
     ):
         if candidate and _is_constant(known, time_base, candidate, tolerance):
-            return Timing(float(candidate), None, _dishonest(claim, float(candidate)))
+            if shown is None or abs(shown - 1 / candidate) <= tolerance:
+                return Timing(float(candidate), None, _dishonest(claim, float(candidate)))
+            break  # a picture that is held at the end, as animations have it
     times = [float((stamp - known[0]) * time_base) for stamp in known]
     # The average counts the last frame's time as well, which only the container may know.
     near = rate is not None and abs(rate / measured - 1) <= _HONEST
     average = float(rate) if rate is not None and near else float(measured)
-    return Timing(average, times, _dishonest(claim, average))
+    return Timing(average, times, _dishonest(claim, average), None if shown is None else float(shown))
 
 
 def _is_constant(stamps: Sequence[int], time_base: Fraction, rate: Fraction, tolerance: Fraction) -> bool:

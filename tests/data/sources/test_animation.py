@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from mmdet_vis.data.sources import AnimationSource, ImageFilesSource, find_inputs, open_source
+from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import SourceError
+from mmdet_vis.run.pictures import write_pictures
+from mmdet_vis.structures import VideoResult
+from mmdet_vis.webui.limits import HeadSource
 
 DURATIONS = [100, 50, 200, 100, 300, 40]
 
@@ -38,6 +43,7 @@ def test_all_frames_in_any_order_at_their_times(tmp_path: Path, suffix: str) -> 
         assert (len(source), source.name, source.height, source.width) == (6, "clip", 32, 48)
         assert source.times == pytest.approx([0, 0.1, 0.15, 0.35, 0.45, 0.75])
         assert source.fps == pytest.approx(5 / 0.75)
+        assert source.last == pytest.approx(0.04)
         assert source.warnings == []
         np.testing.assert_array_equal(source.read(0, 6), expected)
         for start in (4, 2, 0):
@@ -61,6 +67,22 @@ def test_backwards_with_little_memory(tmp_path: Path, suffix: str) -> None:
 def test_a_constant_rate(tmp_path: Path) -> None:
     with open_source(save(tmp_path / "a.webp", pictures(), 40)) as source:
         assert (source.fps, source.times) == (25.0, None)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png", ".gif"])
+def test_a_picture_that_is_held_at_the_end(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    frames = pictures(4)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 100, 100, 3000])
+    with open_source(path) as source:
+        assert (source.times, source.last) == (pytest.approx([0, 0.1, 0.2, 0.3]), 3)
+        assert PartSource(source, 1).last == 3
+        assert PartSource(source, 0, 3).last == HeadSource(source, 3).last == pytest.approx(0.1)
+        names = source.frame_names
+        result = VideoResult("a", source.height, source.width, len(names), [], ("a",), (1,), names, source.fps)
+        write_pictures(result, source, {"video": tmp_path / "a.mp4"}, None, False)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.duration == pytest.approx(3.3e6, abs=2000)
 
 
 def test_no_durations(tmp_path: Path) -> None:

@@ -104,3 +104,19 @@ def test_gif(tmp_path: Path) -> None:
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 500, 100, 200], loop=0)
     with VideoFileSource(path) as source:
         assert source.times == pytest.approx([0, 0.1, 0.6, 0.7])
+        assert source.last == pytest.approx(0.2)
+
+
+def test_how_long_the_last_frame_is_shown() -> None:
+    assert timing([0, 40, 80], MS, Fraction(25), last=40) == timing([0, 40, 80], MS, Fraction(25), last=0) == Timing(25)
+    held = timing([0, 40, 80], MS, Fraction(25), last=500)
+    assert (held.fps, held.times, held.last) == (25, [0, 0.04, 0.08], 0.5)
+    assert timing(RECORDED, MS, Fraction(9), last=70).last == 0.07
+    assert timing(RECORDED, MS, Fraction(9), last=2**31).last is None
+
+
+def test_durations_of_a_container_count_where_they_lead_from_frame_to_frame(tmp_path: Path) -> None:
+    with VideoFileSource(record(tmp_path / "a.mov", RECORDED, 25, "mpeg4")) as source:
+        assert source.last == pytest.approx(0.04)
+    with VideoFileSource(record(tmp_path / "a.webm", RECORDED, 30)) as source:  # says 33 ms of each frame
+        assert source.last is None
