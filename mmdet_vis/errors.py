@@ -37,7 +37,10 @@ _OUT_OF_MEMORY = (
 _speaks_of_options = False
 
 
-_FLAGS = {"from_format": "from", "to_format": "to", "source_format": "from", "target_format": "to", "kind": "to"}
+_FLAGS = {
+    "from_format": "from", "to_format": "to", "source_format": "from", "target_format": "to", "kind": "to",
+    "formats": "format", "evaluate": "eval", "gpus": "gpus-per-worker", "cpus": "cpus-per-worker",
+}  # fmt: skip
 """Arguments whose options are called otherwise, since Python or a reader has the word for something else."""
 
 

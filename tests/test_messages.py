@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +109,35 @@ def test_arguments_are_not_called_flags(tiny: tuple[Path, Path], tmp_path: Path)
     said = _no_flag(lambda: convert_weights(weights, tmp_path / "x.pth", "torchvision", **both))
     assert "classes and drop_classes contradict each other" in said
     assert option("to_format", "coco") == "to_format='coco'"
+
+
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+COMMAND = re.compile(r"(?:mmdet-vis|torchrun|ffmpeg|pip) [^;:,()`']*")
+"""A whole command that somebody is told to type has options."""
+
+
+def _texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of each string of a module that it may say, with ``{}`` for what is filled in."""
+    documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    parts: set[int] = set()
+    for node in ast.walk(tree):  # a whole comes before its parts
+        if isinstance(node, ast.JoinedStr):
+            parts |= {id(part) for part in node.values}
+            yield node.lineno, "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents | parts:
+            yield node.lineno, node.value
+
+
+def test_only_commands_speak_of_flags(repository: Path) -> None:
+    """What stands behind commands and calls says :func:`option`; of flags speak the commands alone."""
+    package = repository / "mmdet_vis"
+    wrong = [
+        f"{path.relative_to(repository)}:{line}: {text}"
+        for path in sorted(package.rglob("*.py"))
+        if path.relative_to(package).parts[0] not in ("commands", "webui")
+        for line, text in _texts(ast.parse(path.read_text(encoding="utf-8")))
+        if FLAG.search(COMMAND.sub("", text))
+    ]
+    assert not wrong, "\n".join(wrong)
+    (said,) = (text for _, text in _texts(ast.parse('f"{a}: use --to or `mmdet-vis export A --to {b}`"')))
+    assert FLAG.search(COMMAND.sub("", said))

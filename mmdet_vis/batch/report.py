@@ -10,7 +10,7 @@ from typing import Any
 from mmdet_vis.batch.manifest import Entry
 from mmdet_vis.batch.status import LEFT, VideoStatus
 from mmdet_vis.batch.worker import DONE
-from mmdet_vis.errors import counted
+from mmdet_vis.errors import counted, option
 
 _NAMED = 3
 """Videos that are named for each reason."""
@@ -80,5 +80,5 @@ def describe(summary: Mapping[str, Any]) -> str:
     if summary["videos_left"]:
         lines.append(f"left: {counted(summary['videos_left'], 'video')} that nobody has done yet")
     if summary["videos_failed"] or summary["videos_left"]:
-        lines.append("the results lack these videos; --resume tries them again")
+        lines.append(f"the results lack these videos; {option('resume', True)} tries them again")
     return "\n".join(lines)

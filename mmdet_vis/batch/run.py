@@ -121,7 +121,7 @@ def merge_batch(manifest: str, out: str, score_thr: float | None = None) -> int:
     entries = read_manifest(manifest)
     store = BatchStore(open_storage(out))
     if not store.storage.names(VIDEOS):
-        raise OutputError(f"{out} holds no results of a batch: check --out")
+        raise OutputError(f"{out} holds no results of a batch: check {option('out')}")
     with _alone(store):
         if score_thr is None:
             score_thr = store.score_thr()
@@ -151,11 +151,11 @@ def _prepare(
     if changed := other_sources(finished, videos_of(read_rows(store, tables(store)), done, finished)):
         raise OutputError(
             f"{store.storage.uri} holds results of other videos under {len(changed)} ids of this list, such as "
-            f"{changed[0]}: use another --out, or remove them from {store.storage.place(VIDEOS)}"
+            f"{changed[0]}: use another {option('out')}, or remove them from {store.storage.place(VIDEOS)}"
         )
     if store.storage.folder is not None:
         inputs = [local_path(entry.uri) for entry in entries if not is_address(entry.uri)]
-        check_places(inputs, [store.storage.folder / name for name in (*FOLDERS, *_FILES)], option="--out")
+        check_places(inputs, [store.storage.folder / name for name in (*FOLDERS, *_FILES)], argument="out")
     store.prepare(identity, alone=batch.shard is None)
     unknown = sum(entry.length is None for entry in entries)
     if unknown:

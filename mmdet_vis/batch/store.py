@@ -13,7 +13,7 @@ from mmdet_vis.batch.join import join_chunks
 from mmdet_vis.batch.tasks import Task, chunk_name
 from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.result_file import read_result, write_result
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, option
 from mmdet_vis.files.storage import LocalStorage, Storage
 from mmdet_vis.result import VideoResult
 from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
@@ -57,7 +57,7 @@ class BatchStore:
         before = earlier_run(self.storage, lambda: len(self.done()), other, resume, None, "batch")
         if before is not None:
             another = f"the results in {self.storage.uri} are of another batch"
-            check_same(before, identity, another, "use another --out")
+            check_same(before, identity, another, f"use another {option('out')}")
         return before is not None
 
     def score_thr(self) -> float:
@@ -69,7 +69,9 @@ class BatchStore:
         try:
             return float(json.loads(self.storage.read(IDENTITY))["options"]["score_thr"])
         except (*UNREADABLE, TypeError, KeyError) as error:
-            raise OutputError(f"{self.storage.place(IDENTITY)} cannot be read ({error}); check --out") from error
+            raise OutputError(
+                f"{self.storage.place(IDENTITY)} cannot be read ({error}); check {option('out')}"
+            ) from error
 
     def prepare(self, identity: Mapping[str, Any], alone: bool) -> None:
         """Make the folder ready, after :meth:`check`.

@@ -117,7 +117,7 @@ def build_dataset(config: Config) -> VideoDataset:
     """
     test = config.get("test") or {}
     if "dataset" not in test:
-        raise ConfigError(f"{config.filename}: has no test.dataset: add it, or segment videos with --input-dir DIR")
+        raise ConfigError(f"{config.filename}: has no test.dataset: add it, or name the videos to segment")
     dataset: VideoDataset = build(DATASETS, Config(dict(test), filename=config.filename), "dataset")
     if not len(dataset.categories) == len(categories_of(config)) == 1:
         check_same_categories(config, "test.dataset", dataset.categories)

@@ -114,7 +114,7 @@ class RunLock:
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
                 os.write(self._descriptor, _LOCKED + f"{owner}\n".encode())
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --save-dir") from error
+            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another folder") from error
 
     def _lock(self) -> bool:
         """Lock the file; False if it is not the one of that name any more."""
@@ -158,7 +158,7 @@ class RunLock:
     def _in_use(self, owner: str) -> OutputError:
         return OutputError(
             f"{self.path.parent} is in use by another run ({owner or 'a process that just began'}): wait until it has "
-            "ended, or use another --save-dir"
+            "ended, or use another folder"
         )
 
 

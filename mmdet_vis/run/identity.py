@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmdet_vis.choices import in_order
 from mmdet_vis.data.datasets.base import VideoDataset
-from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.errors import CheckpointError, OutputError, option
 from mmdet_vis.files.storage import Storage
 from mmdet_vis.version import __version__
 from mmdet_vis.weights.find import sha256_of
@@ -80,7 +80,8 @@ def earlier_run(
     Raises:
         OutputError: what is there is of no such run, or nobody said what is to become of it.
     """
-    kind, use = ("batch", "use another --out") if of == "batch" else ("run", "use another --save-dir")
+    kind, argument = ("batch", "out") if of == "batch" else ("run", "save_dir")
+    use = f"use another {option(argument)}"
     place = storage.place(IDENTITY)
     try:
         before = json.loads(storage.read(IDENTITY))
@@ -95,7 +96,8 @@ def earlier_run(
     if not isinstance(before, dict) or not {"version", "checkpoint", "options", of, "config"} <= before.keys():
         raise OutputError(f"{storage.uri} holds something else: {place} is not of a {kind} of this tool; {use}")
     if not resume and not overwrite:
-        ways = "--resume goes on with it" + ("" if overwrite is None else ", --overwrite starts anew")
+        anew = "" if overwrite is None else f", {option('overwrite', True)} starts anew"
+        ways = f"{option('resume', True)} goes on with it{anew}"
         raise OutputError(f"{storage.uri} holds a {kind} with {done()} finished videos: {ways}; or {use}")
     return None if overwrite else before
 

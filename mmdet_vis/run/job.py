@@ -13,7 +13,7 @@ from mmdet_vis.choices import ENDINGS, PICTURES
 from mmdet_vis.data.datasets import VideoDataset, VideoInput
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.probe import probe
-from mmdet_vis.errors import OutputError, SourceError
+from mmdet_vis.errors import OutputError, SourceError, option
 
 MAX_NAME = 240
 """Bytes of a file name, with room for a temporary ending."""
@@ -99,7 +99,7 @@ def places_in(folder: Path, name: str, formats: Iterable[str]) -> dict[str, Path
 
 
 def check_places(
-    inputs: Iterable[Path], places: Iterable[Path], folders: Iterable[Path] = (), option: str = "--save-dir"
+    inputs: Iterable[Path], places: Iterable[Path], folders: Iterable[Path] = (), argument: str = "save_dir"
 ) -> None:
     """Refuse to write results over inputs, or to mix the two.
 
@@ -109,7 +109,7 @@ def check_places(
         inputs: files, and folders of which all is input.
         places: files that the run writes, and folders whose contents it writes; they need not exist.
         folders: those among ``inputs``, in which no place may lie.
-        option: the one that says where results go.
+        argument: the one that says where results go.
 
     Raises:
         OutputError: names an input and the place that it is, lies in or holds.
@@ -121,7 +121,7 @@ def check_places(
             holder = holder_of(path)
             if holder is not None:
                 place, given = (path, holder) if swapped else (holder, path)
-                raise OutputError(f"{place} would overwrite the input {given}: choose another {option}")
+                raise OutputError(f"{place} would overwrite the input {given}: choose another {option(argument)}")
 
 
 def _holders(paths: Iterable[Path]) -> Callable[[Path], Path | None]:

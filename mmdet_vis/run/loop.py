@@ -11,7 +11,7 @@ import torch
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import ENDINGS
-from mmdet_vis.errors import SourceError, counted, is_out_of_memory
+from mmdet_vis.errors import SourceError, counted, is_out_of_memory, option
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.progress import bars
 from mmdet_vis.run.job import Job
@@ -108,7 +108,7 @@ def _run_job(
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         length = f" for its {counted(job.frames, 'frame')}" if job.frames else ""
-        ways = "try --mem-max 40, a smaller --feature-memory, or another --device"
+        ways = f"try {option('mem_max', 40)}, a smaller {option('feature_memory')}, or another {option('device')}"
         return f"not enough memory{length} ({reason}): {ways}", None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from mmdet_vis.data.datasets import VideoDataset
-from mmdet_vis.errors import ConfigError, DatasetError, counted
+from mmdet_vis.errors import ConfigError, DatasetError, counted, option
 from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
 from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
 from mmdet_vis.files.atomic import atomic_write
@@ -165,7 +165,7 @@ def describe(summary: Mapping[str, Any]) -> str:
     # A line each, whatever a file's name holds.
     lines += [f"failed: {' '.join(line.splitlines())}" for line in summary["failed"]]
     if summary["failed"]:
-        lines.append("the results lack these videos; --resume tries them again")
+        lines.append(f"the results lack these videos; {option('resume', True)} tries them again")
     return "\n".join(lines)
 
 
@@ -185,11 +185,11 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
         davis_truth(dataset)
     elif annotations_of(dataset) is None:
         raise DatasetError(
-            f"--eval: {dataset.ann_file or dataset.name} has no annotations: leave it out, and upload submission.zip "
-            "to the benchmark's server"
+            f"{option('evaluate', True)}: {dataset.ann_file or dataset.name} has no annotations: leave it out, and "
+            "upload submission.zip to the benchmark's server"
         )
     if (needed := submitted_format(dataset)) not in formats:
-        raise ConfigError(f"--eval needs {needed} among the --format of this dataset")
+        raise ConfigError(f"{option('evaluate', True)} needs {needed} among the {option('formats')} of this dataset")
 
 
 def evaluate_run(store: RunStore, dataset: VideoDataset) -> None:

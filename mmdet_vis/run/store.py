@@ -50,7 +50,6 @@ class RunStore(ABC):
     # What a run writes beside run.json, relative to its folder: when another begins these go and nothing else.
     _written: tuple[str, ...]
     _folders: tuple[str, ...] = ()
-    _anew = "start anew with --overwrite"
     _share = 0.05
     """Largest part of a run's time that goes into writing ``results.json`` anew before its end."""
 
@@ -84,7 +83,7 @@ class RunStore(ABC):
             self._emptied = [path for pattern in self._folders for path in self.folder.glob(pattern)]
             return set()
         another = f"the results in {self.folder} are of another run"
-        check_same(before, identity, another, f"use another --save-dir, or {self._anew}")
+        check_same(before, identity, another, f"use another {option('save_dir')}, or {self._anew()}")
         kept = {job.id for job in self._jobs if self._is_done(job)}
         self._outdated = [self._file(key) for key in self._names if key not in kept]
         return kept
@@ -99,7 +98,9 @@ class RunStore(ABC):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise OutputError(f"cannot remove {path}: {error.strerror}; use another --save-dir") from error
+                raise OutputError(
+                    f"cannot remove {path}: {error.strerror}; use another {option('save_dir')}"
+                ) from error
         for path in self._emptied:
             with suppress(OSError):  # Something else is in it: that stays.
                 path.rmdir()
@@ -142,7 +143,7 @@ class RunStore(ABC):
         try:
             write_results(self.folder / "results.json", self.entries())
         except (ValueError, RecursionError) as error:  # Such as a number that JSON does not know.
-            raise OutputError(f"a result in {self.folder} is damaged ({error}); {self._anew}") from error
+            raise OutputError(f"a result in {self.folder} is damaged ({error}); {self._anew()}") from error
         self._updated = time.monotonic()
         self._cost = self._updated - start
 
@@ -179,7 +180,9 @@ class RunStore(ABC):
                 else:
                     reason = "holds no results"
                 if entries is None:
-                    raise OutputError(f"{self._file(job.id)} {reason}; remove it and run again with --resume")
+                    raise OutputError(
+                        f"{self._file(job.id)} {reason}; remove it and run again with {option('resume', True)}"
+                    )
                 yield from entries
 
     def _file(self, id: int) -> Path:
@@ -191,6 +194,10 @@ class RunStore(ABC):
     @abstractmethod
     def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """The identity of the run to go on with; None to begin. Raises :class:`OutputError`: neither is wanted."""
+
+    def _anew(self) -> str:
+        """How to start anew."""
+        return f"start anew with {option('overwrite', True)}"
 
     @abstractmethod
     def _is_done(self, job: Job) -> bool:
@@ -209,7 +216,6 @@ class FilesStore(RunStore):
     _identity_file = f"{_records}/{IDENTITY}"
     _end = b"}\n"
     _written = (f"{_records}/*.json",)
-    _anew = "leave --resume out to start anew"
 
     def __init__(self, folder: Path, jobs: Sequence[Job], json: bool = True) -> None:
         # Not the names themselves: one of the videos may be called "run".
@@ -222,8 +228,11 @@ class FilesStore(RunStore):
             return None
         before = _read(file)
         if not isinstance(before, dict):
-            raise OutputError(f"cannot resume: {file} is damaged; use another --save-dir, or {self._anew}")
+            raise OutputError(f"cannot resume: {file} is damaged; use another {option('save_dir')}, or {self._anew()}")
         return before
+
+    def _anew(self) -> str:
+        return f"leave {option('resume', True)} out to start anew"
 
     def _is_done(self, job: Job) -> bool:
         record = _read(self._file(job.id))

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.errors import ConfigError, UserError, option
 from mmdet_vis.files.lock import RunLock
 
 _T = TypeVar("_T")
@@ -89,7 +89,7 @@ class Workers:
         return cls(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
 
     def device(self, name: str) -> str:
-        """The device of this process for ``--device``: ``auto`` and ``cuda`` mean one GPU for each process.
+        """The device of this process for ``device``: ``auto`` and ``cuda`` mean one GPU for each process.
 
         Raises:
             ConfigError: there are more processes than GPUs.
@@ -100,7 +100,8 @@ class Workers:
         if self.local_rank >= number:
             raise ConfigError(
                 f"process {self.local_rank + 1} of this machine has no GPU (there are {number}): "
-                "start as many processes as GPUs, or share a device with --device cuda:0 or --device cpu"
+                f"start as many processes as GPUs, or share a device with {option('device', 'cuda:0')} or "
+                f"{option('device', 'cpu')}"
             )
         torch.cuda.set_device(self.local_rank)
         return f"cuda:{self.local_rank}"

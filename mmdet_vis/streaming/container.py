@@ -215,7 +215,7 @@ class StdinStream(ContainerStream):
         shown = "standard input"
         descriptor = sys.stdin.fileno() if sys.stdin is not None else 0
         if os.isatty(descriptor):
-            raise SourceError(f"{shown}: is a terminal; pipe a video into it: … | test_vis.py … --stream -")
+            raise SourceError(f"{shown}: is a terminal; pipe a video into it")
         file: Any
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             file = open(descriptor, "rb", closefd=False)  # noqa: SIM115  (the container reads from it)

@@ -14,7 +14,7 @@ from rich.progress import TextColumn, TimeElapsedColumn
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import STREAM_FORMATS
-from mmdet_vis.errors import ConfigError, OutputError, SourceError, counted
+from mmdet_vis.errors import ConfigError, OutputError, SourceError, counted, option
 from mmdet_vis.files.atomic import check_outputs
 from mmdet_vis.progress import bars
 from mmdet_vis.run.options import RunOptions
@@ -61,12 +61,13 @@ def stream_places(name: str, source: str, save_dir: Path, formats: Sequence[str]
     """
     for kind in formats:
         if kind not in STREAM_FORMATS:
-            raise ConfigError(f"--format {kind} is not for --stream, which writes {' and '.join(STREAM_FORMATS)}")
+            raise ConfigError(f"{option('formats', kind)}: of a stream {' and '.join(STREAM_FORMATS)} are written")
     places = {kind: save_dir / f"{name}{_SUFFIXES[kind]}" for kind in formats}
     check_outputs(places.values(), [Path(source)])
     for place in places.values():
         if place.exists() and not overwrite:
-            raise OutputError(f"{place} is there already: --overwrite replaces it; or use another --save-dir")
+            ways = f"{option('overwrite', True)} replaces it; or use another {option('save_dir')}"
+            raise OutputError(f"{place} is there already: {ways}")
     return places
 
 

@@ -139,7 +139,9 @@ def check_source(source: str) -> None:
                 "camera, an address, or - for standard input"
             )
         if not path.is_dir() and not path.is_file():
-            raise SourceError(f"{source}: is neither a file nor a folder; a pipe is read with --stream - < {source}")
+            raise SourceError(
+                f"{source}: is neither a file nor a folder; to read a pipe make it standard input, - < {source}"
+            )
 
 
 def describe(source: str) -> str:

@@ -71,7 +71,7 @@ def test_a_batch_in_a_bucket_is_one_on_the_disk(tiny, bucket, tmp_path, capsys):
     assert f"results (results.json, sequences.parquet): {out}" in told
     assert "failed: 1: cannot be read as a video; it is damaged, cut short or not a video file" in told
     assert download(out) == contents(tmp_path / "here")
-    with pytest.raises(OutputError, match="a batch with 2 finished videos: --resume goes on with it"):
+    with pytest.raises(OutputError, match="a batch with 2 finished videos: resume=True goes on with it"):
         run(tiny, f"{bucket}/in/videos.jsonl", out, **formats)
     open_storage(bucket).remove("out/videos/clip01.json")
     assert run(tiny, f"{bucket}/in/videos.jsonl", out, resume=True, **formats) == 3

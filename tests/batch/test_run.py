@@ -127,7 +127,7 @@ def test_failures_are_rows_with_reasons_and_resume_tries_them_again(tiny, videos
     assert sorted(failure["ids"] for failure in report["failures"]) == [["broken"], ["gone"]]
     before = {path: path.stat().st_mtime_ns for path in (out / "videos").iterdir()}
     broken.write_bytes((videos.parent / "clip01.mp4").read_bytes())
-    with pytest.raises(OutputError, match="a batch with 4 finished videos: --resume goes on with it"):
+    with pytest.raises(OutputError, match="a batch with 4 finished videos: resume=True goes on with it"):
         run(tiny, tmp_path / "list.jsonl", out)
     with pytest.raises(OutputError, match=r"different in options.key_num|different in batch"):
         run(tiny, tmp_path / "list.jsonl", out, resume=True, chunk=30)
@@ -152,7 +152,7 @@ def test_results_of_another_video_are_not_taken(tiny, videos, tmp_path):
 def test_inputs_are_not_written_over(tiny, tmp_path):
     write_clip(tmp_path / "video" / "a.mp4", 3)
     (tmp_path / "list.jsonl").write_text('{"uri": "video/a.mp4"}\n')
-    with pytest.raises(OutputError, match=r"video would overwrite the input .*a.mp4: choose another --out"):
+    with pytest.raises(OutputError, match=r"video would overwrite the input .*a.mp4: choose another out"):
         run(tiny, tmp_path / "list.jsonl", tmp_path)
 
 

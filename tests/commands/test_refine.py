@@ -74,7 +74,7 @@ def test_the_result_that_is_corrected_is_not_overwritten(folder, model):
     made = make_result(np.ones((1, 5, 64, 96), bool), VideoResult)
     made.save(folder / "clip.result.json")
     words = ["clip.result.json", "clip.mp4", *model, "--prompt", "0:box:1,2,30,40"]
-    with pytest.raises(OutputError, match=r"would overwrite the input clip\.[a-z.0-9]*: choose another --save-dir"):
+    with pytest.raises(OutputError, match=r"would overwrite the input clip\.[a-z.0-9]*: choose another save_dir"):
         refine_command.main([*words, "--save-dir", "."])
     assert VideoResult.load("clip.result.json") == made
 

@@ -297,5 +297,5 @@ def test_results_of_a_run_that_were_damaged_afterwards(tmp_path: Path) -> None:
         (tmp_path / "videos" / "7.json").write_text(text, encoding="latin-1")
         store = DatasetStore(tmp_path, [Job(7, "video", lambda: ImageFilesSource([], ""), {})])
         assert store.done() == {7}
-        with pytest.raises(OutputError, match=r"7.json .*; remove it and run again with --resume"):
+        with pytest.raises(OutputError, match=r"7.json .*; remove it and run again with resume=True"):
             list(store.entries())

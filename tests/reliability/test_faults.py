@@ -245,7 +245,7 @@ def test_a_pipe_that_nobody_writes_to_is_no_frame(dataset_run: Run, tmp_path: Pa
     pipe = tmp_path / "in" / "clip.mkv"
     pipe.parent.mkdir()
     os.mkfifo(pipe)
-    with pytest.raises(SourceError, match="is neither a file nor a folder; a pipe is read with --stream -"):
+    with pytest.raises(SourceError, match="is neither a file nor a folder; to read a pipe make it standard input, -"):
         StreamReader(str(pipe))
     with pytest.raises(SourceError, match="holds no input"):
         find_inputs(pipe.parent)

@@ -40,7 +40,7 @@ def test_formats_have_one_order() -> None:
 
 
 def refused(inputs: list[Path], places: list[Path], folders: list[Path] | None = None) -> str:
-    with pytest.raises(OutputError, match="choose another --save-dir") as caught:
+    with pytest.raises(OutputError, match="choose another save_dir") as caught:
         check_places(inputs, places, folders or [])
     return str(caught.value)
 

@@ -69,7 +69,7 @@ def test_a_run_over_a_dataset(tmp_path: Path) -> None:
     store.prepare()
     assert list(store.entries()) == [ENTRY]
     assert sorted(path.name for path in (tmp_path / "videos").iterdir()) == ["7.json", "99.json"]
-    with pytest.raises(OutputError, match="1 finished videos: --resume"):
+    with pytest.raises(OutputError, match="1 finished videos: resume=True"):
         store.check(identity, resume=False)
     assert store.check({}, resume=False, overwrite=True) == set()
     assert store.done() == {7}

@@ -106,7 +106,7 @@ def test_pictures_of_each_video(first_run: Run) -> None:
 
 def test_finished_run_is_not_overwritten_by_accident(first_run: Run) -> None:
     before = (first_run.save_dir / "results.json").stat().st_mtime_ns
-    with pytest.raises(OutputError, match=r"5 finished videos: --resume .* --overwrite"):
+    with pytest.raises(OutputError, match=r"5 finished videos: resume=True .* overwrite=True"):
         run_dataset(first_run)
     assert (first_run.save_dir / "results.json").stat().st_mtime_ns == before
 
@@ -133,7 +133,7 @@ def test_resume_refuses_another_model_or_other_settings(
         with pytest.raises(OutputError, match=rf"of another run, different in {what} \(") as caught:
             run_dataset(run)
         assert "\n" not in str(caught.value)
-        assert "--overwrite" in str(caught.value)
+        assert "overwrite=True" in str(caught.value)
     assert (first_run.save_dir / "run.json").read_bytes() == kept
 
 
@@ -314,9 +314,9 @@ def test_mistakes_are_named_before_the_model_is_loaded(
     content = json.loads((data / "valid.json").read_text())
     (tmp_path / "blind.json").write_text(json.dumps(content | {"annotations": None}))
     blind = {"test.dataset.ann_file": str(tmp_path / "blind.json")}
-    with pytest.raises(DatasetError, match=r"--eval: .*blind.json has no annotations"):
+    with pytest.raises(DatasetError, match=r"evaluate=True: .*blind.json has no annotations"):
         run_dataset(replace(run, evaluate=True, config=with_options(first_run, blind)))
-    with pytest.raises(ConfigError, match="--eval needs json"):
+    with pytest.raises(ConfigError, match="evaluate=True needs json"):
         run_dataset(replace(run, evaluate=True, options=RunOptions(formats=("png",))))
     with pytest.raises(ConfigError, match="other categories than the model"):
         run_dataset(replace(run, config=with_options(first_run, {"test.dataset.categories": None})))
@@ -325,7 +325,7 @@ def test_mistakes_are_named_before_the_model_is_loaded(
     with pytest.raises(ConfigError, match="key_num"):
         run_dataset(replace(run, options=RunOptions(key_num=0)))
     (tmp_path / "inputs_only.py").write_text("model = dict(type='SeqMaskRCNN')\n")
-    with pytest.raises(ConfigError, match=r"inputs_only\.py: has no test\.dataset: .*--input-dir"):
+    with pytest.raises(ConfigError, match=r"inputs_only\.py: has no test\.dataset: .*name the videos"):
         run_dataset(replace(run, config=load_config(tmp_path / "inputs_only.py")))
     assert not list(tmp_path.glob("out/*.json"))
 

@@ -283,7 +283,7 @@ def test_damaged_records_are_done_again(model: VISModel, videos: Path, tmp_path:
         assert contents(out) == expected
     for text in ("[" * 100_000, "null", "{"):
         (out / ".progress" / "run.json").write_text(text)
-        with pytest.raises(OutputError, match=r"cannot resume: .*run\.json is damaged; .* leave --resume out"):
+        with pytest.raises(OutputError, match=r"cannot resume: .*run\.json is damaged; .* leave resume=True out"):
             run(model, videos, out, resume=True, options=options)
     (out / ".progress" / "run.json").write_bytes(expected[".progress/run.json"])
     for path in records:  # Numbers that Python reads, but JSON does not know.

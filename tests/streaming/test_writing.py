@@ -98,7 +98,7 @@ def test_places_are_checked_before_the_work(tmp_path):
     places = stream_places("cam", "0", tmp_path / "out", ("json", "video"), overwrite=False)
     assert places == {"json": tmp_path / "out" / "cam.jsonl", "video": tmp_path / "out" / "cam.mp4"}
     places["json"].write_text("yesterday's\n")
-    with pytest.raises(OutputError, match=r"cam\.jsonl is there already: --overwrite replaces it"):
+    with pytest.raises(OutputError, match=r"cam\.jsonl is there already: overwrite=True replaces it"):
         stream_places("cam", "0", tmp_path / "out", ("json", "video"), overwrite=False)
     assert stream_places("cam", "0", tmp_path / "out", ("video",), overwrite=False)
     assert stream_places("cam", "0", tmp_path / "out", ("json",), overwrite=True)
@@ -107,5 +107,5 @@ def test_places_are_checked_before_the_work(tmp_path):
     clip.write_bytes(b"a video")
     with pytest.raises(OutputError, match="it is the input"):
         stream_places("clip", str(clip), tmp_path, ("video",), overwrite=True)
-    with pytest.raises(ConfigError, match="--format overlay is not for --stream"):
+    with pytest.raises(ConfigError, match=r"formats=.overlay.: of a stream json and video are written"):
         stream_places("clip", str(clip), tmp_path, ("overlay",), overwrite=False)

@@ -190,7 +190,7 @@ def main(repository):
     [
         (["--stream", "nowhere.mp4"], "error: nowhere.mp4: no such file"),
         (["--stream", "0", "--window", "8", "--overlap", "8"], "error: --overlap must be from 1 to 7"),
-        (["--stream", ".", "--format", "png"], "error: --format png is not for --stream, which writes json and video"),
+        (["--stream", ".", "--format", "png"], "error: --format png: of a stream json and video are written"),
         (["--stream", "0", "--input-dir", "."], "--stream and --input-dir are two kinds of input"),
         (["--stream", "0", "--eval"], "--eval is for runs over a dataset: leave it out with --stream"),
         (["--window", "8", "--input-dir", "."], "--window is an option of --stream"),

@@ -122,7 +122,7 @@ def test_a_second_run_into_the_same_folder_is_refused(tool: Tool, whole: Path, t
         assert (code, out) == (2, "")
         assert err == (
             f"error: {save} is in use by another run (process {first.pid} on {os.uname().nodename}): wait until it "
-            "has ended, or use another --save-dir\n"
+            "has ended, or use another folder\n"
         )
         assert files_of(save, "**/*.json") == before
     finally:

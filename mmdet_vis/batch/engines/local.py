@@ -21,7 +21,7 @@ import torch
 from mmdet_vis.batch.engines import Engine, EngineOptions, lost
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import UserError, option
 from mmdet_vis.signals import let_signals_kill
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,7 +66,8 @@ def _here(plan: WorkerPlan, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
             try:
                 yield worker(task.row())
             except WorkerBroken as error:
-                raise UserError(f"{task.id}: {error}; run again with --resume, or with --workers 1 or more") from error
+                ways = f"run again with {option('resume', True)}, or with {option('workers', 1)} or more"
+                raise UserError(f"{task.id}: {error}; {ways}") from error
     finally:
         worker.close()
 

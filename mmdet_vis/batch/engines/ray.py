@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from mmdet_vis.batch.engines import Engine, EngineOptions, lost
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
-from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.errors import ConfigError, UserError, option
 
 # Ray reads these when it is imported: nothing is sent anywhere, nothing is said between the program's own lines.
 for _name, _value in {
@@ -30,7 +30,7 @@ try:
     import ray
     import ray.data
 except ImportError:
-    raise ConfigError("--engine ray needs Ray Data: pip install 'ray[data]'") from None
+    raise ConfigError(f"{option('engine', 'ray')} needs Ray Data: pip install 'ray[data]'") from None
 
 _T = TypeVar("_T")
 
@@ -75,7 +75,7 @@ class RayEngine(Engine):
                     continue
                 self.__exit__()
                 place = address or "this machine"
-                raise ConfigError(f"--engine ray: no cluster at {place}: {_one_line(error)}") from error
+                raise ConfigError(f"{option('engine', 'ray')}: no cluster at {place}: {_one_line(error)}") from error
         logging.getLogger("ray").setLevel(logging.ERROR)
         for name in ("ray.data", "ray.data._internal"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -106,10 +106,10 @@ class RayEngine(Engine):
         self._resources = {"num_cpus": cpus, "num_gpus": gpus}
         self.workers = int(room) if self.options.workers is None else max(self.options.workers, 1)
         if self.workers < 1 or self.workers > room:
+            ways = f"choose {option('workers')}, {option('cpus')} and {option('gpus')}"
             raise ConfigError(
-                f"--engine ray: {self.workers or 1} workers of {cpus:g} CPUs and {gpus:g} GPUs do not fit a cluster of "
-                f"{there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs: choose --workers, --cpus-per-worker "
-                "and --gpus-per-worker"
+                f"{option('engine', 'ray')}: {self.workers or 1} workers of {cpus:g} CPUs and {gpus:g} GPUs do not fit "
+                f"a cluster of {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs: {ways}"
             )
 
     def where_workers_are(self, work: Callable[[], _T]) -> _T:
@@ -140,7 +140,8 @@ class RayEngine(Engine):
                 missing.pop((row["id"], row["chunk"]), None)
                 yield row
         except ray.exceptions.RayError as error:
-            raise UserError(f"--engine ray: {_one_line(error)}; run again with --resume") from error
+            again = f"run again with {option('resume', True)}"
+            raise UserError(f"{option('engine', 'ray')}: {_one_line(error)}; {again}") from error
         for task in missing.values():
             yield lost(task, f"its worker died {self.plan.retries + 1} times")
 

@@ -7,7 +7,7 @@ import os
 from mmdet_vis.batch.engines import EngineOptions
 from mmdet_vis.batch.engines.local import LocalEngine
 from mmdet_vis.batch.worker import WorkerPlan
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.run.workers import Workers
 
 
@@ -21,8 +21,8 @@ class TorchrunEngine(LocalEngine):
     def __init__(self, plan: WorkerPlan, options: EngineOptions) -> None:
         if "RANK" not in os.environ:
             raise ConfigError(
-                "--engine torchrun needs torchrun: `torchrun --nproc-per-node N -m mmdet_vis batch ...`; "
-                "or use --engine local --workers N"
+                f"{option('engine', 'torchrun')} needs torchrun: `torchrun --nproc-per-node N -m mmdet_vis batch ...`; "
+                f"or use {option('engine', 'local')} with {option('workers')}"
             )
         super().__init__(plan, options)
         self.processes = Workers.from_environment()

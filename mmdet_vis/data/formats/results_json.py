@@ -12,6 +12,7 @@ from mmdet_vis.data.formats.json_files import load_results, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources.folder import list_files, list_images
+from mmdet_vis.errors import option
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles, to_rle
@@ -108,7 +109,7 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
     if path.is_dir():
         files = [file for file in list_files(path, ".json") if is_saved_result(read_json(file))]
     if not files:
-        raise ResultsError(f"{path} holds no saved result: give the folder of a run with --format result")
+        raise ResultsError(f"{path} holds no saved result: give the folder of a run with {option('formats', 'result')}")
     found = AnnotatedVideos(f"{'result' if path.is_file() else 'results of'} {path}", images)
     for file in files:
         _add_saved(found, read_result(file, VideoResult), score_thr)

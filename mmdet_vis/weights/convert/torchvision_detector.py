@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import torch
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
+from mmdet_vis.errors import option
 from mmdet_vis.models.anchors import AnchorGenerator
 from mmdet_vis.weights.convert.translation import (
     Loss,
@@ -113,7 +114,7 @@ def read(state: State, options: Options) -> Translation:
     if not options.standard_anchors:
         drop_outputs(result)
     move_anchors(result.weights, 0.5)
-    result.notes.append(f"batch normalisation of the source was taken to have epsilon {eps:g} (--norm-eps)")
+    result.notes.append(f"batch normalisation of the source was taken to have epsilon {eps:g} ({option('norm_eps')})")
     result.notes.append("carried over: anchors are half a cell apart, which the bias of rpn_reg now makes up for")
     result.notes.append(
         "not carried over: the size that images are resized to, the number of proposals and detections, and the "
@@ -134,7 +135,9 @@ def write(state: State, options: Options) -> Translation:
     if bias:
         result.weights["rpn.head.bbox_pred.bias"] = bias["rpn_head.rpn_reg.bias"]
     _change_eps(result, OUR_EPS, eps)
-    result.notes.append(f"load it into a model whose frozen batch normalisation has epsilon {eps:g} (--norm-eps)")
+    result.notes.append(
+        f"load it into a model whose frozen batch normalisation has epsilon {eps:g} ({option('norm_eps')})"
+    )
     return result
 
 
