@@ -1,56 +1,108 @@
-"""Commands and options of the original ProposeReduce: each is answered with the one that took its place."""
+"""Commands and options of the original ProposeReduce and of MMDetection: each is answered with what is typed here."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mmdet_vis.errors import UserError
 
+PROPOSE_REDUCE, MMDETECTION = "the original ProposeReduce", "MMDetection"
+
 
 @dataclass(frozen=True)
 class Old:
-    """An option of the original.
+    """An option that other programs have.
 
     Attributes:
-        values: how many values follow it.
+        values: how many values follow it; None: all words up to the next option.
         new: the words that took its place, with ``{value}`` for its value; empty if there are none.
         note: why there are none, or what else to know.
+        shown: how a message calls the value.
+        of: the program that has it.
     """
 
-    values: int
+    values: int | None
     new: str = ""
     note: str = ""
+    shown: str = "DIR"
+    of: str = MMDETECTION
 
-    def words(self, value: str) -> list[str]:
-        """The new words for a value of the old option."""
-        return shlex.split(self.new.format(value=shlex.quote(value)))
+    def words(self, values: Sequence[str]) -> list[str]:
+        """The new words for the values of the old option."""
+        return shlex.split(self.new.format(value=shlex.join(values)))
+
+    @property
+    def advice(self) -> str:
+        """What to type, for a message."""
+        here = f"here it is {self.new.format(value=self.shown)}" if self.new else ""
+        return "; ".join(part for part in (here, self.note) if part)
 
 
-_NO_EFFECT = "it had no effect: leave it out"
+def _no_effect(values: int) -> Old:
+    return Old(values, note="it had no effect: leave it out", of=PROPOSE_REDUCE)
+
+
+_OPTIONS = Old(None, "--cfg-options {value}", shown="KEY=VALUE ...")
+_LAUNCHED = Old(1, note="start with `torchrun --nproc-per-node N`, which is noticed: leave it out")
+_GPUS = "for N GPUs start with `torchrun --nproc-per-node N`"
 SEGMENT: Mapping[str, Old] = {
-    "--gpu": Old(1, "--device cuda:{value}"),
-    "--show": Old(0, "--format json,overlay,video"),
-    "--network": Old(1, note="it named the folder of the results only: leave it out, --save-dir names that"),
-    "--save_path": Old(1, note=_NO_EFFECT),
-    "--gpus": Old(1, note=_NO_EFFECT),
-    "--proc_per_gpu": Old(1, note=_NO_EFFECT),
-    "--out": Old(1, note=_NO_EFFECT),
-    "--load_result": Old(0, note=_NO_EFFECT),
-    "--max-agg": Old(1, note=_NO_EFFECT),
+    "--gpu": Old(1, "--device cuda:{value}", shown="N", of=PROPOSE_REDUCE),
+    "--show": Old(0, "--format json,overlay,video", of=PROPOSE_REDUCE),
+    "--network": Old(
+        1, note="it named the folder of the results only: leave it out, --save-dir names that", of=PROPOSE_REDUCE
+    ),
+    "--save-path": _no_effect(1),
+    "--gpus": _no_effect(1),
+    "--proc-per-gpu": _no_effect(1),
+    "--load-result": _no_effect(0),
+    "--max-agg": _no_effect(1),
+    "--out": Old(1, note="the results go to --save-dir: leave it out"),
+    "--gpu-id": Old(1, "--device cuda:{value}", shown="N"),
+    "--gpu-ids": Old(None, note=f"one GPU is --device cuda:N; {_GPUS}"),
+    "--work-dir": Old(1, "--save-dir {value}"),
+    "--show-dir": Old(1, "--save-dir {value} --format json,overlay,video"),
+    "--show-score-thr": Old(1, "--show-thr {value}", shown="SCORE"),
+    "--format-only": Old(0, note="results.json and submission.zip are written anyway: leave it out"),
+    "--eval-options": Old(None, note="`mmdet-vis eval` evaluates with options of its own: leave it out"),
+    "--fuse-conv-bn": Old(0, note="it is done where it is faster: leave it out"),
+    "--tmpdir": Old(1, note="processes share their results in --save-dir: leave it out"),
+    "--gpu-collect": Old(0, note="processes share their results in --save-dir: leave it out"),
+    "--seed": Old(1, note="nothing is left to chance: leave it out"),
+    "--deterministic": Old(0, note="results are the same each time: leave it out"),
+    "--options": _OPTIONS,
+    "--launcher": _LAUNCHED,
+    "--local-rank": _LAUNCHED,
 }
 TRAIN: Mapping[str, Old] = {
-    "--work_dir": Old(1, "--work-dir {value}"),
-    "--resume_from": Old(1, "--resume", "the newest checkpoint of --work-dir is taken"),
-    "--gpu": Old(1, note="start `torchrun --nproc-per-node N tools/train.py ...` for N GPUs"),
-    "--validate": Old(0, note="val_cfg of the config says when to validate"),
-    "--launcher": Old(1, note="torchrun is noticed: leave it out"),
+    "--gpu": Old(1, note=f"{_GPUS}, one is --device cuda:N", of=PROPOSE_REDUCE),
+    "--validate": Old(0, note="val_cfg of the config says when to validate", of=PROPOSE_REDUCE),
+    "--resume-from": Old(1, "--resume", "the newest checkpoint of --work-dir is taken", of=PROPOSE_REDUCE),
+    "--auto-resume": Old(0, "--resume auto"),
+    "--no-validate": Old(0, "--cfg-options val_cfg=None"),
+    "--gpus": Old(1, note=_GPUS),
+    "--gpu-ids": Old(None, note=f"{_GPUS}, one is --device cuda:N"),
+    "--gpu-id": Old(1, "--device cuda:{value}", shown="N"),
+    "--deterministic": Old(0, note="the same seed always trains the same: leave it out"),
+    "--diff-seed": Old(0, note="processes draw different clips anyway: leave it out"),
+    "--amp": Old(0, "--precision float16", "or bfloat16"),
+    "--auto-scale-lr": Old(0, note="train.base_batch_size of the config says what the learning rate is meant for"),
+    "--autoscale-lr": Old(0, note="train.base_batch_size of the config says what the learning rate is meant for"),
+    "--options": _OPTIONS,
+    "--launcher": _LAUNCHED,
+    "--local-rank": _LAUNCHED,
 }
-"""Options by the command that they were of; those that are the same here are not listed."""
+"""Options by the command that they were of, with - for _; those that are the same here are not listed."""
+
+METRICS = frozenset({"bbox", "segm", "proposal", "proposal_fast", "mAP", "track", "AP"})
+"""Words that followed ``--eval``."""
 
 SCRIPTS: Mapping[str, Sequence[str]] = {
     # The original's demo has these two as defaults.
@@ -62,11 +114,11 @@ SCRIPTS: Mapping[str, Sequence[str]] = {
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers the options ``old`` of the original with the new ones."""
+    """A parser that answers the options ``old`` of other programs, and its own written in another way."""
 
-    def __init__(self, *args: Any, old: Mapping[str, Old], **options: Any) -> None:
+    def __init__(self, *args: Any, old: Mapping[str, Old] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.old = old
+        self.old = old or {}
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """Look for old options first: ``--show`` would be taken for the beginning of ``--show-thr``.
@@ -74,16 +126,37 @@ class Parser(argparse.ArgumentParser):
         Raises:
             UserError: there is one.
         """
-        for word in sys.argv[1:] if args is None else args:
+        own = self._option_string_actions
+        words = list(sys.argv[1:] if args is None else args)
+        for place, word in enumerate(words):
             name = word.partition("=")[0]
-            if name in self.old and name not in self._option_string_actions:
-                raise UserError(f"{name} is an option of the original ProposeReduce; {_advice(self.old[name])}")
-        return super().parse_known_args(args, namespace)
+            if not name.startswith("--") or name in own:
+                if name == "--eval" and (named := _metrics(words[place:])):
+                    raise UserError(
+                        f"--eval takes no names here, the dataset says what is measured: leave {' '.join(named)} out"
+                    )
+            elif (plain := name.replace("_", "-")) in self.old:
+                raise UserError(f"{name} is an option of {self.old[plain].of}; {self.old[plain].advice}")
+            elif plain in own:
+                raise UserError(f"{name} is written {plain} here")
+        return super().parse_known_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """See :meth:`argparse.ArgumentParser.error`; of an option that is none, the nearest is named."""
+        wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        near = difflib.get_close_matches(wrong[1], self._option_string_actions, n=1) if wrong else []
+        super().error(f"{message}; did you mean {near[0]}?" if near else message)
 
 
-def _advice(old: Old) -> str:
-    here = f"here it is {old.new.format(value='N' if 'cuda' in old.new else 'DIR')}" if old.new else ""
-    return "; ".join(part for part in (here, old.note) if part)
+def _metrics(words: Sequence[str]) -> list[str]:
+    """The names of measures at the beginning of ``--eval bbox segm ...``."""
+    _, equals, value = words[0].partition("=")
+    named = [value] if equals else []
+    for word in words[1:]:
+        if word not in METRICS or Path(word).exists():
+            break
+        named.append(word)
+    return named
 
 
 def translate(words: Sequence[str], old: Mapping[str, Old]) -> list[str]:
@@ -92,12 +165,18 @@ def translate(words: Sequence[str], old: Mapping[str, Old]) -> list[str]:
     while rest:
         word = rest.pop(0)
         name, equals, value = word.partition("=")
-        if name not in old:
+        option = old.get(name.replace("_", "-"))
+        if name == "--eval":
+            del rest[: len(_metrics([word, *rest])) - bool(equals)]
+            new.append(name)
+        elif option is None:
             new.append(word)
-            continue
-        if old[name].values and not equals:
-            value = rest.pop(0) if rest else ""
-        new += old[name].words(value)
+        else:
+            number = 0 if equals else option.values
+            if number is None:
+                number = next((i for i, other in enumerate(rest) if other.startswith("-")), len(rest))
+            new += option.words([value] if equals else rest[:number])
+            del rest[:number]
     return new
 
 

@@ -49,6 +49,12 @@ def test_what_is_answered_can_be_typed(script):
         "r50",
         "--out",
         "x",
+        "--eval",
+        "bbox",
+        "segm",
+        "--options",
+        "propose_reduce.key_num=4",
+        "model.type=SeqMaskRCNN",
         "--key-num",
         "3",
     ]
@@ -57,6 +63,9 @@ def test_what_is_answered_can_be_typed(script):
     line = str(caught.value).split(": python tools/test_vis.py ")[1]
     args = test_vis.build_parser().parse_args(shlex.split(line))
     assert (args.device, args.key_num, args.format) == ("cuda:0", 3, ("json", "overlay", "video"))
+    assert args.eval
+    assert args.cfg_options == {"propose_reduce.key_num": 4, "model.type": "SeqMaskRCNN"}
+    assert args.save_dir == Path("out")
 
 
 @pytest.mark.parametrize(
@@ -66,10 +75,34 @@ def test_what_is_answered_can_be_typed(script):
         (test_vis, ["--show"], "here it is --format json,overlay,video"),
         (segment, ["--network=r50"], "leave it out, --save-dir names that"),
         (test_vis, ["--max-agg", "3"], "it had no effect: leave it out"),
-        (train, ["--work_dir", "w"], "here it is --work-dir DIR"),
+        (train, ["--work_dir", "w"], "--work_dir is written --work-dir here"),
         (train, ["--resume_from=a.pth"], "here it is --resume; the newest checkpoint of --work-dir is taken"),
-        (train, ["--gpu", "0,1"], "start `torchrun --nproc-per-node N"),
+        (train, ["--gpu", "0,1"], "for N GPUs start with `torchrun --nproc-per-node N`"),
         (train, ["--validate"], "val_cfg of the config"),
+        (segment, ["--key_num", "3"], "--key_num is written --key-num here"),
+        (test_vis, ["--eval", "bbox", "segm"], "--eval takes no names here, the dataset says what is measured: leave"),
+        (segment, ["--eval=segm"], "leave segm out"),
+        (test_vis, ["--out", "r.pkl"], "the results go to --save-dir: leave it out"),
+        (test_vis, ["--format-only"], "--format-only is an option of MMDetection; results.json and submission.zip"),
+        (test_vis, ["--show-dir", "d"], "here it is --save-dir DIR --format json,overlay,video"),
+        (test_vis, ["--show-score-thr", "0.3"], "here it is --show-thr SCORE"),
+        (test_vis, ["--options", "a=1", "b=2"], "here it is --cfg-options KEY=VALUE ..."),
+        (test_vis, ["--work-dir", "w"], "here it is --save-dir DIR"),
+        (test_vis, ["--launcher", "pytorch"], "start with `torchrun --nproc-per-node N`"),
+        (test_vis, ["--local_rank=1"], "start with `torchrun --nproc-per-node N`"),
+        (test_vis, ["--gpu-ids", "0", "1"], "one GPU is --device cuda:N"),
+        (test_vis, ["--seed", "1"], "nothing is left to chance"),
+        (segment, ["--deterministic"], "results are the same each time"),
+        (segment, ["--fuse-conv-bn"], "leave it out"),
+        (train, ["--resume-from", "a.pth"], "here it is --resume; the newest checkpoint of --work-dir is taken"),
+        (train, ["--auto-resume"], "here it is --resume auto"),
+        (train, ["--no-validate"], "here it is --cfg-options val_cfg=None"),
+        (train, ["--gpus", "8"], "for N GPUs start with `torchrun --nproc-per-node N`"),
+        (train, ["--gpu-ids", "0", "1"], "one is --device cuda:N"),
+        (train, ["--gpu-id", "1"], "here it is --device cuda:N"),
+        (train, ["--deterministic"], "the same seed always trains the same"),
+        (train, ["--launcher", "pytorch"], "which is noticed: leave it out"),
+        (train, ["--amp"], "here it is --precision float16; or bfloat16"),
     ],
 )
 def test_options_are_answered_in_one_line(command, words, message):
@@ -77,6 +110,13 @@ def test_options_are_answered_in_one_line(command, words, message):
         command.main(["config.py", *words])
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_option_that_is_none_is_answered_with_the_nearest(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        test_vis.build_parser("test_vis").parse_args(["c.py", "w.pth", "--save-dir", "o", "--keynum=3"])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == "test_vis: error: unrecognized arguments: --keynum=3; did you mean --key-num?"
 
 
 def test_options_of_now_are_no_old_ones():
