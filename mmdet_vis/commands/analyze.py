@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_strict
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 
@@ -31,7 +32,7 @@ def video_count(text: str) -> int:
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog, description=__doc__, epilog="docs/analysis.md defines the types. Exit code 0: done; 2: bad input."
     )
     parser.add_argument("results", type=Path, help="results.json, or a zip that holds it")

@@ -14,6 +14,7 @@ from mmdet_vis.commands.arguments import (
     read_config,
     undo_launcher_threads,
 )
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments, given_model
 from mmdet_vis.commands.segment import run_options
 
@@ -26,7 +27,7 @@ FORMAT_HELP = (
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=f"{__doc__}  Each result is in OUT/videos/ID.json as soon as it is done. At the end "
         "OUT/results.json (YouTube-VIS) and OUT/sequences.parquet have those of all videos, OUT/status.parquet a row "

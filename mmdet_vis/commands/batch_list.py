@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import counted
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=f"{__doc__}  All folders below are searched for video files and for folders of images; each row "
         "has an id, the place, frames and seconds as the header says, and the size.",

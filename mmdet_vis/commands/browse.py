@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import counted
 
 # Clips per picture.
@@ -15,7 +16,7 @@ ROWS = 6
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog="Regions that are ignored in training are hatched. The samples are those of the first batches of a "

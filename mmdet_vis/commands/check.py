@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_strict
+from mmdet_vis.commands.original import Parser
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog="Exit code 0: no problems; 1: problems (the first 50 are listed), or doubts with --strict; 2: it cannot "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_strict, probability
 from mmdet_vis.commands.eval import add_davis_options, results_file, results_folder
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 _MOST = 50
@@ -24,7 +25,7 @@ def video_count(text: str) -> int:
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog, description=__doc__, epilog="docs/evaluate.md explains the test. Exit code 0: done; 2: bad input."
     )
     what = "YouTube-VIS: results.json, a zip that holds it, or a run's folder; DAVIS: folder with <video>/<frame>.png"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.commands.arguments import add_config_options, read_config
+from mmdet_vis.commands.original import Parser
 
 CATEGORY_AWARE = "CateAwareReduce"
 """Folder of the configs with category-aware reduction, which have the names of those without."""
@@ -20,7 +21,7 @@ NOTE = (
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog="Commands take these names from any folder: --config NAME. A config of your own starts from a printed "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.commands.arguments import positive
+from mmdet_vis.commands.original import Parser
 
 READABLE = (
     "ytvis", "coco", "cocovid", "results", "result", "davis", "index", "colours", "objects", "mots", "kitti-mots",
@@ -102,7 +103,7 @@ def _add_options(parser: Any, options: Sequence[str]) -> None:
 def build_parser(prog: str | None = None, source_format: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line, for one format (a tool's) or for all."""
     door = None if source_format is None else DOORS[source_format]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__ if door is None else door.description,
         epilog="docs/formats.md says what each format can hold." if door is None else door.epilog,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import WEIGHTS_HELP, add_config_options, read_config, weights
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import CheckpointError
 
 FORMATS = (
@@ -45,9 +46,7 @@ examples:
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=prog, description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=weights, help=f"{WEIGHTS_HELP}; or the file of a frozen graph")
     parser.add_argument(
         "target", type=Path, help="file to write; its ending .safetensors, .pth or .pt says the format (it is replaced)"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_vis.commands.arguments import add_strict, probability
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ YTVIS_DEFAULTS = {"per_category": False, "plot": None, "score_thr": 0.2}
 
 def build_parser(prog: str | None = None, benchmark: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line, for one benchmark or for both."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__ if benchmark is None else BENCHMARKS[benchmark],
         epilog=EXIT_CODES if benchmark == "davis" else f"{MINUS_ONE} {EXIT_CODES}",

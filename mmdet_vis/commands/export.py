@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from mmdet_vis.choices import EXPORTS
 from mmdet_vis.commands.arguments import add_config_arguments, check_early, find_checkpoint, positive, read_config
+from mmdet_vis.commands.original import Parser
 
 if TYPE_CHECKING:
     from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config_arguments(parser)
     parser.add_argument("target", type=Path, help="NAME.safetensors, or the folder of the graphs (it is replaced)")
     parser.add_argument("--to", choices=EXPORTS, default="safetensors", help="what to write (default safetensors)")

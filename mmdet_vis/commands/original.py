@@ -130,6 +130,8 @@ class Parser(argparse.ArgumentParser):
         words = list(sys.argv[1:] if args is None else args)
         for place, word in enumerate(words):
             name = word.partition("=")[0]
+            if word == "--":
+                break
             if not name.startswith("--") or name in own:
                 if name == "--eval" and (named := _metrics(words[place:])):
                     raise UserError(

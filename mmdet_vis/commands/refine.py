@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_model_options, check_model_options, undo_launcher_threads
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments, given_options
 from mmdet_vis.commands.segment import on_videos
 
@@ -16,7 +17,7 @@ SAVE_DIR = Path("mmdet_vis_refined")
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog='example: %(prog)s out/clip.result.json clip.mp4 --corrections fixes.json, with [{"type": "delete", '

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import positive, probability
+from mmdet_vis.commands.original import Parser
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
+    parser = Parser(prog=prog, description=__doc__)
     parser.add_argument(
         "result", nargs="+", type=Path, help="result file: of segment --format result, or VideoResult.save()"
     )

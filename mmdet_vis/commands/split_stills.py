@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import add_config_options, positive, read_config
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import ConfigError, counted
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog="writes to DIR: train.json (COCO, categories as they are), train_partial.json (the same of images of "

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmdet_vis.commands.arguments import add_model_options, check_model_options
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.commands.run_arguments import (
     STREAM_OVERWRITE,
     STREAM_SOURCE,
@@ -21,7 +22,7 @@ FORMAT_HELP = "comma-separated: json (SAVE/NAME.jsonl), video (SAVE/NAME.mp4); d
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         epilog="examples: %(prog)s 0; %(prog)s rtsp://host/path --save-dir out; ffmpeg ... | %(prog)s -. Ctrl-C ends a "

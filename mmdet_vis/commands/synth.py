@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.data.synthvis import LEVELS, DatasetOptions, DatasetSummary, make_dataset, write_contact_sheet
 from mmdet_vis.errors import OutputError, counted
 
@@ -29,7 +30,7 @@ def usable_cores() -> int:
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     defaults = DatasetOptions()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

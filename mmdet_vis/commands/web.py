@@ -12,6 +12,7 @@ from typing import Any
 
 from mmdet_vis.choices import PRECISIONS
 from mmdet_vis.commands.arguments import CONFIG_HELP, WEIGHTS_HELP, positive, seconds, weights
+from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 
@@ -31,7 +32,7 @@ def root_path(text: str) -> str:
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Serve a web page that segments videos: drop one, see its objects, correct them, and save them in "
         "any format of annotations.",
