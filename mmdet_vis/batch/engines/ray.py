@@ -140,8 +140,8 @@ class RayEngine(Engine):
                 missing.pop((row["id"], row["chunk"]), None)
                 yield row
         except ray.exceptions.RayError as error:
-            again = f"run again with {option('resume', True)}"
-            raise UserError(f"{option('engine', 'ray')}: {_one_line(error)}; {again}") from error
+            ways = f"run again with {option('resume', True)}"
+            raise UserError(f"{option('engine', 'ray')}: {_one_line(error)}; {ways}") from error
         for task in missing.values():
             yield lost(task, f"its worker died {self.plan.retries + 1} times")
 
