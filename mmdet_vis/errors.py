@@ -65,6 +65,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'es' if noun.endswith(('s', 'x', 'ch')) else 's'}"
 
 
+def speaks_of_options() -> bool:
+    """Whether messages speak as a command's."""
+    return _speaks_of_options
+
+
+def speak_of_options(commanded: bool) -> None:
+    """Let the messages of this process, which another one started, speak as that one's do."""
+    global _speaks_of_options
+    _speaks_of_options = commanded
+
+
 MAX_MESSAGE = 1200
 """Characters of an error's message."""
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
-from mmdet_vis.errors import OutputError, UserError, is_device_error
+from mmdet_vis.errors import OutputError, UserError, is_device_error, speak_of_options, speaks_of_options
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.run.job import Job, places_in
@@ -56,6 +56,7 @@ class WorkerPlan(Plan):
         chunk, overlap: see :func:`mmdet_vis.batch.tasks.tasks_of`.
         threads: CPU threads, the same for every worker: the last digits depend on it. None: PyTorch's choice.
         retries: how often a row is tried again after a breakdown, see :data:`CRASHED`.
+        commanded: messages of workers speak as those of a command, as the plan's maker's do.
     """
 
     out: str
@@ -63,6 +64,7 @@ class WorkerPlan(Plan):
     overlap: int = OVERLAP
     threads: int | None = None
     retries: int = 1
+    commanded: bool = field(default_factory=speaks_of_options)
 
     def __post_init__(self) -> None:
         self.options = self.options.complete(self.config)
@@ -91,6 +93,7 @@ class SegmentVideo:
     """
 
     def __init__(self, plan: WorkerPlan) -> None:
+        speak_of_options(plan.commanded)
         if plan.threads is not None:
             torch.set_num_threads(plan.threads)
         self._plan = plan

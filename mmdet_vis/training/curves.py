@@ -32,8 +32,9 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
         DatasetError: the folder or file holds no log of training.
     """
     found: defaultdict[str, Series] = defaultdict(dict)
-    step, place = 0, Path(work_dir)
+    place = Path(work_dir)
     for file in [place] if place.is_file() else sorted(place.glob("*/vis_data/scalars.json")):
+        step = 0
         for line in _lines(file):
             try:
                 entry = json.loads(line)
@@ -41,8 +42,9 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
                 continue
             if not isinstance(entry, dict):
                 continue
-            # A validation belongs to the last iteration before it, whatever its own line counts by.
-            step = entry["iter"] if type(entry.get("iter")) is int else step
+            # The line of a validation has the iterations that were done, in older logs the epochs, of which there are
+            # fewer; the last line of a loss before it may be of some iterations earlier.
+            step = entry["iter"] if type(entry.get("iter")) is int else max(step, _whole(entry.get("step")))
             for name in (*LOSSES, *METRICS, "lr"):
                 if type(entry.get(name)) in (int, float) and abs(entry[name]) < _MOST:
                     found[name][step] = float(entry[name])
@@ -51,6 +53,10 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
             f"{work_dir} holds no log of training (*/vis_data/scalars.json): name the {option('work_dir')} of one"
         )
     return {name: dict(sorted(values.items())) for name, values in found.items()}
+
+
+def _whole(value: object) -> int:
+    return value if type(value) is int else 0
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -52,6 +52,8 @@ class VideoValLoop(BaseLoop):
     def run(self) -> dict[str, float] | None:
         """Validate; all processes share the work. None if a signal asks to stop."""
         runner = self.runner
+        done = f"iteration {runner.iter} of {runner.train_loop.max_iters}"
+        runner.logger.info(f"validating {len(self.indices)} videos after {done}")
         runner.call_hook("before_val")
         runner.call_hook("before_val_epoch")
         entries = self._segment()

@@ -26,6 +26,17 @@ def test_resumed_runs_are_one_curve(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "curve.png")).shape[1] > 900  # two plots
 
 
+def test_a_validation_is_drawn_where_it_happened(tmp_path: Path) -> None:
+    """Its line counts the iterations, also those since the last loss that was logged, and in a resumed run."""
+    write_log(
+        tmp_path, "20260101_000000", [{"loss": 3.0, "iter": 20}, {"AP": 5.0, "step": 25}, {"loss": 2, "iter": 60}]
+    )
+    write_log(
+        tmp_path, "20260102_000000", [{"AP": 6.0, "step": 50}, {"loss": 2.4, "iter": 60}, {"AP": 7.0, "step": 62}]
+    )
+    assert read_scalars(tmp_path) == {"loss": {20: 3.0, 60: 2.4}, "AP": {25: 5.0, 50: 6.0, 62: 7.0}}
+
+
 def test_without_validation_there_is_one_plot(tmp_path: Path) -> None:
     write_log(tmp_path, "a", [{"loss": 3.0, "iter": 20}])
     plot_training(tmp_path, tmp_path / "curve.png")

@@ -53,6 +53,7 @@ def test_run_learns_validates_and_keeps_the_best(whole: Path) -> None:
     order = [line for line in lines if "Iter(train) [" in line or "Iter(val) [2/2]" in line]
     assert "Iter(val)" in order[-1]  # it happened after the sixth step
     assert "[6/6]" in order[-2]
+    assert any("validating 2 videos after iteration 6 of 6" in line for line in lines)
     assert "Iter(val) [2/2]" in log  # the videos that are validated, of five
 
 
