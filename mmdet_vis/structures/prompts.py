@@ -236,7 +236,10 @@ def _points(point: Any) -> tuple[Point, ...]:
 
 
 def _labels(labels: Any, count: int) -> tuple[bool, ...]:
-    values = [1] * count if labels is None else list(labels)
+    try:
+        values = [1] * count if labels is None else list(labels)
+    except TypeError:
+        values = [labels]  # one number for one point
     if len(values) != count:
         raise ConfigError(f"prompt: {len(values)} labels for {count} points: give one for each")
     if any(value not in (0, 1) for value in values) or not any(values):

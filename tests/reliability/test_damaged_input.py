@@ -27,6 +27,7 @@ from mmdet_vis.data.converters.split import split_stills
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
 from mmdet_vis.data.formats.coco_json import read_coco
 from mmdet_vis.data.formats.cvat import read_cvat
+from mmdet_vis.data.formats.davis_layout import davis_set
 from mmdet_vis.data.formats.davis_png import read_index_png
 from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.index_pngs import read_index
@@ -197,6 +198,10 @@ def test_pipes_and_devices_in_place_of_files(tmp_path: Path) -> None:
     (results / "00000.png").symlink_to("/proc/self/mem")
     with pytest.raises(ResultsError, match=r"cannot read .*00000.png"):
         check_davis_submission(tmp_path / "results", root)
+    (root / "ImageSets" / "2019").mkdir()
+    os.mkfifo(root / "ImageSets" / "2019" / "pipe.txt")
+    with pytest.raises(DatasetError, match=r"pipe.txt cannot be read"):
+        davis_set(root, "pipe", 2019)
     (root / "JPEGImages" / "480p" / "video0" / "00000.jpg").unlink()
     os.mkfifo(root / "JPEGImages" / "480p" / "video0" / "00000.jpg")
     (root / "Annotations_unsupervised").rename(tmp_path / "away")

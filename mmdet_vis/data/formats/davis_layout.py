@@ -55,12 +55,13 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
     files = [root / "ImageSets" / str(number) / f"{set_name}.txt" for number in years]
     file = next((file for file in files if file.is_file()), files[0])
     try:
-        names = file.read_text(encoding="utf-8").split()
+        # A pipe would never end.
+        names = file.read_text(encoding="utf-8").split() if file.is_file() else None
     except (OSError, UnicodeDecodeError):
+        names = None
+    if names is None:
         others = sorted(str(path.relative_to(root)) for path in (root / "ImageSets").glob("20*/*.txt"))
-        raise DatasetError(
-            f"{file} cannot be read: choose another set or year; there is {', '.join(others) or 'none'}"
-        ) from None
+        raise DatasetError(f"{file} cannot be read: choose another set or year; there is {', '.join(others) or 'none'}")
     outside = [
         name
         for name in names

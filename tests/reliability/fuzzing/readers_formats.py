@@ -97,7 +97,9 @@ def make_archive(rng: random.Random, folder: Path, templates: Path) -> str:
     kind = rng.choice(("bytes", "bytes", "outside", "bomb", "link", "twice", "whole", "sizes"))
     files = [file for file in sorted(source.rglob("*")) if file.is_file()]
     path = folder / rng.choice(("there2.zip", "there2.tar.gz", "there2.tar"))
-    outside = rng.choice(("../out.json", "/tmp/out.json", "C:\\out.json", "a/../../out.json", "..\\out.json", "\0"))
+    outside = rng.choice(
+        ("../out.json", "/tmp/out.json", "C:\\out.json", "a/../../out.json", "..\\out.json", "x\0.json")
+    )
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in files:
