@@ -85,7 +85,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         metavar="PATH",
         default=argparse.SUPPRESS,
         help="where a proxy in front of the server puts the page, e.g. /vis, or the whole address of the page "
-        "(default: the top of the address)",
+        "(default: what the proxy says with X-Forwarded-Prefix, or the top of the address)",
     )
     limits = parser.add_argument_group("limits")
     limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload")

@@ -20,6 +20,7 @@ from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import JobOptions
+from mmdet_vis.webui.proxy import BehindProxy, Below
 from mmdet_vis.webui.workspace import Workspace
 
 MOST_KEY_FRAMES = 200
@@ -247,31 +248,14 @@ def launch(page: gr.Blocks, editor: ASGIApp, host: str, port: int, limits: Limit
             mcp_server=False,
             footer_links=[],
             app_kwargs={
-                "middleware": [Middleware(_NoOtherMachines)],
-                "routes": [Mount("/edit", _Below("/edit", editor))],
+                "middleware": [Middleware(BehindProxy, root_path=root_path), Middleware(_NoOtherMachines)],
+                "routes": [Mount("/edit", Below("/edit", editor))],
             },
             theme=gr.themes.Base(font=sans, font_mono=mono),
             css=_CSS,
         )
     except (OSError, ValueError) as error:
         raise UserError(f"the page cannot be served on {host} port {port}: {error}") from error
-
-
-class _Below:
-    """An app below a path: it sees its own part of an address alone, whatever a proxy has before it."""
-
-    def __init__(self, prefix: str, app: ASGIApp) -> None:
-        self._prefix = prefix
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        path = scope["path"]
-        for before in (scope.get("root_path", ""), self._prefix):
-            if before and path.startswith(f"{before}/"):
-                path = path[len(before) :]
-                break
-        await self._app({**scope, "path": path, "root_path": ""}, receive, send)
 
 
 class _NoOtherMachines:

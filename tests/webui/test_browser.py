@@ -14,6 +14,7 @@ import pytest
 from tests.tiny import write_frames
 from tests.webui.browser import PATIENCE, Server, chromium, lacking, press_start, upload, visit, wait_for_objects
 from tests.webui.clips import write_clip
+from tests.webui.proxies import PATH, check_page, proxy
 
 pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
 
@@ -219,3 +220,10 @@ def test_the_end_deletes_everything_also_in_the_middle_of_a_job(browser, tiny, t
         page.close()
     assert not list(tmp_path.glob("mmdet_vis_web_*"))
     assert "Traceback" not in "".join(server.lines)
+
+
+def test_the_page_below_the_path_that_a_proxy_says(server):
+    port = int(server.address.rstrip("/").rpartition(":")[2])
+    for takes_off in (True, False):
+        with proxy(port, takes_off, X_Forwarded_Prefix=f"{PATH}/") as front:
+            check_page(front)

@@ -82,7 +82,7 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
         return
     tasks = [CvatTask.of(element, file) for element in _tasks(tree)]
     folder, start = _folder(file, prefix, images)
-    frames = list_frames(folder, tasks, file)
+    frames = list_frames(folder, tasks, file, found.notes)
     of_project = tree.find("./meta/project") is not None
     for task, files in zip(tasks, frames, strict=True):
         places, names = match_frames(task, files, found.notes)

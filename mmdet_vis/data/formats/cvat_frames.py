@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from mmdet_vis.data.formats.annotated import Notes
+from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.data.sources import is_inside, natural_key
 from mmdet_vis.data.sources.folder import list_images
@@ -81,19 +82,32 @@ class CvatTask:
         return offset // self.step
 
 
-def list_frames(folder: Path, tasks: Sequence[CvatTask], file: Path) -> list[list[str]]:
+def list_frames(folder: Path, tasks: Sequence[CvatTask], file: Path, notes: Notes) -> list[list[str]]:
     """Images of each task relative to ``folder``: in a project, those of a subset are in a folder of its name.
 
+    An export without images has those that CVAT would have written, in a folder of each task's name if it has several.
+
     Raises:
-        DatasetError: there are none, or not as many as the tasks of one subset have together.
+        DatasetError: there are none and nothing says how large they are, or there are not as many as the tasks of one
+            subset have together.
     """
     if not tasks:
         raise DatasetError(f"{file} says nothing of a task: export it as 'CVAT for video 1.1'")
-    if not folder.is_dir():
-        raise DatasetError(
-            f"{folder} does not exist: export with 'Save images', put the video's frames there (ffmpeg -i VIDEO "
-            f"-start_number 0 {folder.name}/frame_%06d.png), or name their folder ({option('images')})"
-        )
+    if not folder.is_dir() or not _below(folder, ""):
+        if any(task.size is None for task in tasks):
+            raise DatasetError(
+                f"{folder} has no images, and {file} does not say how large the frames are: export with 'Save images', "
+                f"put them there, or name their folder ({option('images')})"
+            )
+        notes.guessed[
+            "frames whose images are not in the export, taken to be called frame_NNNNNN.png (export with 'Save "
+            "images', or give the frames' folder)"
+        ] += sum(task.length for task in tasks)
+        start = [f"{file_name(task.name)}/" if len(tasks) > 1 else "" for task in tasks]
+        return [
+            [f"{place}frame_{task.start + index * task.step:06d}.png" for index in range(task.length)]
+            for place, task in zip(start, tasks, strict=True)
+        ]
     if len(tasks) == 1:
         return [_below(folder, tasks[0].subset if is_inside(tasks[0].subset) else "")]
     frames = []

@@ -118,7 +118,10 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
 
 def _add_saved(found: AnnotatedVideos, result: VideoResult, score_thr: float) -> None:
     alone = found.images is not None and list_images(found.images)[0]
-    names = [f"{'' if alone else f'{result.name}/'}{stem}.jpg" for stem in frame_stems(result)]
+    prefix = "" if alone else f"{result.name}/"
+    folder = None if found.images is None else found.images / prefix
+    files = {} if folder is None or not folder.is_dir() else {file.stem: file.name for file in list_images(folder)[0]}
+    names = [f"{prefix}{files.get(stem, f'{stem}.jpg')}" for stem in frame_stems(result)]
     for name, number in zip(result.categories, result.category_ids, strict=True):
         found.category(name, number)
     video = found.add_video(result.name, names, result.height, result.width)

@@ -17,8 +17,11 @@ from mmdet_vis.data.check.check import check_ytvis
 from mmdet_vis.data.converters import FORMATS, ReadOptions, Selection, convert, read_annotations
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.identify import identify
+from mmdet_vis.data.formats.result_file import write_result
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import RLE, InstanceSequence, VideoResult
+from mmdet_vis.structures.masks import empty_rle
 from tests import programs
 from tests.annotation_cases import H, W, contents, moving, two_videos, write_image
 
@@ -211,6 +214,52 @@ def test_results_become_annotations(tmp_path: Path) -> None:
     assert [track.masks for video in found if video.name == "b" for track in video.tracks] == [masks]
     alone = read_annotations(tmp_path / "results.json").videos[0]
     assert (alone.height, alone.width, len(alone), alone.tracks[0].score) == (H, W, 2, 0.9)
+
+
+def run_of(found: AnnotatedVideos, folder: Path, annotated: bool) -> tuple[Path, ReadOptions]:
+    """What a run on the videos of ``source`` leaves, as a file and how it is read: with annotations, or saved alone."""
+    if annotated:
+        ids = {name: number for number, name in enumerate(found.categories, 1)}
+        entries = [
+            {"video_id": number, "category_id": ids[track.category], "score": 0.5, "segmentations": track.masks}
+            for number, video in enumerate(found.videos, 1)
+            for track in video.tracks
+        ]
+        (folder / "results.json").write_text(json.dumps(entries))
+        return folder / "results.json", ReadOptions(images=folder / "frames", annotations=folder / "source.json")
+    for video in found.videos:
+        names, scores = tuple(found.categories), np.full(len(found.categories), 0.5, np.float32)
+        sequences = [
+            InstanceSequence(
+                number, names.index(track.category), 0.5, scores, [mask or empty_rle(H, W) for mask in track.masks]
+            )
+            for number, track in enumerate(video.tracks, 1)
+        ]
+        stems, numbers = [Path(name).stem for name in video.file_names], tuple(range(1, len(names) + 1))
+        result = VideoResult(video.name, H, W, len(video), sequences, names, numbers, stems, 25.0)
+        write_result(folder / f"run/{video.name}.json", result)
+    return folder / "run", ReadOptions(images=folder / "frames")
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_results_of_a_run_round_trip(tmp_path: Path, name: str, annotated: bool) -> None:
+    path = source(tmp_path)
+    if name == "kitti-mots":  # what models call the two classes
+        path.write_text(path.read_text().replace('"ball"', '"vehicle"').replace('"red cube"', '"person"'))
+    before = read_annotations(path, options=ReadOptions(images=tmp_path / "frames"))
+    (tmp_path / "run").mkdir()
+    run, options = run_of(before, tmp_path, annotated)
+    target = tmp_path / ("there.json" if FORMATS[name].is_file else "there")
+    lines = lines_of(run, target, to_format=name, options=options)
+    said = [line for line in lines if line.startswith(("left out", "guessed"))]
+    assert said == ["left out: 3 scores, which CVAT does not have"] * (name == "cvat")
+    after = read_annotations(target, options=ReadOptions(category="?"))
+    assert sorted(map(masks_alone, contents(after).values())) == sorted(map(masks_alone, contents(before).values()))
+
+
+def masks_alone(objects: list[tuple[str, list[RLE | None]]]) -> list[str]:
+    return sorted(str(masks) for _, masks in objects)
 
 
 def test_what_is_not_known_is_described(tmp_path: Path) -> None:

@@ -166,3 +166,15 @@ def test_cvat_projects_have_a_video_for_each_task(tmp_path: Path) -> None:
     assert [mask is not None for track in (*one.tracks, *two.tracks) for mask in track.masks] == [
         True, False, False, True,
     ]  # fmt: skip
+
+
+def test_cvat_without_images(tmp_path: Path) -> None:
+    write_cvat(tmp_path, f'<track id="0" label="cat">{polygon(12)}</track>', images=0)
+    found = read_cvat(tmp_path)
+    assert found.videos[0].file_names == [f"images/frame_{frame:06d}.png" for frame in (10, 12, 14)]
+    assert [mask is not None for mask in found.videos[0].tracks[0].masks] == [False, True, False]
+    (line,) = found.notes.lines()
+    assert line.startswith("guessed: 3 frames whose images are not in the export, taken to be called frame_NNNNNN.png")
+    write_export(tmp_path, f"<task>{meta()}</task>", "", [])
+    with pytest.raises(DatasetError, match=r"images has no images, and .* does not say how large the frames are"):
+        read_cvat(tmp_path)
