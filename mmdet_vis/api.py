@@ -52,7 +52,7 @@ from mmdet_vis.structures import (
 from mmdet_vis.vis_model import BATCH_SIZE, CHUNK_BYTES, VISModel, engine_settings
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
-from mmdet_vis.weights.graph_files import cached_graphs, carried_config, is_graph_folder, open_graph_folder, run_graphs
+from mmdet_vis.weights.graph_files import cached_graphs, carried_config, open_graph_folder, run_graphs
 
 __all__ = [
     "BATCH_SIZE",
@@ -131,7 +131,7 @@ def load_model(
     elif config is None:
         weights = default_weights()
     chosen = _resolve_config(config, weights, cfg_options, safe_config)
-    graphs = open_graph_folder(weights) if weights is not None and is_graph_folder(weights) else None
+    graphs = open_graph_folder(weights) if weights is not None and weights.is_dir() else None
     if graphs is not None and runtime == "torch":
         raise ConfigError(f"{weights} holds graphs for other runtimes: use {option('runtime', 'openvino')}")
     if not detector:

@@ -14,7 +14,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -78,6 +78,12 @@ def speak_of_options(commanded: bool) -> None:
 
 MAX_MESSAGE = 1200
 """Characters of an error's message."""
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, for messages, and how many more there are: ``a, b, c and 12 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 class UserError(Exception):

@@ -12,11 +12,11 @@ from mmengine.config import Config
 
 from mmdet_vis.choices import in_order
 from mmdet_vis.data.datasets.base import VideoDataset
-from mmdet_vis.errors import CheckpointError, OutputError, option
+from mmdet_vis.errors import CheckpointError, OutputError, few, option
 from mmdet_vis.files.storage import Storage
 from mmdet_vis.version import __version__
 from mmdet_vis.weights.find import sha256_of
-from mmdet_vis.weights.graph_files import INDEX, is_graph_folder
+from mmdet_vis.weights.graph_files import INDEX
 
 IDENTITY = "run.json"
 """The file of a run that holds its identity."""
@@ -121,9 +121,7 @@ def check_same(before: dict[str, Any], now: Mapping[str, Any], of_another: str, 
 
 def differences(before: Any, now: Any) -> str:
     """The first settings that differ, as text for an error message; empty if none does."""
-    found = list(_differences(before, now, ""))
-    more = f" and {len(found) - DIFFERENCES_NAMED} more" if len(found) > DIFFERENCES_NAMED else ""
-    return ", ".join(found[:DIFFERENCES_NAMED]) + more
+    return few(list(_differences(before, now, "")), DIFFERENCES_NAMED)
 
 
 def _differences(before: Any, now: Any, where: str) -> Iterator[str]:
@@ -144,7 +142,7 @@ def _short(value: Any) -> str:
 
 def _digest_of(checkpoint: Path) -> str:
     """Size and SHA-256 of a file of weights; of a folder of graphs, of its index, which has those of the others."""
-    if is_graph_folder(checkpoint):
+    if checkpoint.is_dir():
         checkpoint = checkpoint / INDEX
     try:
         return f"{checkpoint.stat().st_size} bytes, sha256 {sha256_of(checkpoint)}"

@@ -18,7 +18,7 @@ from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.data.datasets import VideoInput, find_videos
 from mmdet_vis.data.formats.opening import strictly
-from mmdet_vis.errors import DatasetError, OutputError, UserError
+from mmdet_vis.errors import DatasetError, OutputError, UserError, few
 from mmdet_vis.proposers import InCategories
 from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
@@ -218,8 +218,7 @@ def _tell(summary: dict[str, Any], run: Run) -> None:
 def _tell_left_out(absent: Sequence[str], categories: Sequence[str], who_lacks: str, whose: str) -> None:
     """Say which of the categories that are looked for get no results, as the dataset has none of that name."""
     if absent:
-        named = f"{', '.join(absent[:5])}{' ...' if len(absent) > 5 else ''}"
         _LOGGER.warning(
-            f"{who_lacks} {len(absent)} of the {whose}'s {len(categories)} categories ({named}): what is found of "
-            "these is left out of the results"
+            f"{who_lacks} {len(absent)} of the {whose}'s {len(categories)} categories ({few(absent)}): what is found "
+            "of these is left out of the results"
         )

@@ -20,7 +20,7 @@ from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.files.atomic import remove_unfinished
 from mmdet_vis.run.identity import as_read, differences
 from mmdet_vis.run.workers import Workers
-from mmdet_vis.weights.checkpoint import read_torch
+from mmdet_vis.weights.torch_files import read_torch
 
 NOT_TRAINING = {"model": ("test_cfg",), "train.dataset": ("data_root",)}
 """Keys that may change: the inference of a validation, and where the data lie."""

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from mmdet_vis.errors import few
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 FONT_VARIABLE = "MMDET_VIS_FONT"
@@ -83,7 +85,7 @@ def _choose(text: str) -> tuple[str | None, str]:
     if lacking <= _SAID:
         return best, shown
     _SAID.update(lacking)
-    codes = ", ".join(f"U+{ord(c):04X}" for c in sorted(lacking)[:5]) + (", ..." if len(lacking) > 5 else "")
+    codes = few([f"U+{ord(c):04X}" for c in sorted(lacking)])
     _LOGGER.warning(
         "no font has %d of the letters of %r (%s): drawn as %s; install one (for example Noto) or name a file in %s",
         len(lacking),

@@ -8,7 +8,7 @@ from typing import Any
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.choices import CPU_PRECISIONS, PRECISIONS
 from mmdet_vis.config.load import build_settings, recommended
-from mmdet_vis.errors import counted
+from mmdet_vis.errors import counted, few
 from mmdet_vis.propose_reduce import ProposeReduceSettings
 
 
@@ -60,6 +60,5 @@ class ModelStore:
     def describe(self) -> str:
         """One line about the model."""
         names = self._model.categories
-        shown = ", ".join(name.replace("_", " ") for name in names[:12])
-        more = f" and {len(names) - 12} more" if len(names) > 12 else ""
-        return f"{counted(len(names), 'category')}: {shown}{more}. Runs on {self._model.device}."
+        shown = few([name.replace("_", " ") for name in names], 12)
+        return f"{counted(len(names), 'category')}: {shown}. Runs on {self._model.device}."

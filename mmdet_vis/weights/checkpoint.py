@@ -1,14 +1,14 @@
-"""Reading and writing weights. Nothing that is read is ever executed: ``weights_only`` or safetensors, always."""
+"""Weights read, compared with a network, and written.
+
+Nothing that is read is ever executed: ``weights_only`` or safetensors, always.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
-import pickle
-import re
-import struct
-import warnings
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors
@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmdet_vis.choices import WEIGHTS
-from mmdet_vis.errors import CheckpointError, OutputError
+from mmdet_vis.errors import CheckpointError, OutputError, few
 from mmdet_vis.files.atomic import temporary_path
-from mmdet_vis.weights.compare import compare, describe_mismatch
-from mmdet_vis.weights.inert import is_inert, load_beside_objects
+from mmdet_vis.weights.published import UNUSED, guess_backbone, guess_config
+from mmdet_vis.weights.torch_files import no_weights, read_torch
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -107,23 +107,6 @@ PREFIXES = ("module.", "model.", "net.", "network.", "ema.", "ema_model.", "mode
 """What DistributedDataParallel, Lightning, averages of weights and torch.compile put before every name."""
 
 FORMATS = WEIGHTS
-READ_ERRORS = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    TypeError,
-    AssertionError,
-    struct.error,
-)
-"""What reading a damaged file raises."""
-
-REFUSED = re.compile(r"GLOBAL (\S+)|Trying to call reduce for unrecognized function|Can only (?:build|create|SETITEM)")
-"""What ``weights_only`` says of an object that is no weight; anything else it says is about broken bytes."""
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -149,10 +132,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     else:
         content = read_torch(path, beside_objects=True)
     content = _unwrapped(path, content)
-    if is_inert(content):
-        raise _refused(path, f" ({type(content).__module__}.{type(content).__qualname__})")
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, not a dict of weights")
+        raise no_weights(path, content)
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     if not state:
         raise CheckpointError(f"checkpoint {path} holds no weights (keys: {', '.join(map(str, list(content)[:5]))})")
@@ -193,62 +174,8 @@ def _without_prefixes(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]
     if not inner or inner.keys() <= state.keys():
         return state
     if left:
-        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, shown)
+        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, few(left))
     return inner
-
-
-def read_torch(path: Path, beside_objects: bool = False) -> object:
-    """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
-
-    Args:
-        beside_objects: objects of other kinds are stood in for (:mod:`mmdet_vis.weights.inert`), and named in the log.
-
-    Raises:
-        CheckpointError: it is damaged, or holds more than that.
-    """
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
-            warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
-            if not beside_objects:
-                return torch.load(file, map_location="cpu", weights_only=True)
-            content, names = load_beside_objects(file)
-        if names and not is_inert(content):
-            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            _LOGGER.warning(
-                "checkpoint %s: left out %d kinds of Python objects beside the weights, without running anything (%s)",
-                path,
-                len(names),
-                shown,
-            )
-        return content
-    except MemoryError as error:
-        raise CheckpointError(
-            f"checkpoint {path} asks for more memory than there is: it is damaged, or too large for this machine"
-        ) from error
-    except READ_ERRORS as error:
-        text = str(error)
-        refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
-        if refused is not None:
-            found = f" ({refused.group(1).rstrip('.')})" if refused.group(1) else ""
-            raise _refused(path, found) from error
-        if "TorchScript" in text:
-            raise CheckpointError(
-                f"checkpoint {path} is a TorchScript program, not weights: use the weights"
-            ) from error
-        if "Unsupported operand" in text:
-            raise CheckpointError(
-                f"checkpoint {path} is damaged, or was saved with a pickle_protocol above 2: download it again, or "
-                "save it again with the default"
-            ) from error
-        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
-
-
-def _refused(path: Path, found: str) -> CheckpointError:
-    return CheckpointError(
-        f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
-        "when loaded; ask its author for a file with tensors only, or a safetensors file"
-    )
 
 
 def load_checkpoint(model: nn.Module, path: str | Path, parts: Collection[str] | None = None) -> None:
@@ -288,6 +215,72 @@ def _check_finite(path: str | Path, weights: Mapping[str, Tensor]) -> None:
                 f"checkpoint {path}: {key} holds values that are not finite (NaN or infinity): the training diverged "
                 "or the file is damaged; use an earlier checkpoint or download it again"
             )
+
+
+SHOWN = 3
+"""Keys that a message names."""
+
+
+@dataclass
+class Comparison:
+    """Keys of a model against those of a checkpoint.
+
+    Attributes:
+        usable: keys that fit.
+        missing: keys that the model needs and the checkpoint lacks.
+        unexpected: keys that the model does not know.
+        reshaped: key, shape in the model, shape in the checkpoint.
+    """
+
+    usable: list[str]
+    missing: list[str]
+    unexpected: list[str]
+    reshaped: list[tuple[str, tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the checkpoint belongs to the model."""
+        return not (self.missing or self.unexpected or self.reshaped)
+
+
+def compare(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor]) -> Comparison:
+    """Compare the shapes that a model expects with the tensors of a checkpoint."""
+    shared = [k for k in expected if k in state]
+    reshaped = [(k, expected[k], tuple(state[k].shape)) for k in shared if expected[k] != tuple(state[k].shape)]
+    different = {k for k, _, _ in reshaped}
+    return Comparison(
+        usable=[k for k in shared if k not in different],
+        missing=[k for k in expected if k not in state and not UNUSED.fullmatch(k)],
+        unexpected=[k for k in state if k not in expected and not UNUSED.fullmatch(k)],
+        reshaped=reshaped,
+    )
+
+
+def describe_mismatch(path: Path, comparison: Comparison, state: Mapping[str, Tensor]) -> str:
+    """One line: what does not fit, and the config that the checkpoint seems made for."""
+    parts = []
+    if comparison.missing:
+        parts.append(f"{len(comparison.missing)} missing ({few(comparison.missing, SHOWN)})")
+    if comparison.unexpected:
+        parts.append(f"{len(comparison.unexpected)} left over ({few(comparison.unexpected, SHOWN)})")
+    if comparison.reshaped:
+        shown = [f"{k} is {list(got)} instead of {list(want)}" for k, want, got in comparison.reshaped]
+        parts.append(f"{len(comparison.reshaped)} of another shape ({few(shown, SHOWN)})")
+    return f"checkpoint {path} does not fit this config: {', '.join(parts)}; {_origin(comparison, state)}"
+
+
+def _origin(comparison: Comparison, state: Mapping[str, Tensor]) -> str:
+    guess = guess_config(state)
+    if guess is not None:
+        return f"it looks made for {guess}"
+    classifier = state.get("bbox_head.fc_cls.weight")
+    if classifier is None or not classifier.ndim or not any(key.startswith("prop_head.") for key in state):
+        return "it does not look like a Seq Mask R-CNN checkpoint"
+    backbone = guess_backbone(state)
+    wrong = comparison.missing + comparison.unexpected + [key for key, _, _ in comparison.reshaped]
+    if any(key.startswith("backbone.") for key in wrong):
+        return f"it was made for another backbone ({backbone or 'of an unknown kind'})"
+    return f"it was made for a config with num_classes={len(classifier)}"
 
 
 def convert_checkpoint(source: str | Path, target: str | Path) -> int:

@@ -139,9 +139,11 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
     """What :func:`export_graphs` wrote; the config is read as data.
 
     Raises:
-        CheckpointError: it is damaged.
+        CheckpointError: it is damaged, or no such folder.
     """
     path = Path(path)
+    if not is_graph_folder(path):
+        raise CheckpointError(f"checkpoint {path} is a folder: give the file in it, or graphs of `mmdet-vis export`")
     damaged = CheckpointError(f"{path / INDEX} is damaged: export the model again")
     try:
         text = (path / INDEX).read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.weights.compare import UNUSED, compare, guess_config
+from mmdet_vis.weights.checkpoint import compare
+from mmdet_vis.weights.published import UNUSED, guess_config
 
 NAMES = (
     [f"seq_mask_rcnn_{b}_fpn_1x_youtubevis19_ftstage" for b in ("r50", "r101", "x101")]

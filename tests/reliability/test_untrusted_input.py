@@ -22,8 +22,9 @@ from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import CheckpointError, ConfigError, UserError
 from mmdet_vis.evaluation.ytvis import load_annotations, load_results
 from mmdet_vis.run.store import DatasetStore
-from mmdet_vis.weights.checkpoint import read_state_dict, read_torch
+from mmdet_vis.weights.checkpoint import read_state_dict
 from mmdet_vis.weights.model_file import CONFIG_KEY, embedded_config, export_model
+from mmdet_vis.weights.torch_files import read_torch
 
 UNPICKLING = {
     ("pickle", "load"),

@@ -14,11 +14,10 @@ from mmdet_vis.data.formats.identify import identify, is_json_file, names_datase
 from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names
-from mmdet_vis.errors import SourceError
+from mmdet_vis.errors import SourceError, few
 
 _LOGGER = logging.getLogger(__name__)
 Given = str | os.PathLike[str]
-_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def open_video(given: Given, unpack_to: Path | None = None) -> FrameSource:
         return open_source(path)
     videos = find_videos(path, unpack_to)
     if len(videos) > 1:
-        names = ", ".join(video.name for video in videos[:_NAMED]) + (" ..." if len(videos) > _NAMED else "")
+        names = few([video.name for video in videos])
         raise SourceError(
             f"{path} holds {len(videos)} videos ({names}): give one of them, or open them with "
             "mmdet_vis.data.datasets.find_videos"

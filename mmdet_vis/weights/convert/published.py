@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mmdet_vis.weights.compare import UNUSED
 from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
+from mmdet_vis.weights.published import UNUSED
 
 
 def read(state: State, options: Options) -> Translation:

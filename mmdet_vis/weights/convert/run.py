@@ -14,13 +14,13 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.registry import MODELS
 from mmdet_vis.weights.checkpoint import FORMATS as ENDINGS
-from mmdet_vis.weights.checkpoint import read_state_dict, write_state
-from mmdet_vis.weights.compare import compare, guess_backbone
+from mmdet_vis.weights.checkpoint import compare, read_state_dict, write_state
 from mmdet_vis.weights.convert import classes as class_layers
 from mmdet_vis.weights.convert.formats import FORMATS, IMAGENET, Normalization, is_of_format, recognise
 from mmdet_vis.weights.convert.tensorflow import read_graph
 from mmdet_vis.weights.convert.torchvision_detector import are_standard
 from mmdet_vis.weights.convert.translation import Options, Report, State, Translation
+from mmdet_vis.weights.published import guess_backbone
 
 
 def convert_weights(

@@ -12,10 +12,10 @@ from mmdet_vis.errors import CheckpointError
 from mmdet_vis.models.heads.rpn import RPN_STDS
 from mmdet_vis.structures.boxes import decode_boxes, to_half_open
 from mmdet_vis.weights.checkpoint import read_state_dict
-from mmdet_vis.weights.compare import UNUSED
 from mmdet_vis.weights.convert import FORMATS, convert_weights
 from mmdet_vis.weights.convert.mmdet import categories
 from mmdet_vis.weights.convert.translation import Options
+from mmdet_vis.weights.published import UNUSED
 
 BASE = "configs/SeqMaskRCNN/seq_mask_rcnn_{}_fpn_1x_youtubevis19_ftstage.py"
 HEADS = ("bbox_head.", "mask_head.")

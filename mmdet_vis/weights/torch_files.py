@@ -1,25 +1,51 @@
-"""Objects that training programs leave beside the weights, as stand-ins that do nothing.
+"""Files of ``torch.save``, read as plain data; other objects beside the weights are stand-ins that do nothing.
 
-A checkpoint may hold the program's arguments, a message hub or NumPy numbers. ``weights_only`` refuses their names.
-Here each such name gets an empty class of its own, made on the spot and known to PyTorch's restricted reader for the
-time of reading: nothing is imported, and what the file asks of the name (call it, fill it) is asked of the empty class.
-Of the standard library only names that honest files hold are stood in for: a file that asks for ``os.system`` is an
-attack, and stays refused.
+A checkpoint may hold the training program's arguments, a message hub or NumPy numbers. ``weights_only`` refuses their
+names. Here each such name gets an empty class of its own, made on the spot and known to PyTorch's restricted reader for
+the time of reading: nothing is imported, and what the file asks of the name (call it, fill it) is asked of the empty
+class. Of the standard library only names that honest files hold are stood in for: a file that asks for ``os.system`` is
+an attack, and stays refused.
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
 import re
+import struct
 import sys
 import threading
+import warnings
 from _compat_pickle import IMPORT_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import torch
+
+from mmdet_vis.errors import CheckpointError, few
+
+_LOGGER = logging.getLogger(__name__)
+
+READ_ERRORS = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    IndexError,
+    TypeError,
+    AssertionError,
+    struct.error,
+)
+"""What reading a damaged file raises."""
+
+REFUSED = re.compile(r"GLOBAL (\S+)|Trying to call reduce for unrecognized function|Can only (?:build|create|SETITEM)")
+"""What ``weights_only`` says of an object that is no weight; anything else it says is about broken bytes."""
 
 MOST_NAMES = 200
 """More kinds of objects beside the weights are refused."""
@@ -65,6 +91,51 @@ class _InertList:
         return []
 
 
+def read_torch(path: Path, beside_objects: bool = False) -> object:
+    """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
+
+    Args:
+        beside_objects: objects of other kinds are stood in for, and named in the log.
+
+    Raises:
+        CheckpointError: it is damaged, or holds more than that.
+    """
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():  # of a name, torch.load would believe the ending
+            warnings.simplefilter("ignore")  # about unusual files, which the errors below are about, too
+            if not beside_objects:
+                return torch.load(file, map_location="cpu", weights_only=True)
+            content, names = load_beside_objects(file)
+        if names and not is_inert(content):
+            _LOGGER.warning(
+                "checkpoint %s: left out %d kinds of Python objects beside the weights, without running anything (%s)",
+                path,
+                len(names),
+                few(names),
+            )
+        return content
+    except MemoryError as error:
+        raise CheckpointError(
+            f"checkpoint {path} asks for more memory than there is: it is damaged, or too large for this machine"
+        ) from error
+    except READ_ERRORS as error:
+        text = str(error)
+        refused = REFUSED.search(text) if isinstance(error, pickle.UnpicklingError) else None
+        if refused is not None:
+            found = f" ({refused.group(1).rstrip('.')})" if refused.group(1) else ""
+            raise _refusal(path, found) from error
+        if "TorchScript" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is a TorchScript program, not weights: use the weights"
+            ) from error
+        if "Unsupported operand" in text:
+            raise CheckpointError(
+                f"checkpoint {path} is damaged, or was saved with a pickle_protocol above 2: download it again, or "
+                "save it again with the default"
+            ) from error
+        raise CheckpointError(f"checkpoint {path} is damaged or not a PyTorch file: download it again") from error
+
+
 def load_beside_objects(file: IO[bytes]) -> tuple[object, list[str]]:
     """Read a file of ``torch.save`` with ``weights_only``, objects that are no weights as empty stand-ins.
 
@@ -86,6 +157,20 @@ def load_beside_objects(file: IO[bytes]) -> tuple[object, list[str]]:
         except pickle.UnpicklingError as error:
             if not _learn(str(error), kinds):
                 raise
+
+
+def _refusal(path: Path, found: str) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint {path} was refused: it holds Python objects besides weights{found}, which could run code "
+        "when loaded; ask its author for a file with tensors only, or a safetensors file"
+    )
+
+
+def no_weights(path: Path, content: object) -> CheckpointError:
+    """The error for what is held in the place of a dict of weights."""
+    if is_inert(content):
+        return _refusal(path, f" ({type(content).__module__}.{type(content).__qualname__})")
+    return CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, not a dict of weights")
 
 
 def is_inert(value: object) -> bool:
