@@ -30,7 +30,7 @@ from mmdet_vis.config.load import (
     load_config,
     recommended,
 )
-from mmdet_vis.corrections import edit_result
+from mmdet_vis.corrections.check import apply_edits, listed
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError, option
@@ -126,11 +126,13 @@ def load_model(
     check_runtime(runtime, where)
     if precision is not None:  # what cannot be is said before anything is read
         resolve_precision(precision, where, runtime)
+    # What is wrong with a config is said before what is wrong with weights.
+    chosen = None if config is None else _resolve_config(config, cfg_options, safe_config)
     if weights is not None:
         weights = find_weights(weights)
-    elif config is None:
-        weights = default_weights()
-    chosen = _resolve_config(config, weights, cfg_options, safe_config)
+    if chosen is None:
+        weights = weights or default_weights()
+        chosen = carried_config(weights, cfg_options)
     graphs = open_graph_folder(weights) if weights is not None and weights.is_dir() else None
     if graphs is not None and runtime == "torch":
         raise ConfigError(f"{weights} holds graphs for other runtimes: use {option('runtime', 'openvino')}")
@@ -139,10 +141,11 @@ def load_model(
     how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where, runtime)
     network = build_model(chosen)
     categories = check_classes(chosen, network) if detector else (ANY_CATEGORY,)
+    part = chosen.get("proposer") if proposer is None else proposer
+    found = None if part is None else build_proposer(part)
     if weights is not None and graphs is None:
         load_checkpoint(network, weights, None if detector else [name for name, _ in network.named_children()])
-    part = chosen.get("proposer") if proposer is None else proposer
-    if (found := None if part is None else build_proposer(part)) is not None:
+    if found is not None:
         categories = proposed_categories(chosen, found, categories)
         if hasattr(found, "to"):
             found.to(where)
@@ -195,16 +198,11 @@ def load_propagator(
     )
 
 
-def _resolve_config(
-    config: str | Path | Config | None, weights: str | Path | None, options: Mapping[str, Any] | None, safe: bool
-) -> Config:
-    """The config that is named, given, or carried by the weights, with options applied."""
+def _resolve_config(config: str | Path | Config, options: Mapping[str, Any] | None, safe: bool) -> Config:
+    """The config that is named or given, with options applied."""
     if isinstance(config, Config):
         return apply_options(copy.deepcopy(config), options or {})
-    if config is not None:
-        return load_config(config, options, safe)
-    assert weights is not None  # load_model has put the default ones in
-    return carried_config(weights, options)
+    return load_config(config, options, safe)
 
 
 def segment_video(
@@ -348,11 +346,11 @@ def refine(
     """
     if not hasattr(result, "num_frames"):
         raise ConfigError(f"result is of type {type(result).__name__}: give a result, e.g. of VideoResult.load(path)")
-    corrections = list(corrections)
+    corrections = listed(corrections)
     if session is not None:
         return session.refine(result, corrections, mem_step, mem_max, progress)
     if not any(isinstance(correction, Prompt) for correction in corrections):
-        return edit_result(result, corrections)  # type: ignore[arg-type]  # no prompt is among them
+        return apply_edits(result, enumerate(corrections))  # type: ignore[arg-type]  # no prompt is among them
     if model is None or source is None:
         missing = " and ".join(n for n, v in (("model", model), ("source", source)) if v is None)
         raise ConfigError(f"prompts are carried through the video: refine() needs {missing}, or session, as well")

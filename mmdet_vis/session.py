@@ -6,19 +6,25 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
 from numbers import Real
 from typing import TypeVar
 
 import torch
 
 from mmdet_vis.config.load import build_settings, recommended
-from mmdet_vis.corrections import edit_result
+from mmdet_vis.corrections.check import (
+    apply_edits,
+    check_corrections,
+    check_prompts,
+    check_same_video,
+    chunks,
+    listed,
+)
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import parse_bytes
-from mmdet_vis.errors import ConfigError, SourceError, option
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
@@ -117,7 +123,7 @@ class Session:
         if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
             raise ConfigError(f"prompts is of type {type(prompts).__name__}: give a list of Prompt")
         prompts = list(prompts)
-        _check_prompts(prompts, self.video)
+        check_prompts(prompts, self.video)
         if not propose and not prompts:
             raise ConfigError(f"{option('propose', False)} follows nothing but prompts: give at least one")
         result = self._result(self._found(settings, progress, on_key) if propose else None, score_thr)
@@ -136,18 +142,15 @@ class Session:
         progress: Callable[[int, int], None] | None = None,
     ) -> VideoResult:
         """Correct a result of this video, see :func:`mmdet_vis.refine`."""
-        video = self.video
-        sizes = [(v.width, v.height, n) for v, n in ((result, result.num_frames), (video, len(video)))]
-        if sizes[0] != sizes[1]:
-            was, here = ("{2} frames of {0}x{1}".format(*size) for size in sizes)
-            raise SourceError(f"{video.name} has {here}, the result of {result.name} has {was}: give its own video")
+        check_same_video(result, self.video)
         settings = build_settings(self.model.config, None, mem_step, mem_max)
-        _check_prompts([c for c in corrections if isinstance(c, Prompt)], video)
-        for is_prompt, chunk in groupby(corrections, key=lambda correction: isinstance(correction, Prompt)):
+        corrections = listed(corrections)
+        check_corrections(result, corrections)
+        for is_prompt, chunk in chunks(corrections):
             if is_prompt:
-                result = self._shown(result, list(chunk), settings, progress)  # type: ignore[arg-type]
+                result = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
             else:
-                result = edit_result(result, chunk)  # type: ignore[arg-type]
+                result = apply_edits(result, chunk)
         return result
 
     def _found(
@@ -262,17 +265,6 @@ def _opened(source: Source, color: Color) -> FrameSource:
         for line in video.warnings:
             _LOGGER.warning("%s", line)
     return video
-
-
-def _check_prompts(prompts: Sequence[Prompt], video: FrameSource) -> None:
-    places = set()
-    for number, prompt in enumerate(prompts):
-        if not isinstance(prompt, Prompt):
-            raise ConfigError(f"prompts[{number}] is of type {type(prompt).__name__}: give a list of Prompt")
-        prompt.check(len(video), video.height, video.width)
-        if prompt.id is not None and (prompt.id, prompt.frame) in places:
-            raise ConfigError(f"two prompts for the object {prompt.id} on frame {prompt.frame}: give one")
-        places.add((prompt.id, prompt.frame))
 
 
 def _renumbered(result: VideoResult, taken: set[int], keep: Sequence[int] | set[int]) -> VideoResult:

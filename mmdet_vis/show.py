@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.corrections.edit import category_label, free_id
+from mmdet_vis.corrections.edit import category_label, numbers_of
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings
 from mmdet_vis.propose_reduce.confidence import combine
@@ -130,12 +130,8 @@ def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> l
 
 def _objects(result: VideoResult, prompts: Sequence[Prompt], masks: Sequence[RLE]) -> list[_Object]:
     known = {s.track_id: s for s in result.sequences}
-    free = max([free_id(result), *(p.id + 1 for p in prompts if p.id is not None)])
     objects: dict[int, _Object] = {}
-    for prompt, mask in zip(prompts, masks, strict=True):
-        number = prompt.id
-        if number is None:
-            number, free = free, free + 1
+    for number, prompt, mask in zip(numbers_of(result, prompts), prompts, masks, strict=True):
         one = objects.setdefault(number, _Object(number, known.get(number)))
         one.new[prompt.frame] = mask
         if prompt.category is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mmdet_vis.propose_reduce.follow as following
-from mmdet_vis import NotVisible, Prompt, Rename, Session, load_model, refine, segment_video
+from mmdet_vis import Delete, NotVisible, Prompt, Rename, Session, load_model, refine, segment_video
 from mmdet_vis.errors import ConfigError, SourceError
 from mmdet_vis.propose_reduce import budget
 from mmdet_vis.propose_reduce.follow import Shown, reaches
@@ -207,6 +207,13 @@ def test_reaches():
             ConfigError,
             "prompt on frame 1: no proposal has the positive and no negative one",
         ),
+        (
+            lambda s, r: refine(r, Delete(1)),
+            ConfigError,
+            "corrections is of type Delete: give a list of Prompt",
+        ),
+        (lambda s, r: s.refine(r, Delete(1)), ConfigError, "corrections is of type Delete"),
+        (lambda s, r: refine(r, [Delete(1), Delete(1)]), ConfigError, r"corrections\[1\]: there is no sequence 1"),
         (lambda s, r: refine(r, [Prompt(1, mask=SQUARE)]), ConfigError, "refine.. needs model and source, or session"),
         (
             lambda s, r: refine(r, [Prompt(1, mask=SQUARE)], s.model, moving_frames(3)),

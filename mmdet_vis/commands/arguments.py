@@ -156,8 +156,15 @@ def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup)
 
 
 def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Refuse a config without weights; the other way round is fine, as weights may carry their config."""
+    """Refuse a config without weights; the other way round is fine, as weights may carry their config.
+
+    Raises:
+        ConfigError: there is no such config, which is said first.
+    """
     if args.config is not None and args.checkpoint is None:
+        from mmdet_vis.config.read import find_config
+
+        find_config(args.config)
         parser.error("--config needs --weights: give both, or neither for the default model")
 
 
@@ -228,13 +235,13 @@ def check_early(args: argparse.Namespace) -> None:
             from mmdet_vis.data.sources.inputs import find_inputs
 
             find_inputs(path)
+    if args.config is not None:
+        args.early_config = read_config(args)
     if getattr(args, "checkpoint", None) is not None:
         from mmdet_vis.weights.find import find_weights, is_address
 
         if not is_address(args.checkpoint):
             find_weights(args.checkpoint)
-    if args.config is not None:
-        args.early_config = read_config(args)
 
 
 def find_checkpoint(args: argparse.Namespace) -> Path:

@@ -15,7 +15,8 @@ CATEGORY_AWARE = "CateAwareReduce"
 
 NOTE = (
     "Published figures are the original project's, in percent (Lin et al., ICCV 2021, and its model zoo); those of "
-    f"category-aware reduction are of the configs in {CATEGORY_AWARE}, with --use-cate-reduce --score-thr 0.001."
+    f"category-aware reduction are of the configs in {CATEGORY_AWARE}, with --use-cate-reduce --score-thr 0.001.\n"
+    "Without --config and --weights, commands use the default model; its file carries its config."
 )
 
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 def table() -> str:
     """The table of all configs."""
-    from mmdet_vis.config.read import PUBLISHED, load_config, shipped_configs
+    from mmdet_vis.config.read import DEFAULT, PUBLISHED, load_config, shipped_configs
     from mmdet_vis.evaluation.tables import format_table
 
     rows = []
@@ -52,7 +53,7 @@ def table() -> str:
         config = load_config(path)
         aware = name.startswith(f"{CATEGORY_AWARE}/")
         published = PUBLISHED.get(name.removeprefix(f"{CATEGORY_AWARE}/"))
-        figures = ["", ""]
+        figures = ["the default model" if name == DEFAULT else "", ""]
         if published is not None:
             numbers = (None if aware else published.figure, published.category_aware)
             figures = ["" if number is None else f"{number} {published.metric}" for number in numbers]

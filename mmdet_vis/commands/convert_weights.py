@@ -49,7 +49,9 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = Parser(prog=prog, description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=weights, help=f"{WEIGHTS_HELP}; or the file of a frozen graph")
     parser.add_argument(
-        "target", type=Path, help="file to write; its ending .safetensors, .pth or .pt says the format (it is replaced)"
+        "target",
+        type=Path,
+        help="file to write; its ending .safetensors, .pth or .pt says the format; an earlier one is replaced",
     )
     parser.add_argument("--from", dest="source_format", choices=FORMATS, help="whose names the source has (ours)")
     parser.add_argument(

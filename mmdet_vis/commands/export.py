@@ -25,7 +25,11 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     parser = Parser(prog=prog, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config_arguments(parser)
-    parser.add_argument("target", type=Path, help="NAME.safetensors, or the folder of the graphs (it is replaced)")
+    parser.add_argument(
+        "target",
+        type=Path,
+        help="NAME.safetensors, or the folder of the graphs; what is there of that name is replaced",
+    )
     parser.add_argument("--to", choices=EXPORTS, default="safetensors", help="what to write (default safetensors)")
     parser.add_argument("--half", action="store_true", help="safetensors in float16: half the size, three digits")
     parser.add_argument(

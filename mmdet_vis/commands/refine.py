@@ -54,15 +54,17 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     undo_launcher_threads()
     import torch
 
-    from mmdet_vis.corrections.files import parse_prompt, read_corrections
+    from mmdet_vis.corrections.check import check_corrections
+    from mmdet_vis.corrections.files import naming, read_given
     from mmdet_vis.result import VideoResult
 
-    corrections = [] if args.corrections is None else read_corrections(args.corrections)
-    corrections += [prompt for word in args.prompt or () for prompt in parse_prompt(word)]
-    VideoResult.load(args.result)  # what is wrong with it should be said before the model is loaded
+    corrections, names = read_given(args.corrections, args.prompt or ())
+    with naming(names):  # before the model is loaded
+        check_corrections(VideoResult.load(args.result), corrections)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     formats = args.format or ("json", "video", "result")
     options = given_options(args, formats=formats, refined=args.result, corrections=corrections)
     args.input_dir, args.overwrite, args.eval = [args.video], False, False
-    return on_videos(args, options)
+    with naming(names):
+        return on_videos(args, options)

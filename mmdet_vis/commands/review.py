@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import positive, probability
 from mmdet_vis.commands.original import Parser
+from mmdet_vis.errors import counted
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -33,14 +36,20 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.corrections.review import worth_a_look
     from mmdet_vis.result import VideoResult
 
-    rows = []
+    rows, passed_over = [], []
     for path in args.result:
         result = VideoResult.load(path)
         rows += [(result, found) for found in worth_a_look(result, args.number, args.show_thr, args.apart)]
+        looked_at = {s.track_id for s in result.shown(args.show_thr)}
+        passed_over += [s.score for s in result.sequences if s.track_id not in looked_at]
     rows.sort(key=lambda row: row[1].confidence)
     print("| confidence | video | frame | time | sequence | category |\n|---|---|---|---|---|---|")
     for result, found in rows[: args.number]:
         time = "" if result.fps is None else f"{found.frame / result.fps:.2f} s"
         category = result.category_of(result.sequence(found.track_id))
         print(f"| {found.confidence:.3f} | {result.name} | {found.frame} | {time} | {found.track_id} | {category} |")
+    if passed_over:
+        below = "which are not drawn" if args.show_thr is None else f"whose score is below {args.show_thr:g}"
+        how = f"--show-thr {math.floor(1000 * max(min(passed_over), 0)) / 1000:g} looks at these, too"
+        print(f"not looked at: {counted(len(passed_over), 'sequence')}, {below}; {how}", file=sys.stderr)
     return 0

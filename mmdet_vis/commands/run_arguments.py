@@ -21,8 +21,9 @@ STREAM_SOURCE = (
     "...), a video file or a folder of frames"
 )
 VIDEOS = (
-    "folder with videos (mp4, mov, avi, webm, mkv) and folders of frames (jpg, png, webp); one such video or folder; "
-    "a zip of them; or annotations of a dataset, for its videos"
+    "folder with videos (mp4, mov, mkv, webm, avi, ts, gif and whatever else FFmpeg reads) and folders of frames (jpg, "
+    "png, webp, tif, bmp, avif, ...); one such video, folder or image; a zip or tar of them; or annotations of a "
+    "dataset, for its videos; docs/inputs.md lists all"
 )
 STREAM_OVERWRITE = "replace earlier results of the same name"
 

@@ -28,7 +28,7 @@ from mmdet_vis.commands.run_arguments import (
 
 if TYPE_CHECKING:
     from mmdet_vis.run.options import RunOptions
-    from mmdet_vis.structures import Prompt
+    from mmdet_vis.structures import Correction
 
 SAVE_DIR = Path("mmdet_vis_results")
 """Where results go unless a command line says it."""
@@ -97,20 +97,20 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    options = run_options(args)
-    return on_videos(args, options) if args.stream is None else on_stream(args, options)
+    from mmdet_vis.corrections.files import naming, read_given
+
+    prompts, names = read_given(None, getattr(args, "prompt", None) or ())
+    options = run_options(args, prompts)
+    if args.stream is not None:
+        return on_stream(args, options)
+    with naming(names):
+        return on_videos(args, options)
 
 
-def run_options(args: argparse.Namespace) -> RunOptions:
+def run_options(args: argparse.Namespace, prompts: Sequence[Correction] = ()) -> RunOptions:
     """What a command line says of segmenting and writing."""
-    prompts, propose = _prompts(args), not getattr(args, "no_propose", False)
+    propose = not getattr(args, "no_propose", False)
     return given_options(args, formats=args.format or (), prompts=prompts, propose=propose)
-
-
-def _prompts(args: argparse.Namespace) -> list[Prompt]:
-    from mmdet_vis.corrections.files import parse_prompt
-
-    return [prompt for word in getattr(args, "prompt", None) or () for prompt in parse_prompt(word)]
 
 
 def on_stream(args: argparse.Namespace, options: RunOptions) -> int:

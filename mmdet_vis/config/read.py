@@ -19,6 +19,8 @@ from mmdet_vis.config.safe import read_safe_config
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.registry import did_you_mean
 
+DEFAULT = "seq_mask_rcnn_mobilenetv2_fpn_stills"
+"""The config of the default model, see :func:`mmdet_vis.weights.find.default_weights`."""
 SUFFIXES = (".py", ".json", ".yaml", ".yml")
 NETWORK = "network"
 """The proposer that is the network's own detection, which is the default."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import singledispatch
+from itertools import count
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from mmdet_vis.structures import (
     InstanceSequence,
     Merge,
     NotVisible,
+    Prompt,
     Rename,
     Split,
     Swap,
@@ -54,6 +56,13 @@ def edit_result(result: _Result, edits: Iterable[Edit]) -> _Result:
 def free_id(result: VideoResult) -> int:
     """The lowest ``track_id`` above all that the result has."""
     return max((s.track_id for s in result.sequences), default=0) + 1
+
+
+def numbers_of(result: VideoResult, prompts: Sequence[Prompt]) -> list[int]:
+    """The ``track_id`` of each prompt's object; those that have none take the lowest above all others, in order."""
+    free = max([free_id(result), *(prompt.id + 1 for prompt in prompts if prompt.id is not None)])
+    new = count(free)
+    return [next(new) if prompt.id is None else prompt.id for prompt in prompts]
 
 
 def category_label(result: _Result, name: str) -> tuple[_Result, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.corrections.check import CorrectionError
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.number_pngs import read_colours
 from mmdet_vis.errors import ConfigError
@@ -122,12 +124,49 @@ def parse_prompt(text: str) -> list[Prompt]:
     kind, _, value = rest.partition(":")
     if kind not in _SHORT:
         raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
-    head, _, category = value.rpartition(":") if ":" in value else (value, "", "")
+    # A path may have a colon, as on Windows.
+    whole = ":" not in value or (kind == "mask" and Path(value).is_file())
+    head, _, category = (value, "", "") if whole else value.rpartition(":")
     try:
         arguments = _SHORT[kind](head)
     except ValueError:
         raise ConfigError(f"{text!r:.100}: write {SHORT}") from None
-    return [Prompt(int(frame), category=category or None, **arguments)]
+    try:
+        return [Prompt(int(frame), category=category or None, **arguments)]
+    except ConfigError as error:
+        raise ConfigError(f"{text!r:.100}: {error}") from None
+
+
+@contextmanager
+def naming(given: Sequence[str]) -> Iterator[None]:
+    """Around work with corrections or prompts of a command line: what does not fit is called as the user gave it.
+
+    Args:
+        given: what each of them is called, see :func:`read_given`.
+
+    Raises:
+        ConfigError: in the place of a :class:`~mmdet_vis.corrections.check.CorrectionError`.
+    """
+    try:
+        yield
+    except CorrectionError as error:
+        raise ConfigError(f"{given[error.index]}: {error.reason}") from None
+
+
+def read_given(path: Path | None, words: Iterable[str]) -> tuple[list[Correction], list[str]]:
+    """The corrections of a file and the prompts of a command line, and what each of them is called.
+
+    Raises:
+        ConfigError: see :func:`read_corrections` and :func:`parse_prompt`.
+    """
+    corrections = [] if path is None else read_corrections(path)
+    names = [f"{path}: entry {number}" for number in range(len(corrections))]
+    for word in words:
+        prompts = parse_prompt(word)
+        corrections += prompts
+        listed = not word.partition(":")[0].isdecimal()
+        names += [f"{word}: entry {number}" if listed else repr(word)[:100] for number in range(len(prompts))]
+    return corrections, names
 
 
 def _numbers_of(text: str) -> list[float]:

@@ -41,6 +41,9 @@ class FilesProposer:
         DatasetError: it is not there, or cannot be read.
     """
 
+    NAMES = ("files", "FilesProposer")
+    """What configs call it."""
+
     def __init__(self, path: str, categories: Sequence[str] | None = None) -> None:
         self.path = Path(path)
         if not self.path.exists():
@@ -61,6 +64,18 @@ class FilesProposer:
         """
         size = (images.shape[1], images.shape[2])
         return [self._frame(place, size) for place in places]
+
+    def check(self, video: str) -> None:
+        """Read the proposals of a video, as far as they can be read without its frames.
+
+        Raises:
+            DatasetError: there are none, or a file is damaged.
+        """
+        if not (self.path.is_dir() and (self.path / video).is_dir()):
+            self._of_video(video)
+            return
+        for file in sorted((self.path / video).glob("*.json")):
+            _read_list(file)
 
     def _frame(self, place: Place, size: tuple[int, int]) -> Proposals:
         file, entries = self._entries(place)
@@ -94,13 +109,17 @@ class FilesProposer:
                     f"{file} does not exist: every key frame needs its file, with [] where there is nothing"
                 )
             return file, _read_list(file)
-        file = self.path / f"{place.video}.json" if self.path.is_dir() else self.path
+        file, found = self._of_video(place.video)
+        return file, [*found.get(place.index, []), *found.get(place.name, [])]
+
+    def _of_video(self, video: str) -> tuple[Path, dict[int | str, list[Any]]]:
+        """The file of a whole video, and what it says by frame."""
+        file = self.path / f"{video}.json" if self.path.is_dir() else self.path
         if not file.is_file():
-            raise DatasetError(f"{self.path} has neither {place.video}.json nor a folder {place.video}")
+            raise DatasetError(f"{self.path} has neither {video}.json nor a folder {video}")
         if file not in self._videos:
             self._videos = {file: _by_frame(file, _read_list(file))}  # one video at a time
-        found = self._videos[file]
-        return file, [*found.get(place.index, []), *found.get(place.name, [])]
+        return file, self._videos[file]
 
 
 def _read_list(file: Path) -> list[Any]:

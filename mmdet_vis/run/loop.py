@@ -28,7 +28,7 @@ Save = Callable[[Job, VideoResult, float], None]
 
 
 def run_jobs(
-    model: VISModel,
+    model: VISModel | None,
     jobs: Sequence[Job],
     save: Save,
     options: RunOptions,
@@ -41,6 +41,7 @@ def run_jobs(
     One that cannot be read, or needs too much memory, is reported and left out.
 
     Args:
+        model: None if nothing is asked of one.
         jobs: this process's share of the run's.
         save: called last for each video: from then on it is done.
         options: how videos are segmented and what is written.
@@ -51,8 +52,10 @@ def run_jobs(
         SourceError: the only video cannot be read.
         OutputError: a result cannot be written.
     """
-    options = options.complete(model.config)
-    report = ShardReport(device=str(model.device))
+    device = torch.device("cpu") if model is None else model.device
+    if model is not None:
+        options = options.complete(model.config)
+    report = ShardReport(device=str(device))
     start = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
         before = time.perf_counter()
@@ -60,7 +63,7 @@ def run_jobs(
         title = f"[{number}/{len(jobs)}] {job.name}"
         if result is None:
             # Here the error is gone, and with it what the frames of its traceback held.
-            if model.device.type == "cuda":
+            if device.type == "cuda":
                 torch.cuda.empty_cache()
             line = job.failure(failure)
             if alone:
@@ -78,12 +81,12 @@ def run_jobs(
         progress.finished(job, False, f"{title}: {line}")
         if update is not None:
             update()
-    report.finish(time.perf_counter() - start, model.device)
+    report.finish(time.perf_counter() - start, device)
     return report
 
 
 def _run_job(
-    model: VISModel, job: Job, save: Save, options: RunOptions, progress: RunProgress
+    model: VISModel | None, job: Job, save: Save, options: RunOptions, progress: RunProgress
 ) -> tuple[str, VideoResult | None]:
     """Segment a video and write all of its results; returns them, or why it could not be done."""
     try:

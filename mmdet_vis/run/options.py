@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
 from mmdet_vis.choices import DEFAULT_FORMATS, in_order
 from mmdet_vis.config.load import build_settings, recommended
+from mmdet_vis.corrections.check import check_prompts, check_same_video
 from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.device import check_runtime, parse_bytes, resolve_device, resolve_precision
@@ -72,11 +73,35 @@ class RunOptions:
         chosen = ("key_num", "mem_step", "mem_max", "use_cate_reduce", "profile", *names)
         return {name: getattr(self, name) for name in chosen}
 
-    def segment(self, model: VISModel, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
-        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result."""
+    @property
+    def needs_model(self) -> bool:
+        """Whether a network is asked anything: corrections that rearrange a result do not."""
+        return self.refined is None or any(isinstance(correction, Prompt) for correction in self.corrections)
+
+    def check(self, source: FrameSource) -> None:
+        """Find what a person said that does not fit the video, before anything is computed.
+
+        Raises:
+            ConfigError: a prompt does not.
+            SourceError: ``refined`` is of another video.
+            ResultsError: it cannot be read.
+        """
+        if self.refined is not None:
+            check_same_video(VideoResult.load(self.refined), source)
+        check_prompts(self.prompts, source)
+
+    def segment(self, model: VISModel | None, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
+        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result.
+
+        Args:
+            model: None if it is not :attr:`needs_model`.
+            source: the video.
+            progress: see there.
+        """
         if self.refined is not None:
             how: dict[str, Any] = {name: getattr(self, name) for name in ("mem_step", "mem_max", "feature_memory")}
             return refine(VideoResult.load(self.refined), self.corrections, model, source, progress=progress, **how)
+        assert model is not None
         how = self.algorithm("feature_memory", "prompts", "propose")
         # Index PNGs have sequences of all scores; results.json does not.
         return segment_video(model, source, progress=progress, score_thr=0.0, **how)

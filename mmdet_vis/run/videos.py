@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.data.datasets import VideoInput, find_videos
 from mmdet_vis.data.formats.opening import strictly
-from mmdet_vis.errors import DatasetError, OutputError, UserError, few
-from mmdet_vis.proposers import InCategories
+from mmdet_vis.errors import DatasetError, OutputError, SourceError, UserError, few
+from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
 from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
 from mmdet_vis.run.loop import RunProgress, run_jobs
-from mmdet_vis.run.options import Plan
+from mmdet_vis.run.options import Plan, RunOptions
 from mmdet_vis.run.report import (
     ShardReport,
     check_can_evaluate,
@@ -178,14 +180,17 @@ def _run(
     with workers.lock(run.save_dir):
         todo, shares = workers.on_first(divide)
         share = [jobs[index] for index in shares[workers.rank]]
-        model = _load(run, workers) if share else None
+        if alone:
+            share = [_opened(job, run.options) for job in share]
+        _check_proposals(run.config, share)
+        model = _load(run, workers) if share and run.options.needs_model else None
         # Only now: an earlier run should not be lost to a model that cannot be loaded.
         workers.on_first(store.prepare)
         first = workers.rank == 0
         try:
             with RunProgress([jobs[index] for index in todo], store.done, shown=first) as progress:
                 report = ShardReport()
-                if model is not None:
+                if share:
                     update = store.update_results if first else None
                     report = run_jobs(model, share, store.save, run.options, progress, alone, update)
                 reports = workers.gather(report, progress.wait)
@@ -198,6 +203,41 @@ def _run(
     workers.disconnect()
     # The first process speaks for all: any other code would make torchrun report that process as broken, too.
     return EXIT_SOME_FAILED if failed and first else 0
+
+
+def _opened(job: Job, options: RunOptions) -> Job:
+    """The only video of a run, opened before a model is loaded: what is wrong with it or its prompts is said at once.
+
+    Raises:
+        SourceError: it cannot be read.
+        ConfigError, SourceError: see :meth:`RunOptions.check`.
+    """
+    try:
+        source = job.open()
+    except SourceError as error:
+        raise SourceError(job.failure(str(error))) from error
+    except Exception:  # such as too little memory: the loop over videos knows what to say
+        return job
+    try:
+        options.check(source)
+    except BaseException:
+        source.close()
+        raise
+    return replace(job, open=lambda: source)
+
+
+def _check_proposals(config: Config, jobs: Sequence[Job]) -> None:
+    """Read files of proposals, where they are what proposes, before a model is loaded.
+
+    Raises:
+        DatasetError: one is missing or damaged.
+    """
+    section = config.get("proposer") or {}
+    if jobs and section.get("type") in FilesProposer.NAMES:
+        proposer = build_proposer(section)
+        assert isinstance(proposer, FilesProposer)
+        for job in jobs:
+            proposer.check(job.name)
 
 
 def _load(run: Run, workers: Workers) -> VISModel:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.masks import RLE, areas, encode_masks
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
@@ -61,9 +61,9 @@ class Prompt:
                 f"a prompt takes one of mask, box and point, got {' and '.join(given) or 'none of them'}: give one, or "
                 "one prompt for each"
             )
-        _whole("frame", self.frame, 0)
+        _whole("prompt: frame", self.frame, 0)
         if self.id is not None:
-            _whole("id", self.id, 1)
+            _whole("prompt: id", self.id, 1)
         _text("category", self.category)
         if self.labels is not None and self.point is None:
             raise ConfigError("labels are those of points: leave them out without point")
@@ -79,7 +79,8 @@ class Prompt:
             ConfigError: the video has no such frame, or frames of another size; the line names the argument.
         """
         if self.frame >= num_frames:
-            raise ConfigError(f"prompt: frame={self.frame}: the video has {num_frames} frames, 0 to {num_frames - 1}")
+            held = counted(num_frames, "frame")
+            raise ConfigError(f"frame={self.frame}: the video has {held}, 0 to {num_frames - 1}")
         where = f"prompt on frame {self.frame}"
         if self.mask is not None and list(self.mask["size"]) != [height, width]:
             high, wide = self.mask["size"]
@@ -106,6 +107,9 @@ class Delete:
 
     id: int
 
+    def __post_init__(self) -> None:
+        _whole_ones(self, id=1)
+
 
 @dataclass(frozen=True)
 class Split:
@@ -121,6 +125,9 @@ class Split:
     frame: int
     new_id: int | None = None
 
+    def __post_init__(self) -> None:
+        _whole_ones(self, id=1, frame=0, **({} if self.new_id is None else {"new_id": 1}))
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -129,7 +136,11 @@ class Merge:
     ids: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        if isinstance(self.ids, str) or not isinstance(self.ids, Iterable):
+            raise ConfigError(f"merge: ids={self.ids!r:.40} must be a list of whole numbers")
         object.__setattr__(self, "ids", tuple(self.ids))
+        for number in self.ids:
+            _whole("merge: id", number, 1)
         if len(set(self.ids)) != len(self.ids) or len(self.ids) < 2:
             raise ConfigError(f"merge: ids={list(self.ids)}: give at least two different ones")
 
@@ -143,6 +154,7 @@ class Swap:
     frame: int
 
     def __post_init__(self) -> None:
+        _whole_ones(self, a=1, b=1, frame=0)
         if self.a == self.b:
             raise ConfigError(f"swap: a={self.a} and b={self.b} are the same sequence")
 
@@ -155,6 +167,9 @@ class Rename:
     category: str
 
     def __post_init__(self) -> None:
+        _whole_ones(self, id=1)
+        if self.category is None:
+            raise ConfigError("rename: category=None must be a name of up to 200 characters")
         _text("category", self.category)
 
 
@@ -167,7 +182,8 @@ class NotVisible:
     last: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.first <= self.last:
+        _whole_ones(self, id=1, first=0, last=0)
+        if not self.first <= self.last:
             raise ConfigError(f"not visible: frames {self.first} to {self.last}: first must be 0 to last")
 
 
@@ -179,7 +195,13 @@ Correction = Prompt | Edit
 
 def _whole(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"prompt: {name}={value!r:.40} must be a whole number from {least}")
+        raise ConfigError(f"{name}={value!r:.40} must be a whole number from {least}")
+
+
+def _whole_ones(edit: object, **least: int) -> None:
+    kind = type(edit).__name__.replace("V", " v").lower()
+    for name, value in least.items():
+        _whole(f"{kind}: {name}", getattr(edit, name), value)
 
 
 def _text(name: str, value: object) -> None:

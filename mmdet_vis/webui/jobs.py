@@ -131,8 +131,11 @@ class Jobs:
         """
         with self._changed:
             seconds: float | None = 0.0
+            rate = self._rate
             for place, job in enumerate(self._jobs):
-                own = job.seconds_left(self._rate)
+                own = job.seconds_left(rate)
+                if rate is None and own is not None and job.began is not None:  # the first ever: as it goes so far
+                    rate = (time.monotonic() - job.began + own) / max(job.amount, 1)
                 seconds = None if seconds is None or own is None else seconds + own
                 if job.project is project:
                     state = "waiting" if job.began is None else "running"

@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,7 +21,7 @@ import filelock
 import platformdirs
 
 from mmdet_vis.choices import WEIGHTS
-from mmdet_vis.errors import CheckpointError
+from mmdet_vis.errors import CheckpointError, few
 from mmdet_vis.files.atomic import ensure_writable_dir, temporary_path
 
 logger = logging.getLogger(__name__)
@@ -106,15 +106,31 @@ def _on_disk(path: Path) -> Path:
     parts = path.parts[1:] if path.parts[:1] == (PRETRAINED,) else path.parts
     folders = (Path(PRETRAINED), home(), *shipped_weights())
     if len(parts) != 1:
-        raise CheckpointError(f"checkpoint {path} does not exist: check the path, or see README.md for where to get it")
+        known = _names_in((path.parent,))
+        hint = _suggestion(path.name, known) if known else "check the path, or see README.md for where to get it"
+        raise CheckpointError(f"checkpoint {path} does not exist: {hint}")
     for folder in folders:
         for ending in ("", *WEIGHTS):
             if (folder / f"{parts[0]}{ending}").is_file():
                 return folder / f"{parts[0]}{ending}"
-    names = {file.name for folder in folders if folder.is_dir() for file in folder.iterdir() if file.suffix in WEIGHTS}
-    near = difflib.get_close_matches(parts[0], names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "see README.md for where to get it"
+    hint = _suggestion(parts[0], _names_in((path.parent, *folders)))
     raise CheckpointError(f"checkpoint {path} does not exist, here, in {PRETRAINED}/ or in {home()}: {hint}")
+
+
+def _names_in(folders: Iterable[Path]) -> list[str]:
+    """Names of the files of weights in folders, in order."""
+    there = (file.name for folder in folders if folder.is_dir() for file in folder.iterdir())
+    return sorted({name for name in there if name.endswith(WEIGHTS)})
+
+
+def _suggestion(wrong: str, names: Sequence[str]) -> str:
+    """The nearest of the names of weights that there are, or some of them."""
+    whole = {text: name for name in names for text in (name, Path(name).stem)}
+    near = difflib.get_close_matches(wrong, whole, n=1)
+    if near:
+        return f"did you mean {whole[near[0]]}?"
+    there = f"there {'is' if len(names) == 1 else 'are'} {few(names)}; " if names else ""
+    return f"{there}see README.md for where to get others"
 
 
 def _from_web(address: str, checksum: str | None) -> Path:

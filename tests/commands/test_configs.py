@@ -17,6 +17,7 @@ def test_table(capsys):
     assert rows[R50] == ["YouTube-VIS", "2019", "ResNet-50", "40.8", "AP", "42.5", "AP"]
     assert rows[f"CateAwareReduce/{R50}"] == ["YouTube-VIS", "2019", "ResNet-50", "42.5", "AP"]
     assert rows["seq_mask_rcnn_x101_fpn_1x_davisuvos_ftstage"] == ["DAVIS-UVOS", "ResNeXt-101", "64x4d", "70.6", "J&F"]
+    assert rows["seq_mask_rcnn_mobilenetv2_fpn_stills"][-3:] == ["the", "default", "model"]
     assert rows["seq_mask_rcnn_lite0_synthvis"] == ["SynthVIS", "tf_efficientnet_lite0"]
 
 

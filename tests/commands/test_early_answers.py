@@ -20,6 +20,11 @@ LINES = {
     f"segment --config {R50} --weights WEIGHTS VIDEO --cfg-options tset.x=1": "did you mean 'test'?",
     f"segment --config {R50} --weights WEIGHTS VIDEO --cfg-options propose_reduce.key_num=0": "key_num=0 must be",
     f"segment --config {R50} --weights WEIGHTS VIDEO --cfg-options model.test_cfg.rcnn.nms=0.5": "unknown key 'nms'",
+    "segment VIDEO --config nope --weights nothing.pth": "config nope does not exist",
+    f"segment VIDEO --config {R50[:-1]}": f"did you mean {R50}?",
+    "segment VIDEO --weights seq_mask_rcnn_mobilnet_stills": "mean seq_mask_rcnn_mobilenetv2_stills.safetensors?",
+    "segment VIDEO --weights zzz": "seq_mask_rcnn_mobilenetv2_stills.safetensors; see README.md",
+    "segment VIDEO --weights ./below/mobile.pth": "did you mean mobile2.pth?",
     "stream nothing.mp4 --config nope.py --weights WEIGHTS": "config nope.py does not exist",
     "train nope.py": "config nope.py does not exist",
     f"train {R50} --cfg-options train_dataloader.x=1": "has no key 'train_dataloader'",
@@ -58,6 +63,8 @@ def answers(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("early")
     for name in ("WEIGHTS", "VIDEO"):
         (folder / name).write_bytes(b"x")
+    (folder / "below").mkdir()
+    (folder / "below" / "mobile2.pth").write_bytes(b"x")
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     command = [sys.executable, "-c", PROGRAM, json.dumps(list(LINES))]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)

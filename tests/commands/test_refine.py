@@ -12,8 +12,8 @@ from mmdet_vis import VideoResult, load_model, refine, segment_video
 from mmdet_vis.commands import refine as refine_command
 from mmdet_vis.commands import review, segment
 from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import ConfigError, OutputError
-from mmdet_vis.structures import Prompt, Rename
+from mmdet_vis.errors import ConfigError, DatasetError, OutputError, SourceError
+from mmdet_vis.structures import Delete, Prompt, Rename
 from tests.commands.test_segment import write_video
 from tests.structures.cases import make_result
 
@@ -55,7 +55,9 @@ def test_from_prompts_to_a_corrected_result(folder, model, tiny, capsys):
 
     capsys.readouterr()
     assert review.main(["out/clip.result.json", "--show-thr", "0", "--number", "2", "--apart", "1"]) == 0
-    rows = capsys.readouterr().out.splitlines()[2:]
+    out, err = capsys.readouterr()
+    assert err == ""
+    rows = out.splitlines()[2:]
     confidences = [float(row.split("|")[1]) for row in rows]
     assert confidences == sorted(confidences)
     assert len(rows) == 2
@@ -94,6 +96,78 @@ def test_prompts_are_for_one_video(words, message, capsys):
         segment.main(words)
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    """Loading a model fails the test."""
+    for place in ("mmdet_vis.run.options.load_model", "mmdet_vis.api.load_model"):
+        monkeypatch.setattr(place, lambda *_, **__: pytest.fail("a model was loaded"))
+
+
+def test_what_rearranges_a_result_needs_no_model(folder, model, no_model, capsys):
+    made = make_result(np.ones((2, 5, 64, 96), bool), VideoResult)
+    made.save(folder / "clip.result.json")
+    (folder / "fixes.json").write_text(
+        '[{"type": "delete", "id": 1}, {"type": "rename", "id": 2, "category": "otter"}]'
+    )
+    words = ["clip.result.json", "clip.mp4", *model, "--corrections", "fixes.json", "--save-dir", "out"]
+    assert refine_command.main(words) == 0
+    assert VideoResult.load("out/clip.result.json") == refine(made, [Delete(1), Rename(2, "otter")])
+    assert (folder / "out/clip.mp4").stat().st_size > 0
+    assert "this run: 1 video, 5 frames in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("corrections", "message"),
+    [
+        (
+            [{"type": "delete", "id": 1}, {"type": "rename", "id": 1, "category": "cat"}],
+            "entry 1: there is no sequence 1",
+        ),
+        ([{"frame": 5, "id": 1, "box": [0, 0, 9, 9]}], "entry 0: frame=5: the video has 5 frames, 0 to 4"),
+        ([{"frame": 1, "id": 1, "box": [0, 0, 9, 9]}] * 2, "entry 1: two prompts for the object 1 on frame 1"),
+        ([{"type": "swap", "a": 1, "b": 2, "frame": 7}], "entry 0: swap: frame=7: clip has 5 frames"),
+    ],
+)
+def test_a_correction_that_does_not_fit_is_named_before_a_model_is_loaded(
+    folder, model, no_model, corrections, message
+):
+    make_result(np.ones((2, 5, 64, 96), bool), VideoResult).save(folder / "clip.result.json")
+    (folder / "fixes.json").write_text(json.dumps(corrections))
+    with pytest.raises(ConfigError, match=f"^fixes.json: {message}"):
+        refine_command.main(["clip.result.json", "clip.mp4", *model, "--corrections", "fixes.json"])
+
+
+def test_what_does_not_fit_the_video_is_said_before_a_model_is_loaded(folder, model, no_model):
+    make_result(np.ones((2, 4, 64, 96), bool), VideoResult).save(folder / "other.result.json")
+    with pytest.raises(SourceError, match="clip has 5 frames of 96x64, the result of clip has 4 frames"):
+        refine_command.main(["other.result.json", "clip.mp4", *model, "--prompt", "0:box:1,2,30,40"])
+    with pytest.raises(ConfigError, match=r"^'7:box:1,2,30,40': frame=7: the video has 5 frames, 0 to 4"):
+        segment.main(["clip.mp4", *model, "--prompt", "0:box:1,2,30,40", "--prompt", "7:box:1,2,30,40"])
+    (folder / "clip.json").write_text('[{"image_id": 0,}]')
+    (folder / "categories.json").write_text('[{"id": 1, "name": "cat"}]')
+    with pytest.raises(DatasetError, match=r"^clip.json is not valid JSON"):
+        segment.main(["clip.mp4", *model, "--proposer", "files:clip.json"])
+    (folder / "broken.mp4").write_bytes(b"no video")
+    with pytest.raises(SourceError, match=r"^broken.mp4"):
+        segment.main(["broken.mp4", *model])
+
+
+def test_review_says_what_it_does_not_look_at(folder, capsys):
+    make_result(np.ones((3, 5, 64, 96), bool), VideoResult, show_thr=0.8).save(folder / "clip.result.json")
+    result = VideoResult.load("clip.result.json")
+    for sequence in result.sequences:
+        sequence.confidence = np.full(5, 0.5, np.float32)
+    result.save("clip.result.json")
+    assert review.main(["clip.result.json"]) == 0
+    out, err = capsys.readouterr()
+    assert "| clip |" in out
+    assert err == "not looked at: 2 sequences, which are not drawn; --show-thr 0.5 looks at these, too\n"
+    assert review.main(["clip.result.json", "--show-thr", "0.6"]) == 0
+    assert capsys.readouterr().err.startswith("not looked at: 1 sequence, whose score is below 0.6; --show-thr 0.5")
+    assert review.main(["clip.result.json", "--show-thr", "0.5"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_mistakes(folder, model, capsys):

@@ -70,7 +70,10 @@ def test_a_stream(folder, tiny, capsys):
     ("words", "message"),
     [
         ([], "no VIDEO: name videos or folders of them, or --config and --weights to run the config's dataset"),
-        (["a.mp4", "--config", "x"], "--config needs --weights: give both, or neither for the default model"),
+        (
+            ["a.mp4", "--config", "seq_mask_rcnn_lite0_synthvis"],
+            "--config needs --weights: give both, or neither for the default model",
+        ),
         (["a.mp4", "--eval"], "--eval is for runs over a dataset: leave it out with VIDEO"),
         (["a.mp4", "--overwrite"], "--overwrite is for runs over a dataset: leave it out with VIDEO"),
     ],

@@ -104,6 +104,10 @@ def test_swap_exchanges_the_rest_and_twice_is_nothing(result):
         (lambda: NotVisible(1, 3, 4), "last=4: clip has 4 frames"),
         (lambda: Rename(1, " "), "category=' ' must be a name"),
         (lambda: "delete 1", "is no correction"),
+        (lambda: Split(1, "2"), "split: frame='2' must be a whole number from 0"),
+        (lambda: NotVisible(1, 0.5, 2), "not visible: first=0.5 must be a whole number"),
+        (lambda: Merge(3), "merge: ids=3 must be a list"),
+        (lambda: Rename(1, None), "category=None must be a name"),
     ],
 )
 def test_what_does_not_fit_is_one_line(result, edit, message):

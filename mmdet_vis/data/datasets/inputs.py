@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmdet_vis.data.datasets.names import unique_video_names, video_names
 from mmdet_vis.data.formats.archives import is_archive, unpack
-from mmdet_vis.data.formats.identify import identify, is_json_file, names_dataset, only_folder
+from mmdet_vis.data.formats.identify import identify, is_json_file, is_plain_text, names_dataset, only_folder
 from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names
@@ -103,9 +103,17 @@ def open_video(given: Given, unpack_to: Path | None = None) -> FrameSource:
 
 
 def _is_dataset(path: Path) -> bool:
-    """Whether a path is one of annotations, and not a video, an image or a folder of these."""
+    """Whether a path is one of annotations, and not a video, an image or a folder of these.
+
+    Raises:
+        SourceError: it is a text file of neither.
+    """
     if path.is_dir():
         return names_dataset(path)
+    if path.suffix.lower() == ".txt" and path.is_file() and is_plain_text(path):
+        raise SourceError(
+            f"{path} is a text file: give a video, a folder of images, an archive of them, or annotations of a dataset"
+        )
     return path.suffix.lower() in (".xml", ".txt") or (path.suffix.lower() == ".json" and is_json_file(path))
 
 

@@ -110,6 +110,11 @@ def names_dataset(path: Path) -> bool:
     return any(kind in _WITH_FRAMES for kind in kinds)
 
 
+def is_plain_text(path: Path) -> bool:
+    """Whether a text file holds no annotations of any program that is known."""
+    return not is_mots(path) and other_text(path) is None
+
+
 def is_json_file(path: Path) -> bool:
     """Whether a path is to be read as JSON: a file of no other known kind."""
     suffix = path.suffix.lower()

@@ -162,7 +162,8 @@ def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
         if not data.strip():
             raise error_type(f"{name} is empty: write the file again") from None
         where = f"line {error.lineno}, column {error.colno}"
-        raise error_type(f"{name} is not valid JSON ({error.msg} at {where}): write the file again") from None
+        what = error.msg.removesuffix(" at")
+        raise error_type(f"{name} is not valid JSON ({what} at {where}): write the file again") from None
     except ValueError as error:  # a number of thousands of digits
         raise error_type(f"{name} is not valid JSON ({error}): write the file again") from None
     except RecursionError:

@@ -63,7 +63,10 @@ def test_what_is_no_input(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"x\.json is no annotation file that is known"):
         find_videos(tmp_path / "x.json")
     (tmp_path / "y.txt").write_text("a list of things")
-    with pytest.raises(DatasetError, match="is no file of annotations that is known"):
+    with pytest.raises(SourceError, match=r"y\.txt is a text file: give a video, a folder of images"):
         open_video(tmp_path / "y.txt")
+    (tmp_path / "y.json").write_text('{"a": "\n"}')
+    with pytest.raises(DatasetError, match=r"not valid JSON \(Invalid control character at line 1, column"):
+        find_videos(tmp_path / "y.json")
     with pytest.raises(SourceError, match="no such file or folder"):
         find_videos(tmp_path / "nothing.zip")

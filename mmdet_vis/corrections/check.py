@@ -1,0 +1,145 @@
+"""Whether prompts and corrections fit a video and its result: said before any network is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from mmdet_vis.corrections.edit import edit_result, numbers_of
+from mmdet_vis.errors import ConfigError, SourceError, counted
+from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, VideoResult, empty_rle
+
+_Result = TypeVar("_Result", bound=VideoResult)
+
+
+class Frames(Protocol):
+    """A video: what is asked of it here."""
+
+    name: str
+    height: int
+    width: int
+
+    def __len__(self) -> int: ...
+
+
+class CorrectionError(ConfigError):
+    """A prompt or correction that does not fit.
+
+    Args:
+        what: the list that it is in.
+        index: its place there, from 0.
+        reason: why.
+    """
+
+    def __init__(self, what: str, index: int, reason: str) -> None:
+        super().__init__(f"{what}[{index}]{' ' if reason.startswith('is ') else ': '}{reason}")
+        self.index, self.reason = index, reason
+
+
+def listed(corrections: Any) -> list[Correction]:
+    """Corrections as a list.
+
+    Raises:
+        ConfigError: they are none.
+    """
+    if isinstance(corrections, str) or not isinstance(corrections, Iterable):
+        raise ConfigError(
+            f"corrections is of type {type(corrections).__name__}: give a list of Prompt, Delete, Split, Merge, Swap, "
+            "Rename and NotVisible"
+        )
+    return list(corrections)
+
+
+def check_same_video(result: VideoResult, video: Frames) -> None:
+    """Check that a result may be of a video.
+
+    Raises:
+        SourceError: it has another size, or another number of frames.
+    """
+    sizes = [(result.width, result.height, result.num_frames), (video.width, video.height, len(video))]
+    if sizes[0] != sizes[1]:
+        was, here = (f"{counted(number, 'frame')} of {width}x{height}" for width, height, number in sizes)
+        raise SourceError(f"{video.name} has {here}, the result of {result.name} has {was}: give its own video")
+
+
+def check_prompts(prompts: Iterable[Any], video: Frames) -> None:
+    """Check that prompts fit a video.
+
+    Raises:
+        CorrectionError: one does not, or is none.
+    """
+    places: set[tuple[int, int]] = set()
+    for index, prompt in enumerate(prompts):
+        if not isinstance(prompt, Prompt):
+            what = f"is of type {type(prompt).__name__}: give a list of Prompt"
+            raise CorrectionError("prompts", index, what)
+        try:
+            _check_prompt(prompt, places, len(video), video.height, video.width)
+        except ConfigError as error:
+            raise CorrectionError("prompts", index, str(error)) from None
+
+
+def check_corrections(result: VideoResult, corrections: Iterable[Correction]) -> None:
+    """Check that corrections fit a result, one after the other, each as the ones before have left it.
+
+    What a prompt's object takes the place of is only known when it has been carried through the video.
+
+    Raises:
+        CorrectionError: one does not fit.
+    """
+    places: set[tuple[int, int]] = set()
+    for is_prompt, chunk in chunks(corrections):
+        if not is_prompt:
+            result = apply_edits(result, chunk)
+            continue
+        prompts: list[Prompt] = [prompt for _, prompt in chunk]
+        for index, prompt in chunk:
+            try:
+                _check_prompt(prompt, places, result.num_frames, result.height, result.width)
+            except ConfigError as error:
+                raise CorrectionError("corrections", index, str(error)) from None
+        known = {sequence.track_id for sequence in result.sequences}
+        empty = [empty_rle(result.height, result.width)] * result.num_frames
+        scores = np.zeros(len(result.categories), np.float32)
+        added = [
+            InstanceSequence(track_id=number, label=0, score=0.0, class_scores=scores, masks=empty)
+            for number in dict.fromkeys(numbers_of(result, prompts))
+            if number not in known
+        ]
+        result = replace(result, sequences=[*added, *result.sequences])
+
+
+def apply_edits(result: _Result, numbered: Iterable[tuple[int, Edit]]) -> _Result:
+    """:func:`edit_result` of corrections with their places in a list.
+
+    Raises:
+        CorrectionError: one does not fit.
+    """
+    for index, edit in numbered:
+        try:
+            result = edit_result(result, [edit])
+        except ConfigError as error:
+            raise CorrectionError("corrections", index, str(error)) from None
+    return result
+
+
+def chunks(corrections: Iterable[Correction]) -> Iterator[tuple[bool, list[tuple[int, Any]]]]:
+    """Corrections with their places in the list; neighbouring prompts are together, since they are carried at once.
+
+    Yields:
+        whether the next ones are prompts, and those.
+    """
+    for is_prompt, chunk in groupby(enumerate(corrections), key=lambda entry: isinstance(entry[1], Prompt)):
+        yield is_prompt, list(chunk)
+
+
+def _check_prompt(prompt: Prompt, places: set[tuple[int, int]], frames: int, height: int, width: int) -> None:
+    prompt.check(frames, height, width)
+    if prompt.id is not None:
+        if (prompt.id, prompt.frame) in places:
+            raise ConfigError(f"two prompts for the object {prompt.id} on frame {prompt.frame}: give one")
+        places.add((prompt.id, prompt.frame))
