@@ -45,7 +45,9 @@ def fit(frames: Sequence[int], seconds: Sequence[float], start: float = 0.0) -> 
     return Cost(float(y.sum() / max(x.sum(), 1)), 0.0, start)
 
 
-def makespan(seconds: Iterable[float], workers: int, start: float = 0.0, slow: Sequence[float] = ()) -> float:
+def makespan(
+    seconds: Iterable[float], workers: int, start: float = 0.0, slow: Sequence[float] = (), hand_out: float = 0.0
+) -> float:
     """How long it takes until the last worker is done, if each takes the next task as soon as it is free.
 
     Args:
@@ -53,13 +55,15 @@ def makespan(seconds: Iterable[float], workers: int, start: float = 0.0, slow: S
         workers: at least 1.
         start: seconds after which a worker takes its first task.
         slow: how many times as long each of the first workers takes for everything; the others take 1.
+        hand_out: seconds that one driver, which feeds all of them, has to spend on a task before it can hand it out.
     """
     pace = [*slow[:workers], *([1.0] * max(workers - len(slow), 0))]
     free = [(start * pace[number], number) for number in range(workers)]
     heapq.heapify(free)
-    end = 0.0
+    end = driver = 0.0
     for each in seconds:
         at, number = free[0]
+        at = driver = max(at, driver + hand_out)
         at += each * pace[number]
         end = max(end, at)
         heapq.heapreplace(free, (at, number))

@@ -63,6 +63,9 @@ def test_the_time_of_all():
     assert makespan([3, 3, 2, 2, 2], 2) == 7
     assert makespan([6, 6], 2, start=1, slow=[2]) == 14
     assert makespan([], 3) == 0
+    # One driver for all: with so many workers, or so short tasks, these wait for it.
+    assert makespan([4, 4, 4, 4], 4, hand_out=2) == 12
+    assert makespan([4, 4, 4, 4], 2, hand_out=1) == 10
     cost = fit([10, 20, 30], [1.5, 2.5, 3.5])
     assert (cost.per_frame, cost.per_task) == (pytest.approx(0.1), pytest.approx(0.5))
     assert fit([10, 10], [1, 3]) == Cost(0.2)
