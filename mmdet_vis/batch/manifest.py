@@ -21,7 +21,9 @@ MANIFESTS = (".jsonl", ".csv", ".parquet")
 """Endings of lists, which say how they are written."""
 MAX_ID = 200
 """Bytes of an id: files are called by it."""
-_NUMBERS = ("start", "stop", "frames", "bytes")
+MAX_FRAMES = 10**8
+"""Frames of a video, at the most: more is a mistake, and would be cut into parts without end."""
+_MOST = {"start": MAX_FRAMES, "stop": MAX_FRAMES, "frames": MAX_FRAMES, "bytes": 2**53}
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f]")
 
 
@@ -86,8 +88,10 @@ def read_manifest(uri: str) -> list[Entry]:
             rows = list(_rows(path, suffix))
     except FileNotFoundError:
         raise DatasetError(f"{uri}: no such file; make one with `mmdet-vis batch-list FOLDER`") from None
+    except DatasetError as error:
+        raise DatasetError(f"{uri}: {error}") from error
     except (OSError, ValueError, csv.Error, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = "no UTF-8 text" if isinstance(error, UnicodeError) else " ".join(str(error).split())[:200]
         raise DatasetError(f"{uri}: cannot be read as {suffix[1:]} ({reason})") from error
     entries = [_entry(row, f"{uri}: row {number}", parent) for number, row in enumerate(rows, start=1)]
     if not entries:
@@ -112,7 +116,10 @@ def check_ending(name: str) -> str:
     """
     suffix = Path(name).suffix.lower()
     if suffix not in MANIFESTS:
-        raise DatasetError(f"{name}: the name of a list of videos ends with one of {', '.join(MANIFESTS)}")
+        raise DatasetError(
+            f"{name}: the name of a list of videos ends with one of {', '.join(MANIFESTS)}; "
+            "`mmdet-vis batch-list FOLDER` makes one"
+        )
     return suffix
 
 
@@ -144,11 +151,28 @@ def _rows(path: Path, suffix: str) -> Iterator[Mapping[str, Any]]:
         return
     with open(path, encoding="utf-8-sig", newline="") as file:
         if suffix == ".csv":
-            yield from csv.DictReader(file, strict=True)
+            yield from _csv_rows(file)
             return
-        for line in file:
-            if line.strip():
+        for number, line in enumerate((line for line in file if line.strip()), start=1):
+            try:
                 yield json.loads(line)
+            except ValueError as error:
+                what = " ".join(line.split())
+                raise DatasetError(
+                    f"row {number} is no JSON object ({error.__class__.__name__}): {what:.80}"
+                ) from error
+
+
+def _csv_rows(file: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    table = csv.DictReader(file, strict=True)
+    columns = table.fieldnames or []
+    if columns and "uri" not in columns:
+        names = ", ".join(map(repr, columns))
+        raise DatasetError(f"has no column uri, but {names:.200}: name the columns in the first line, with commas")
+    for number, row in enumerate(table, start=1):
+        if None in row:
+            raise DatasetError(f"row {number} has more values than there are columns: quote what has a comma in it")
+        yield row
 
 
 def _entry(row: Any, where: str, parent: str) -> Entry:
@@ -164,12 +188,12 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
             f"{where} has the id {name!r:.60}: files are called by it, so it may have no / and no \\, not begin with a "
             f"dot and take at most {MAX_ID} bytes"
         )
-    numbers = {key: _number(row.get(key), f"{where}: {key}", int) for key in _NUMBERS}
+    numbers = {key: _number(row.get(key), f"{where}: {key}", int, most) for key, most in _MOST.items()}
     numbers["start"] = numbers["start"] or 0
     start, stop = numbers["start"], numbers["stop"]
     if stop is not None and stop <= start:
         raise DatasetError(f"{where} has start {start} and stop {stop}: stop is the frame after the last one")
-    seconds = _number(row.get("seconds"), f"{where}: seconds", float)
+    seconds = _number(row.get("seconds"), f"{where}: seconds", float, 2**53)
     if not is_address(uri) and not uri.startswith("file://"):
         uri = _below(parent, uri)
     return Entry(name, uri, seconds=seconds, **numbers)
@@ -186,14 +210,16 @@ def _name_of(uri: str) -> str:
     return name if uri.endswith("/") else Path(name).stem
 
 
-def _number(value: Any, where: str, kind: type) -> Any:
+def _number(value: Any, where: str, kind: type, most: int) -> Any:
     """A number that is not negative; None for nothing, as CSV and Parquet write it."""
     if value is None or value == "" or value != value:
         return None
     try:
         number = kind(value)
-        if number < 0 or number >= 2**53 or (kind is int and number != float(value)):
+        if not 0 <= number <= most or (kind is int and number != float(value)):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise DatasetError(f"{where} is {value!r:.40}: give a number of at least 0, or nothing") from None
+        raise DatasetError(
+            f"{where} is {value!r:.40}: give a number of at least 0 and at most {most:,}, or nothing"
+        ) from None
     return number

@@ -47,6 +47,8 @@ def test_ids_and_paths_that_are_not_given(tmp_path):
         ([{"uri": "a.mp4", "start": 5, "stop": 5}], "start 5 and stop 5"),
         ([{"uri": "a.mp4", "start": -1}], "row 1: start is -1: give a number of at least 0"),
         ([{"uri": "a.mp4", "frames": "many"}], "row 1: frames is 'many'"),
+        ([{"uri": "a.mp4", "frames": 10**14}], "at most 100,000,000"),
+        ([{"uri": "a.mp4"}, {"uri": "b.mp4", "stop": 10**14}], "row 2: stop is 100000000000000: give"),
         (["a.mp4"], "row 1 is not an object"),
         ([], "holds no video"),
     ],
@@ -63,9 +65,11 @@ def test_rows_that_cannot_be_used(tmp_path, rows, words):
     ("name", "content", "words"),
     [
         ("list.txt", b"a.mp4", "ends with one of .jsonl, .csv, .parquet"),
-        ("list.jsonl", b"{", "cannot be read as jsonl"),
+        ("list.jsonl", b'{"uri": "a.mp4"}\n\n{"uri":', r'list.jsonl: row 2 is no JSON object .*: {"uri":'),
+        ("list.csv", b"id;uri\na;a.mp4\n", "list.csv: has no column uri, but 'id;uri': name the columns"),
+        ("list.csv", b"uri,id\na,b.mp4,c\n", "list.csv: row 1 has more values than there are columns: quote"),
         ("list.parquet", b"PAR1 and no more", "cannot be read as parquet"),
-        ("list.csv", b"\xff\xfe", "cannot be read as csv"),
+        ("list.csv", b"\xff\xfe", r"cannot be read as csv \(no UTF-8 text\)"),
         ("gone.csv", None, "no such file; make one with `mmdet-vis batch-list FOLDER`"),
     ],
 )
