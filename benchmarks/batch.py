@@ -116,7 +116,7 @@ def main() -> None:
         tasks = write_clips(Path(folder, "clips"), args.clips, args.frames, *args.size)
         short = write_clips(Path(folder, "short"), max(args.clips // 4, 1), max(args.frames // 3, 2), *args.size)
         options = RunOptions(formats=("json",), key_num=args.key_num)
-        facts = {"out": "", "threads": args.threads, "retries": 0}
+        facts = {"out": folder, "threads": args.threads, "retries": 0}
         plan = WorkerPlan(embedded_config(weights), weights, options, args.device, **facts)
         about = machine(load_model(plan.config, weights, args.device).device)
         print(about)
@@ -132,9 +132,9 @@ def main() -> None:
                 hand_out.setdefault(case, done)
                 compare(out, Path(folder, f"{number}-local-0"))
             times, _ = run(replace(plan, out=str(Path(folder, f"{number}-short"))), short, "local", 0)
-            for rows, length in ((found["local", 0][-1].inside, args.frames), (times.inside, short[0].frames)):
-                frames += [length] * len(rows)
-                inside += rows
+            for seconds, length in ((found["local", 0][-1].inside, args.frames), (times.inside, short[0].frames)):
+                frames += [length] * len(seconds)
+                inside += seconds
     rows = [summarize(case, found, hand_out[case]) for case in cases]
     show(rows, args.frames)
     cost = fit(frames, inside, statistics.median(times.start for times in found["local", 1]))

@@ -41,6 +41,8 @@ def list_videos(place: str) -> list[Entry]:
         SourceError: there is no video, or nothing at all.
         ConfigError: the address cannot be used.
     """
+    if not place:
+        raise SourceError("no place is given: name a folder with videos, or an address")
     remote = is_address(place)
     found = list(_remote(place) if remote else _local(local_path(place)))
     if not found:
@@ -63,7 +65,10 @@ def _facts(uri: str, known: Any) -> Facts:
         if isinstance(known, Facts):  # Images of an address: their number and size are all there is.
             return known
         if known is None:
-            return probe(local_path(uri))
+            path = local_path(uri)
+            if path.exists() and not (path.is_file() or path.is_dir()):  # Reading a pipe would wait for ever.
+                raise SourceError(f"{uri}: is neither a file nor a folder")
+            return probe(path)
         system, path, size = known
         with system.open(path, "rb") as file:
             return probe_stream(uri, file, size)
@@ -74,7 +79,8 @@ def _facts(uri: str, known: Any) -> Facts:
 
 def _local(root: Path) -> Iterator[tuple[str, str, None]]:
     if not root.is_dir():
-        raise SourceError(f"{root}: no such folder; give one with videos, or an address")
+        what = "is a file" if root.exists() else "no such folder"
+        raise SourceError(f"{root}: {what}; give a folder with videos, or an address")
     top = root.resolve()
     for folder, folders, files in os.walk(top):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -92,7 +98,10 @@ def _remote(place: str) -> Iterator[tuple[str, str, Any]]:
     try:
         files = system.find(root, detail=True)
     except Exception as error:  # Each store has errors of its own.
-        raise SourceError(f"{place}: cannot be listed ({' '.join(str(error).split())[:200]})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise SourceError(f"{place}: cannot be listed ({reason}); check the address and the permissions") from error
+    if not files and not system.exists(root):
+        raise SourceError(f"{place}: there is nothing, or nobody answers; check the address")
     scheme = place.partition("://")[0]
     images: dict[str, list[int]] = defaultdict(list)
     for path, entry in files.items():

@@ -182,11 +182,14 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
     if not isinstance(uri, str) or not uri.strip() or "\0" in uri:
         raise DatasetError(f"{where} has no uri: give the path or address of a video")
     given = row.get("id")
+    if not isinstance(given, str | int | None) or isinstance(given, bool):
+        raise DatasetError(f"{where} has the id {given!r:.60}: give text, or a whole number")
     name = str(given) if given not in (None, "") else _name_of(uri)
-    if not is_name(name) or _FORBIDDEN.search(name) or name.startswith(".") or len(name.encode()) > MAX_ID:
+    usable = is_name(name) and not _FORBIDDEN.search(name) and not name.startswith(".") and name == name.strip()
+    if not usable or len(name.encode()) > MAX_ID:
         raise DatasetError(
             f"{where} has the id {name!r:.60}: files are called by it, so it may have no / and no \\, not begin with a "
-            f"dot and take at most {MAX_ID} bytes"
+            f"dot, not begin or end with a space, and take at most {MAX_ID} bytes"
         )
     numbers = {key: _number(row.get(key), f"{where}: {key}", int, most) for key, most in _MOST.items()}
     numbers["start"] = numbers["start"] or 0

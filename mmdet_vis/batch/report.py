@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mmdet_vis.batch.manifest import Entry
@@ -21,6 +22,8 @@ def summarize(
 ) -> dict[str, Any]:
     """Counts, speed and failures, as a JSON object; times in seconds.
 
+    Failures that differ in numbers alone count as one, under the reason of the first of them.
+
     Args:
         entries: the list.
         videos: what is known of each of them.
@@ -29,10 +32,12 @@ def summarize(
     """
     states = [videos[entry.id].status for entry in entries]
     failures: dict[str, list[str]] = defaultdict(list)
+    shown: dict[str, str] = {}
     for entry in entries:
         video = videos[entry.id]
         if video.status not in (DONE, LEFT):
-            failures[reason_of(video.error or "unknown", entry.uri)].append(entry.id)
+            reason = reason_of(video.error or "unknown", entry)
+            failures[shown.setdefault(re.sub(r"\d+(\.\d+)?", "N", reason), reason)].append(entry.id)
     return {
         "videos": len(entries),
         "videos_done": states.count(DONE),
@@ -53,10 +58,12 @@ def summarize(
     }
 
 
-def reason_of(error: str, uri: str) -> str:
-    """A reason without what is different from video to video: its place, and numbers."""
-    text = error.replace(uri, "").lstrip(": ")
-    return re.sub(r"\d+(\.\d+)?", "N", text) or error
+def reason_of(error: str, entry: Entry) -> str:
+    """A reason without the place and the name of the video."""
+    text = error.replace(entry.uri, "").lstrip(": ")
+    for name in (entry.id, Path(entry.uri).stem):
+        text = text.removeprefix(f"{name}: ")
+    return text or error
 
 
 def describe(summary: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error, speak_of_options, speaks_of_options
 from mmdet_vis.files.atomic import ensure_writable_dir
-from mmdet_vis.files.storage import is_address, local_path, open_storage
+from mmdet_vis.files.storage import is_address, open_storage
 from mmdet_vis.run.job import Job, places_in
 from mmdet_vis.run.loop import RunProgress, Save, run_jobs
 from mmdet_vis.run.options import Plan
@@ -57,6 +57,9 @@ class WorkerPlan(Plan):
         threads: CPU threads, the same for every worker: the last digits depend on it. None: PyTorch's choice.
         retries: how often a row is tried again after a breakdown, see :data:`CRASHED`.
         commanded: messages of workers speak as those of a command, as the plan's maker's do.
+
+    Raises:
+        ConfigError: ``out`` cannot be used, see :func:`mmdet_vis.files.storage.open_storage`.
     """
 
     out: str
@@ -70,7 +73,8 @@ class WorkerPlan(Plan):
         self.options = self.options.complete(self.config)
         # Workers may start in another folder.
         self.checkpoint = self.checkpoint.absolute()
-        self.out = self.out if is_address(self.out) else os.path.abspath(local_path(self.out))
+        folder = open_storage(self.out).folder
+        self.out = self.out if folder is None else os.path.abspath(folder)
 
     @property
     def score_thr(self) -> float:

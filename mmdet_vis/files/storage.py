@@ -63,9 +63,11 @@ def open_storage(uri: str | Path) -> Storage:
     """The folder of that path or address; it need not exist.
 
     Raises:
-        ConfigError: see :func:`file_system`.
+        ConfigError: see :func:`file_system`; or it is empty, or a scheme alone.
     """
     text = str(uri)
+    if not text or text.endswith("://"):
+        raise ConfigError(f"{text!r} is no place: name a folder, or an address with a bucket")
     return RemoteStorage(text) if is_address(text) else LocalStorage(local_path(text))
 
 
@@ -213,9 +215,8 @@ class RemoteStorage(Storage):
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _error(self, name: str, error: Exception) -> OutputError:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        return OutputError(f"cannot write {self.place(name)}: {reason}; check the address and the permissions")
+    def _error(self, name: str, error: Exception, what: str = "write") -> OutputError:
+        return OutputError(f"cannot {what} {self.place(name)}: {_reason(error)}; check the address and the permissions")
 
     def prepare(self) -> None:
         """See :class:`Storage`; a small object is put and removed."""
@@ -224,8 +225,9 @@ class RemoteStorage(Storage):
 
     def read(self, name: str, size: int = -1) -> bytes:
         """See :class:`Storage`."""
-        data: bytes = self._system.cat_file(self._path(name), start=None, end=None if size < 0 else size)
-        return data
+        with _os_errors():
+            data: bytes = self._system.cat_file(self._path(name), start=None, end=None if size < 0 else size)
+            return data
 
     def write(self, name: str, data: bytes | str) -> None:
         """See :class:`Storage`."""
@@ -250,7 +252,8 @@ class RemoteStorage(Storage):
         """See :class:`Storage`; the file is fetched."""
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             path = Path(folder, name.rpartition("/")[2])
-            self._system.get_file(self._path(name), str(path))
+            with _os_errors():
+                self._system.get_file(self._path(name), str(path))
             yield path
 
     def names(self, folder: str = "") -> list[str]:
@@ -261,14 +264,35 @@ class RemoteStorage(Storage):
             found = self._system.ls(path, detail=False)
         except FileNotFoundError:
             return []
+        except Exception as error:
+            raise self._error(folder, error, "list") from error
         names = {str(each).rstrip("/").rpartition("/")[2] for each in found if str(each).rstrip("/") != path}
         return sorted(name for name in names if name and not name.startswith("."))
 
     def remove(self, name: str) -> None:
         """See :class:`Storage`."""
-        with suppress(FileNotFoundError):
+        try:
             self._system.rm(self._path(name), recursive=True)
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            raise self._error(name, error, "remove") from error
 
     def is_whole(self, name: str, end: bytes) -> bool:
         """See :class:`Storage`; an object that has its name is whole."""
         return True
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Errors of a store, which has its own kinds, as those of a disk."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        raise OSError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

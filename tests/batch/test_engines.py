@@ -171,6 +171,8 @@ def everything_ended(pids: list[int]) -> None:
 
 
 def _runs(pid: int) -> bool:
+    with suppress(ChildProcessError):  # Orphans are this process's, and Ray takes one for alive until it is seen to.
+        os.waitpid(pid, os.WNOHANG)
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ def test_ids_and_paths_that_are_not_given(tmp_path):
         ([{"uri": "a.mp4"}, {"uri": "b/A.mp4"}], "rows 1 and 2 have the same id 'A'"),
         ([{"uri": "a.mp4", "id": "../a"}], r"row 1 has the id '../a': files are called by it"),
         ([{"uri": "a.mp4", "id": ".a"}], "row 1 has the id '.a'"),
+        ([{"uri": "a.mp4", "id": "a "}], "row 1 has the id 'a '"),
+        ([{"uri": "a.mp4", "id": ["a"]}], r"row 1 has the id \['a'\]: give text, or a whole number"),
         ([{"uri": "a.mp4", "id": "x" * 201}], "at most 200 bytes"),
         ([{"uri": "a.mp4", "start": 5, "stop": 5}], "start 5 and stop 5"),
         ([{"uri": "a.mp4", "start": -1}], "row 1: start is -1: give a number of at least 0"),
@@ -114,3 +117,18 @@ def test_a_folder_without_videos(tmp_path):
         list_videos(str(tmp_path))
     with pytest.raises(SourceError, match="no such folder"):
         list_videos(str(tmp_path / "gone"))
+
+
+def test_what_is_no_file_is_not_read(tmp_path, caplog):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    write_clip(tmp_path / "a.mp4", 3)
+    assert [(entry.id, entry.frames) for entry in list_videos(str(tmp_path))] == [("a", 3), ("pipe", None)]
+    assert "pipe.mp4: is neither a file nor a folder" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("", "no place is given"), ("memory://x/y", "there is nothing, or nobody")]
+)
+def test_places_that_cannot_be_listed(place, words):
+    with pytest.raises(SourceError, match=words):
+        list_videos(place)

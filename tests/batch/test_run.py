@@ -12,7 +12,7 @@ import pytest
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.batch.run import merge_batch
 from mmdet_vis.data.sources import open_source
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.result import VideoResult
 from mmdet_vis.streaming import segment_stream
 from tests.batch.cases import contents, run, write_clip, write_list
@@ -138,6 +138,21 @@ def test_failures_are_rows_with_reasons_and_resume_tries_them_again(tiny, videos
         b'"clip01"', b'"broken"'
     )
     assert sorted(status(out)) == ["broken", "clip00", "clip01", "clip02", "clip03", "gone"]
+
+
+def test_failures_for_the_same_reason_are_counted_together(tiny, tmp_path, capsys):
+    write_clip(tmp_path / "a.mp4", 3)
+    write_clip(tmp_path / "b.mp4", 4)
+    rows = [{"id": "A", "uri": "a.mp4", "start": 30}, {"id": "B", "uri": "b.mp4", "start": 40}]
+    (tmp_path / "list.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert run(tiny, tmp_path / "list.jsonl", tmp_path / "out") == 3
+    assert "failed: 2: there is no frame 30 to the end: the video has 3 (A, B)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["", "s3://"])
+def test_places_that_are_none(tiny, videos, out):
+    with pytest.raises(ConfigError, match="is no place: name a folder"):
+        run(tiny, videos, out)
 
 
 def test_results_of_another_video_are_not_taken(tiny, videos, tmp_path):

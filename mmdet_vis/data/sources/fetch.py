@@ -52,7 +52,9 @@ class LocalCopy:
             raise SourceError(f"{uri}: {_one_line(error)}; check the permissions") from error
         except Exception as error:  # Each store has errors of its own.
             self.close()
-            raise FetchError(f"{uri}: could not be fetched ({_one_line(error)}); try again") from error
+            raise FetchError(
+                f"{uri}: could not be fetched ({_one_line(error)}); check who may read it, and try again"
+            ) from error
 
     def scratch(self) -> Path:
         """A temporary folder beside what was fetched, which goes with it."""
