@@ -99,6 +99,8 @@ def measure(plan: WorkerPlan, tasks: Sequence[Task]) -> Cost:
 
 def describe_estimate(tasks: Sequence[Task], cost: Cost, workers: int, device: str) -> str:
     """What a dry run says."""
+    if not tasks:
+        return "to do: nothing"
     frames = [task.frames or 1 for task in tasks]
     seconds = [cost.of(number) for number in frames]
     longest = makespan(seconds, max(workers, 1), cost.start)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.batch.manifest import MAX_ID, Entry
+from mmdet_vis.batch.manifest import MAX_ID, Entry, is_unicode
 from mmdet_vis.data.sources import display_name, natural_key
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import unlike
@@ -84,13 +84,20 @@ def _local(root: Path) -> Iterator[tuple[str, str, None]]:
     top = root.resolve()
     for folder, folders, files in os.walk(top):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        shown = [name for name in files if not name.startswith(".")]
+        shown = [name for name in files if not name.startswith(".") and _is_text(os.path.join(folder, name))]
         below = Path(folder).relative_to(top)
-        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in shown):
+        if any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in shown) and _is_text(folder):
             yield (str(below) if below.parts else top.name), folder, None
         for name in shown:
             if Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 yield str(below / name), os.path.join(folder, name), None
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path can be written in a list; says so if it cannot."""
+    if not is_unicode(path):
+        _LOGGER.warning("%s is left out: its name is no UTF-8 text; rename it", display_name(path))
+    return is_unicode(path)
 
 
 def _remote(place: str) -> Iterator[tuple[str, str, Any]]:
@@ -124,8 +131,11 @@ def _ids(names: Sequence[str]) -> list[str]:
     ids = []
     for name in names:
         stem = str(Path(name).with_suffix("")) if Path(name).suffix.lower() in VIDEO_SUFFIXES else name
-        plain = _UNUSABLE.sub("_", display_name(stem).replace(os.sep, "/").replace("/", "--")).lstrip(".") or "video"
-        while len(plain.encode()) > MAX_ID - 20:
+        plain = (
+            _UNUSABLE.sub("_", display_name(stem).replace(os.sep, "/").replace("/", "--")).lstrip(". ").rstrip()
+            or "video"
+        )
+        while len(plain.encode()) > MAX_ID - 20 or plain.endswith(" "):
             plain = plain[:-1]
         if len(plain) < len(stem) - 20:
             plain = f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"

@@ -179,13 +179,19 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
     if not isinstance(row, Mapping):
         raise DatasetError(f"{where} is not an object {{...}}: give one with uri")
     uri = row.get("uri")
-    if not isinstance(uri, str) or not uri.strip() or "\0" in uri:
-        raise DatasetError(f"{where} has no uri: give the path or address of a video")
+    if not isinstance(uri, str) or not uri.strip() or "\0" in uri or not is_unicode(uri):
+        raise DatasetError(f"{where} has no uri: give the path or address of a video, as Unicode text")
     given = row.get("id")
     if not isinstance(given, str | int | None) or isinstance(given, bool):
         raise DatasetError(f"{where} has the id {given!r:.60}: give text, or a whole number")
     name = str(given) if given not in (None, "") else _name_of(uri)
-    usable = is_name(name) and not _FORBIDDEN.search(name) and not name.startswith(".") and name == name.strip()
+    usable = (
+        is_name(name)
+        and is_unicode(name)
+        and not _FORBIDDEN.search(name)
+        and not name.startswith(".")
+        and name == name.strip()
+    )
     if not usable or len(name.encode()) > MAX_ID:
         raise DatasetError(
             f"{where} has the id {name!r:.60}: files are called by it, so it may have no / and no \\, not begin with a "
@@ -210,7 +216,12 @@ def _below(parent: str, uri: str) -> str:
 
 def _name_of(uri: str) -> str:
     name = uri.rstrip("/").replace("\\", "/").rpartition("/")[2]
-    return name if uri.endswith("/") else Path(name).stem
+    return (name if uri.endswith("/") else Path(name).stem).strip()
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written; JSON may hold halves of characters that cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _number(value: Any, where: str, kind: type, most: int) -> Any:

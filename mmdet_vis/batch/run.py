@@ -15,7 +15,7 @@ from typing import Any
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from mmdet_vis.batch.engines import ENGINES, Engine, EngineOptions, engine_of
-from mmdet_vis.batch.estimate import describe_estimate, measure
+from mmdet_vis.batch.estimate import Cost, describe_estimate, measure
 from mmdet_vis.batch.manifest import Entry, read_manifest
 from mmdet_vis.batch.merge import RESULTS, SEQUENCES, merge
 from mmdet_vis.batch.report import describe, summarize
@@ -88,7 +88,10 @@ def run_batch(batch: Batch) -> int:
         if batch.shard is not None:
             tasks = share_of(tasks, *batch.shard)
         if batch.dry_run:
-            print(describe_estimate(tasks, measure(plan, tasks), engine.workers * workers.size, plan.device))
+            if batch.resume and store.check(identity, resume=True):
+                tasks = left(tasks, store.done(), store.chunks())
+            cost = measure(plan, tasks) if tasks else Cost(0.0)
+            print(describe_estimate(tasks, cost, engine.workers * workers.size, plan.device))
             return 0
         with _locked(batch, store, engine):
             todo = workers.on_first(lambda: _prepare(batch, store, identity, entries, tasks))

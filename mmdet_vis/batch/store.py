@@ -197,4 +197,8 @@ class BatchStore:
 
     def _load(self, name: str) -> VideoResult:
         with self.storage.read_from(name) as path:
-            return read_result(path, VideoResult)
+            try:
+                return read_result(path, VideoResult)
+            except ResultsError as error:
+                way = f"once it is removed, {option('resume', True)} does its video again"
+                raise ResultsError(f"{error}; {way}") from error

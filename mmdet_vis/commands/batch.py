@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         parser.error("--address, --gpus-per-worker and --cpus-per-worker are options of --engine ray")
     if "result" in (args.format or ()):
         parser.error("--format result: the results are in OUT/videos anyway; leave it out")
+    if args.merge_only and args.shard is not None:
+        parser.error("--merge-only is once for all parts: leave --shard out")
     if args.merge_only:
         from mmdet_vis.batch.run import merge_batch
 
@@ -149,4 +151,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _workers(text: str) -> int:
     """Parse a whole number of at least 0."""
-    return 0 if text.strip() == "0" else positive(text)
+    try:
+        return 0 if text.strip() == "0" else positive(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number of at least 0") from None

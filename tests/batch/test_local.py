@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from mmdet_vis.batch.engines import EngineOptions
 from mmdet_vis.batch.engines.local import Pool
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.commands import batch
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import ConfigError, UserError
 from tests.batch.cases import contents, model_arguments, run, write_list
 from tests.batch.stubs import StubPlan, work
 
@@ -54,7 +55,17 @@ def test_the_command_with_a_worker_of_its_own(tiny, tmp_path, capsys):
     assert contents(tmp_path / "out") == contents(tmp_path / "here")
 
 
-@pytest.mark.parametrize("words", [["--shard", "2/2"], ["--shard", "1"], ["--address", "auto"], ["--workers", "-1"]])
+@pytest.mark.parametrize("name", ["workers", "gpus", "cpus"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_numbers_of_machines_that_cannot_be_used(name, value):
+    with pytest.raises(ConfigError, match=f"{name} must be at least 0, got"):
+        EngineOptions(**{name: value})
+
+
+@pytest.mark.parametrize("words", [
+    ["--shard", "2/2"], ["--shard", "1"], ["--address", "auto"], ["--workers", "-1"], ["--retries", "-1"],
+    ["--shard", "0/2", "--merge-only"],
+])  # fmt: skip
 def test_arguments_that_cannot_be_used(words, capsys):
     with pytest.raises(SystemExit):
         batch.main(["list.jsonl", "--out", "out", *words])

@@ -41,6 +41,7 @@ def test_ids_and_paths_that_are_not_given(tmp_path):
     ("rows", "words"),
     [
         ([{"id": "a"}], "row 1 has no uri"),
+        ([{"uri": "\udcff.mp4"}], "row 1 has no uri: give the path or address of a video, as Unicode text"),
         ([{"uri": "a.mp4"}, {"uri": "b/A.mp4"}], "rows 1 and 2 have the same id 'A'"),
         ([{"uri": "a.mp4", "id": "../a"}], r"row 1 has the id '../a': files are called by it"),
         ([{"uri": "a.mp4", "id": ".a"}], "row 1 has the id '.a'"),
@@ -110,6 +111,18 @@ def test_files_of_one_name_get_ids_of_their_own(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert sorted(entry.id for entry in list_videos(str(tmp_path))) == ["A--B", "a--b_2", "a--b_3"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_names_that_are_odd(tmp_path, suffix, caplog):
+    for name in (" a b .mp4", "new\nline.mp4", 'com,ma "q".mp4', "-- x.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / os.fsdecode(b"bad\xff.mp4")).write_bytes(b"")
+    found = list_videos(str(tmp_path))
+    assert ".mp4 is left out: its name is no UTF-8 text; rename it" in caplog.text
+    write_manifest(tmp_path / f"list{suffix}", found)
+    assert read_manifest(str(tmp_path / f"list{suffix}")) == found
+    assert len(found) == 4
 
 
 def test_a_folder_without_videos(tmp_path):

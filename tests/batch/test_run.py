@@ -11,6 +11,7 @@ import pytest
 
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.batch.run import merge_batch
+from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.result import VideoResult
@@ -182,6 +183,25 @@ def test_shards_do_all_and_a_merge_ends_them(tiny, videos, whole, tmp_path, caps
     assert {id: (row["status"], row["frames"]) for id, row in status(out).items()} == {
         id: (row["status"], row["frames"]) for id, row in status(whole).items()
     }
+
+
+def test_a_damaged_result_is_named_and_done_again(tiny, tmp_path, capsys):
+    videos, out = write_list(tmp_path, (3, 2)), tmp_path / "out"
+    assert run(tiny, videos, out) == 0
+    expected = contents(out)
+    damaged = out / "videos" / "clip01.json"
+    damaged.write_bytes(damaged.read_bytes()[:200] + b"]}\n")
+    for resume in (True, None):
+        with pytest.raises(ResultsError, match=r"clip01.json is not valid .*; once it is removed, resume=True does"):
+            run(tiny, videos, out, resume=True) if resume else merge_batch(str(videos), str(out))
+    damaged.unlink()
+    capsys.readouterr()
+    assert run(tiny, videos, out, resume=True, dry_run=True) == 0
+    assert "to do: 1 videos in 1 tasks, 2 frames" in capsys.readouterr().out
+    assert run(tiny, videos, out, resume=True) == 0
+    assert contents(out) == expected
+    assert run(tiny, videos, out, resume=True, dry_run=True) == 0
+    assert capsys.readouterr().out.endswith("to do: nothing\n")
 
 
 def test_a_dry_run_estimates_and_writes_nothing(tiny, videos, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import CRASHED, WorkerPlan
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.run.workers import Workers
 
 _T = TypeVar("_T")
@@ -27,12 +29,21 @@ class EngineOptions:
         address: of a cluster that is there.
         gpus, cpus: of each worker, as a cluster counts them; None: one GPU where there are any, and as many CPUs as
             threads.
+
+    Raises:
+        ConfigError: one is no number of at least 0.
     """
 
     workers: int | None = None
     address: str | None = None
     gpus: float | None = None
     cpus: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "gpus", "cpus"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ConfigError(f"{option(name)} must be at least 0, got {value}")
 
 
 class Engine(ABC):
