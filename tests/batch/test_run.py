@@ -197,7 +197,7 @@ def test_a_damaged_result_is_named_and_done_again(tiny, tmp_path, capsys):
     damaged.unlink()
     capsys.readouterr()
     assert run(tiny, videos, out, resume=True, dry_run=True) == 0
-    assert "to do: 1 videos in 1 tasks, 2 frames" in capsys.readouterr().out
+    assert "to do: 1 video in 1 task, 2 frames" in capsys.readouterr().out
     assert run(tiny, videos, out, resume=True) == 0
     assert contents(out) == expected
     assert run(tiny, videos, out, resume=True, dry_run=True) == 0
