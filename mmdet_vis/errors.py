@@ -30,7 +30,7 @@ _PATH_ERRORS = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR)
 # What the errors of allocators say, in lower case: of PyTorch on the CPU, OpenCV, FFmpeg, C++ and thread creation.
 _OUT_OF_MEMORY = (
     "out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory", "insufficient memory",
-    "bad_alloc", "alloc_failed", "can't start new thread", "unable to allocate",
+    "bad_alloc", "alloc_failed", "can't start new thread", "unable to allocate", "failed to allocate",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.options import Plan
 from mmdet_vis.weights import graph_files
 from mmdet_vis.weights.checkpoint import load_checkpoint
-from mmdet_vis.weights.graph_files import INDEX, export_graphs, open_graph_folder
+from mmdet_vis.weights.graph_files import INDEX, export_graphs, open_graph_folder, run_graphs
 from tests.light import light_model
 from tests.tiny import moving_frames
 
@@ -219,6 +219,19 @@ def test_a_graph_that_is_not_as_it_was_written_is_refused(light, tmp_path):
     (graphs / "decode.onnx").unlink()
     with pytest.raises(CheckpointError, match=r"decode.onnx is missing"):
         load_model(weights=graphs, device="cpu", runtime="onnxruntime")
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_another_graph_in_its_place_is_one_line(runtime, light, tmp_path):
+    graphs = tmp_path / "graphs"
+    shutil.copytree(light[2], graphs)
+    shutil.copy(graphs / "mask_head.onnx", graphs / "backbone.onnx")
+    index = json.loads((graphs / INDEX).read_text())
+    index["sha256"]["backbone.onnx"] = index["sha256"]["mask_head.onnx"]
+    (graphs / INDEX).write_text(json.dumps(index))
+    run = run_graphs(open_graph_folder(graphs), runtime)
+    with pytest.raises(CheckpointError, match=r"backbone.onnx is no graph that .* runs: export the model again"):
+        run("backbone", torch.zeros(1, 3, 64, 64))
 
 
 def test_a_graph_that_differs_is_refused(light, tmp_path, monkeypatch):

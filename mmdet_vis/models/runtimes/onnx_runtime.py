@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmdet_vis.errors import CheckpointError, ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, is_out_of_memory, option
 
 INT8 = ".int8.onnx"
 """Ending of graphs in whole numbers."""
@@ -30,7 +30,7 @@ class OnnxRuntime:
 
     Raises:
         ConfigError: the runtime is not installed, or cannot compute in this precision.
-        CheckpointError: when it is called: a graph cannot be read.
+        CheckpointError: when it is called: a graph cannot be run.
     """
 
     def __init__(self, folder: Path, precision: str, threads: int) -> None:
@@ -55,16 +55,18 @@ class OnnxRuntime:
 
     def __call__(self, name: str, *inputs: Tensor) -> list[Tensor]:
         """See :class:`~mmdet_vis.models.runtimes.use.RunGraph`."""
-        if name not in self._sessions:
-            self._sessions[name] = self._session(graph_file(self._folder, name, self._precision))
-        session = self._sessions[name]
-        names = [node.name for node in session.get_inputs()]
+        path = graph_file(self._folder, name, self._precision)
         arrays = [tensor.float().contiguous().numpy() for tensor in inputs]
-        found = session.run(None, dict(zip(names, arrays, strict=True)))
-        return [torch.from_numpy(array) for array in found]
-
-    def _session(self, path: Path) -> Any:
         try:
-            return self._runtime.InferenceSession(str(path), self._options, providers=["CPUExecutionProvider"])
+            if name not in self._sessions:
+                self._sessions[name] = self._runtime.InferenceSession(
+                    str(path), self._options, providers=["CPUExecutionProvider"]
+                )
+            session = self._sessions[name]
+            names = [node.name for node in session.get_inputs()]
+            found = session.run(None, dict(zip(names, arrays, strict=True)))
         except Exception as error:  # ONNX Runtime's have no class in common.
-            raise CheckpointError(f"{path} is no graph that ONNX Runtime reads: export the model again") from error
+            if is_out_of_memory(error):
+                raise
+            raise CheckpointError(f"{path} is no graph that ONNX Runtime runs: export the model again") from error
+        return [torch.from_numpy(array) for array in found]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmdet_vis.errors import CheckpointError, ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, is_out_of_memory, option
 
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16"}
 """Not int8: on a CPU with AMX the process then ended, at some later signal, with a segmentation fault."""
@@ -33,7 +33,7 @@ class OpenVINO:
 
     Raises:
         ConfigError: the runtime is not installed, or cannot compute in this precision.
-        CheckpointError: when it is called: a graph cannot be read.
+        CheckpointError: when it is called: a graph cannot be run.
     """
 
     def __init__(
@@ -67,8 +67,18 @@ class OpenVINO:
     def __call__(self, name: str, *inputs: Tensor) -> list[Tensor]:
         """See :class:`~mmdet_vis.models.runtimes.use.RunGraph`."""
         arrays = [tensor.float().contiguous().numpy() for tensor in inputs]
-        found = self._request(name, [array.shape for array in arrays]).infer(arrays, share_inputs=True)
+        try:
+            found = self._request(name, [array.shape for array in arrays]).infer(arrays, share_inputs=True)
+        except (RuntimeError, KeyError, ValueError) as error:  # the last two: inputs are others than it has
+            if is_out_of_memory(error):
+                raise
+            path = self._path(name)
+            raise CheckpointError(f"{path} is no graph that OpenVINO runs: export the model again") from error
         return [torch.from_numpy(array.copy()) for array in found.to_tuple()]
+
+    def _path(self, name: str) -> Path:
+        path = self._folder / f"{name}.xml"
+        return path if path.is_file() else path.with_suffix(".onnx")
 
     def _request(self, name: str, shapes: Sequence[tuple[int, ...]]) -> Any:
         fixed = tuple(
@@ -85,11 +95,6 @@ class OpenVINO:
         return self._compiled[key]
 
     def _compile(self, name: str, shapes: Sequence[Sequence[int]]) -> Any:
-        path = self._folder / f"{name}.xml"
-        path = path if path.is_file() else path.with_suffix(".onnx")
-        try:
-            model = self._core.read_model(path)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path} is no graph that OpenVINO reads: export the model again") from error
+        model = self._core.read_model(self._path(name))
         model.reshape({index: self._openvino.PartialShape(list(shape)) for index, shape in enumerate(shapes)})
         return self._core.compile_model(model, "CPU", self._options).create_infer_request()
