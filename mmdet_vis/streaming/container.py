@@ -28,7 +28,7 @@ from mmdet_vis.data.sources.video_decode import (
     stream_note,
 )
 from mmdet_vis.data.sources.video_fields import deinterlace, is_interlaced
-from mmdet_vis.data.sources.video_index import aspect_note
+from mmdet_vis.data.sources.video_index import aspect_note, scaled_note
 from mmdet_vis.data.sources.video_time import MAX_RATE
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
@@ -68,16 +68,23 @@ class ContainerStream(Stream):
         """See :meth:`Stream.frames`. Packets that cannot be decoded are passed over."""
         clock = Clock(self.fps)
         orientation, to_bgr, index = Orientation(_UPRIGHT), None, 0
+        stored = (0, 0)
+        scaled: set[tuple[int, int]] = set()
         for picture in self._whole(self._pictures()):
+            size = (picture.height, picture.width)
+            if to_bgr is not None and size not in {stored, *scaled}:
+                scaled.add(size)
+                self._note(f"frame {index} is {scaled_note(size, stored)}, as are those like it")
             if to_bgr is None:
+                stored = size
                 orientation = Orientation(display_matrix(picture) or _UPRIGHT)
-                to_bgr = BgrConverter((picture.height, picture.width))
+                to_bgr = BgrConverter(stored)
                 self.pixel_aspect = orientation.upright_aspect(self._aspect)
                 transparent = TRANSPARENT if is_transparent(picture) else ""
                 for note in (
                     stream_note(self._container, self._stream) or transparent,
                     colour_note(picture),
-                    aspect_note(self._aspect, (picture.height, picture.width)),
+                    aspect_note(self._aspect, stored),
                 ):
                     self._note(note)
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mmdet_vis.errors import DatasetError
 
@@ -10,6 +10,8 @@ ANNOTATIONS = "Annotations_unsupervised"
 IMAGES = "JPEGImages"
 RESOLUTION = "480p"
 YEARS = (2017, 2019)
+OF_2016 = ("480p", "1080p")
+"""Folders of the lists of DAVIS 2016."""
 TEST_SETS = ("test-dev", "test-challenge")
 
 
@@ -46,17 +48,20 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
         root: the folder with ``ImageSets``.
         set_name: name of a list in ``ImageSets/<year>``.
         year: by default that of the unsupervised track: 2019 for its test sets and 2017 for others, or the other of
-            the two where only that has the list.
+            the two where only that has the list; or DAVIS 2016, where only that has it.
 
     Raises:
         DatasetError: no such list, or it is not one video name (a folder's, without its path) per line.
     """
     years = (year,) if year is not None else YEARS[::-1] if set_name in TEST_SETS else YEARS
     files = [root / "ImageSets" / str(number) / f"{set_name}.txt" for number in years]
+    files += [root / "ImageSets" / size / f"{set_name}.txt" for size in OF_2016] if year in (None, 2016) else []
     file = next((file for file in files if file.is_file()), files[0])
     try:
         # A pipe would never end.
         names = file.read_text(encoding="utf-8").split() if file.is_file() else None
+        if names and file.parent.name in OF_2016:  # pairs of a frame and its mask
+            names = list(dict.fromkeys(PurePosixPath(name).parent.name or name for name in names))
     except (OSError, UnicodeDecodeError):
         names = None
     if names is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
-from mmdet_vis.data.formats.mask_folders import find_images
+from mmdet_vis.data.formats.mask_folders import FRAME_FOLDERS, find_images
 from mmdet_vis.data.formats.mots_classes import PER_CLASS
 from mmdet_vis.data.formats.mots_png import INSTANCES, instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
@@ -32,6 +33,8 @@ from mmdet_vis.errors import DatasetError, option
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
 _LOOKED_AT = 3
+_MASKS = {"Annotations", "annotations", "masks", "mask", "labels", "gt"}
+"""What folders of masks are called."""
 _SAMPLES = 200
 """PNGs of a video that are looked into for one with an object."""
 
@@ -57,6 +60,8 @@ def identify(path: Path) -> tuple[str, Path]:
         known = _marked(place)
         if known is not None:
             return known
+    if (masks := _masks_beside_frames(path) or (inner and _masks_beside_frames(inner))) is not None:
+        path, inner = masks, only_folder(masks)
     kind = _of_pngs(path)
     if kind == "objects" and inner is not None and not _is_binary(inner) and not find_images(path, None, [inner.name]):
         return png_kind(inner), inner  # <masks>/<video>/<frame>.png, as it was packed
@@ -89,6 +94,30 @@ def _marked(path: Path) -> tuple[str, Path] | None:
     return found[0] if found else None
 
 
+def _masks_beside_frames(path: Path) -> Path | None:
+    """The folder of masks in one that has the frames beside it, as YouTube-VOS does; None if it is not so.
+
+    Raises:
+        DatasetError: there are several.
+    """
+    below = list_folders(path)
+    if not any(folder.name in FRAME_FOLDERS for folder in below):
+        return None
+    masks = [folder for folder in below if folder.name not in FRAME_FOLDERS and _holds_pngs(folder)]
+    masks = [folder for folder in masks if folder.name == "Annotations"] or masks
+    if len(masks) > 1:
+        raise DatasetError(f"{path} holds {len(masks)} folders of masks: give one of them, such as {masks[0]}")
+    if not masks:
+        return None
+    resolution = only_folder(masks[0])  # Of DAVIS: Annotations/480p beside JPEGImages/480p.
+    inside = [folder / resolution.name for folder in below if folder.name in FRAME_FOLDERS] if resolution else []
+    return resolution if any(list_folders(place) for place in inside if place.is_dir()) else masks[0]
+
+
+def _holds_pngs(folder: Path) -> bool:
+    return any(list_files(place, ".png") for place in (folder, *islice(folders_below(folder), _SAMPLES)))
+
+
 def only_folder(path: Path) -> Path | None:
     """The one folder that is all that a folder holds, as archives have it."""
     entries = [entry for entry in path.iterdir() if not is_debris(entry.name)]
@@ -104,10 +133,15 @@ def _is_binary(video: Path) -> bool:
 def names_dataset(path: Path) -> bool:
     """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
     inner = only_folder(path)
-    kinds = [_of_folder(place) for place in (path, *([inner] if inner else ()))]
+    places = (path, *([inner] if inner else ()))
+    kinds = [_of_folder(place) for place in places]
     if "labelme" in kinds:  # their pictures may be within them
         return not any(list_images(place)[0] for place in (path, *folders_below(path)))
-    return any(kind in _WITH_FRAMES for kind in kinds)
+    if any(kind in _WITH_FRAMES for kind in kinds):
+        return True
+    # Folders of PNGs may be frames: the names must say which are masks.
+    named = [place for place in places if _MASKS & {folder.name for folder in list_folders(place)}]
+    return any(_masks_beside_frames(place) is not None for place in named)
 
 
 def is_plain_text(path: Path) -> bool:

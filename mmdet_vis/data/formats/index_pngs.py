@@ -43,7 +43,8 @@ def read_davis(
 ) -> AnnotatedVideos:
     """Read a set of a DAVIS folder; frame files are relative to ``JPEGImages/<resolution>``.
 
-    The ``year`` is by default 2019 for the test sets and 2017 for others.
+    The ``year`` is by default 2019 for the test sets and 2017 for others. Where the annotations of the unsupervised
+    track are not there, those of the other track count, and that is noted.
 
     Raises:
         DatasetError: the set, a video's annotations or one of its frames is missing or cannot be read.
@@ -51,7 +52,13 @@ def read_davis(
     root = find_davis_root(root)
     names = davis_set(root, set_name, year)
     images: Path | None = root / IMAGES / resolution
-    return read_index(root / annotations / resolution, images, names, progress=progress)
+    masks = root / annotations / resolution
+    others = root / "Annotations" / resolution
+    instead = annotations == ANNOTATIONS and not masks.is_dir() and others.is_dir()
+    found = read_index(others if instead else masks, images, names, progress=progress)
+    if instead:
+        found.notes.guessed[f"folder Annotations taken, as there is no {ANNOTATIONS}"] += 1
+    return found
 
 
 def read_index(

@@ -52,7 +52,7 @@ def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path 
         return images if images.is_dir() else None
     # Of MOTS, the masks are one folder deeper: there, only folders called as the videos count.
     for parents, alone in (((root.parent, root), len(videos) == 1), ((root.absolute().parent.parent,), False)):
-        for folder in (parent / name for name in FRAME_FOLDERS for parent in parents):
+        for folder in (parent / name for name in (*FRAME_FOLDERS, f"JPEGImages/{root.name}") for parent in parents):
             if folder == root or not folder.is_dir():
                 continue
             if any((folder / video).is_dir() for video in videos) or (alone and list_images(folder)[0]):

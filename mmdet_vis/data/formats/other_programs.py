@@ -45,6 +45,8 @@ def other_json(content: Any) -> str | None:
     if isinstance(content, dict):
         if isinstance(content.get("images"), list) and "annotations" not in content:
             return "it lists the images of a COCO file that has no annotations, as a test set does"
+        if isinstance(content.get("videos"), dict):
+            return "it lists objects or sentences of YouTube-VOS; give the folder that has Annotations and JPEGImages"
         return next((text for keys, text in _KEYS if keys <= content.keys()), None)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return next((text for keys, text in _ENTRIES if keys <= content[0].keys()), None)

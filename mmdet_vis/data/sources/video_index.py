@@ -79,6 +79,7 @@ class _Scan:
     matrix: tuple[int, int, int, int] = (1 << 16, 0, 0, 1 << 16)
     stored: tuple[int, int] = (0, 0)
     interlaced: list[int] = field(default_factory=list)
+    resized: dict[int, tuple[int, int]] = field(default_factory=dict)  # frames of another (height, width) than stored
     colours: str = ""
     streams: str = ""
 
@@ -139,7 +140,8 @@ def index_video(path: Path) -> VideoIndex:
             f"{path}: ends before the {info.announced:.2f} s that it announces, after {stop - start} frames; "
             "it may be cut short"
         )
-    index.warnings += [f"{path}: {note}" for note in (scan.streams, *_notes(index, scan.colours)) if note]
+    notes = (scan.streams, *_notes(index, scan.colours), _resized(scan, start, stop))
+    index.warnings += [f"{path}: {note}" for note in notes if note]
     return index
 
 
@@ -159,6 +161,17 @@ def _notes(index: VideoIndex, colours: str) -> list[str]:
     if index.interlaced:
         notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
     return [*notes, aspect_note(index.pixel_aspect, index.stored)]
+
+
+def _resized(scan: _Scan, start: int, stop: int) -> str:
+    """What is said of frames [start, stop) that are scaled; empty if none is."""
+    others = [size for frame, size in scan.resized.items() if start <= frame < stop]
+    return f"{len(others)} of {stop - start} frames are {scaled_note(others[0], scan.stored)}" if others else ""
+
+
+def scaled_note(size: tuple[int, int], stored: tuple[int, int]) -> str:
+    """What becomes of frames (height, width) in a video whose first has another size, as players do it."""
+    return f"of another size ({size[1]}x{size[0]}): scaled to the first one's {stored[1]}x{stored[0]}"
 
 
 def aspect_note(aspect: Fraction, stored: tuple[int, int]) -> str:
@@ -245,6 +258,8 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
                 scan.matrix = display_matrix(frame) or scan.matrix
                 scan.colours = colour_note(frame)
                 scan.streams = stream_note(container, stream) or (TRANSPARENT if is_transparent(frame) else "")
+            if (frame.height, frame.width) != scan.stored:
+                scan.resized[len(scan.pts)] = (frame.height, frame.width)
             if is_interlaced(frame):
                 scan.interlaced.append(len(scan.pts))
             if frame.is_corrupt:

@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.data.datasets.inputs import find_videos
 from mmdet_vis.data.formats.index_pngs import read_davis, read_index
 from mmdet_vis.data.formats.ytvis import index_annotations
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
@@ -53,6 +55,52 @@ def test_binary_masks_of_davis_2016_are_one_object(tmp_path: Path) -> None:
     write_index(tmp_path / "masks/clip/00000.png", square_mask() * 255)
     (annotation,) = ytvis_content(read_index(tmp_path / "masks", None))["annotations"]
     assert same(masks_of(annotation), [square_mask()])
+
+
+@pytest.mark.parametrize(
+    ("frames", "masks", "given"),
+    [
+        ("JPEGImages/clip", "Annotations/clip", ""),  # YouTube-VOS
+        ("JPEGImages/480p/clip", "Annotations/480p/clip", ""),  # DAVIS without its lists
+        ("images/clip", "masks/clip", ""),
+        ("frames/clip", "gt/clip", "train"),  # as it was packed
+    ],
+)
+def test_masks_beside_their_frames(tmp_path: Path, frames: str, masks: str, given: str) -> None:
+    root = tmp_path / "data" / given
+    for frame in range(3):
+        write_image(root / frames / f"{frame:05d}.jpg")
+    for frame in (0, 2):
+        write_index(root / masks / f"{frame:05d}.png", square_mask())
+    (root / "meta.json").write_text('{"videos": {"clip": {"objects": {"1": {"category": "ape"}}}}}')
+    found = read_annotations(tmp_path / "data")
+    (video,) = found.videos
+    assert (video.name, video.annotated, [track.category for track in video.tracks]) == (
+        "clip",
+        [True, False, True],
+        ["ape" if masks.count("/") == 1 else "object"],
+    )
+    assert found.images == (root / frames).parent
+    (opened,) = find_videos(tmp_path / "data")
+    assert opened.files == tuple(root / frames / f"{frame:05d}.jpg" for frame in range(3))
+    write_index(root / "more/clip/00000.png", square_mask())
+    if "Annotations" not in masks:
+        with pytest.raises(DatasetError, match="holds 2 folders of masks: give one of them"):
+            read_annotations(tmp_path / "data")
+
+
+@pytest.mark.parametrize("year", ["2016", "2017"])
+def test_davis_of_the_other_tracks(tmp_path: Path, year: str) -> None:
+    for name in ("dog", "cat"):
+        write_image(tmp_path / f"JPEGImages/480p/{name}/00000.jpg")
+        write_index(tmp_path / f"Annotations/480p/{name}/00000.png", square_mask() * (255 if year == "2016" else 1))
+    folder = tmp_path / "ImageSets" / ("480p" if year == "2016" else year)
+    folder.mkdir(parents=True)
+    pair = "/JPEGImages/480p/{0}/00000.jpg /Annotations/480p/{0}/00000.png\n" * 2 if year == "2016" else "{0}\r\n"
+    (folder / "val.txt").write_text("".join(pair.format(name) for name in ("dog", "cat")))
+    found = read_annotations(tmp_path)
+    assert [(video.name, len(video.tracks)) for video in found.videos] == [("dog", 1), ("cat", 1)]
+    assert found.notes.lines() == ["guessed: 1 folder Annotations taken, as there is no Annotations_unsupervised"]
 
 
 def test_pngs_and_frames_must_belong_together(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image, features
 
 from mmdet_vis.data.sources import find_inputs, open_source
 from mmdet_vis.errors import SourceError
+from mmdet_vis.streaming.container import FileStream
 
 SIZE = (48, 64)
 
@@ -180,6 +182,18 @@ def test_names_of_frames_that_let_one_doubt(tmp_path: Path) -> None:
             image(tmp_path / folder / name, "JPEG" if name.endswith("jpg") else "PNG")
         with open_source(tmp_path / folder) as source:
             assert source.warnings == [f"{tmp_path / folder}: {said[folder]}" for _ in range(folder in said)]
+
+
+def test_frames_whose_size_changes_on_the_way_are_scaled_and_said(tmp_path: Path) -> None:
+    first, second = bare(tmp_path, "h264").read_bytes(), video(tmp_path / "b.h264", sizes=((64, 96),), container="h264")
+    (tmp_path / "c.h264").write_bytes(first + second.read_bytes())
+    said = "of another size (96x64): scaled to the first one's 64x48"
+    with open_source(tmp_path / "c.h264") as source:
+        assert {frame.shape for frame in source.read(0, 6)} == {(48, 64, 3)}
+        assert any(line.endswith(f"3 of 6 frames are {said}") for line in source.warnings)
+    with closing(FileStream(tmp_path / "c.h264")) as stream:
+        assert [frame.image.shape for frame in stream.frames()] == [(48, 64, 3)] * 6
+        assert any(f"frame 3 is {said}" in line for line in stream.notes)
 
 
 def test_recordings_that_were_joined_keep_what_is_whole(tmp_path: Path) -> None:
