@@ -37,7 +37,7 @@ from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.runtimes import use_graphs
 from mmdet_vis.proposers import Proposer, build_proposer, proposed_categories
 from mmdet_vis.result import VideoResult
-from mmdet_vis.session import Session
+from mmdet_vis.session import BATCH_SIZE, CHUNK_BYTES, Session, engine_settings
 from mmdet_vis.structures import (
     Correction,
     Delete,
@@ -49,7 +49,7 @@ from mmdet_vis.structures import (
     Split,
     Swap,
 )
-from mmdet_vis.vis_model import BATCH_SIZE, CHUNK_BYTES, VISModel, engine_settings
+from mmdet_vis.vis_model import VISModel
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.find import default_weights, find_weights
 from mmdet_vis.weights.graph_files import cached_graphs, carried_config, open_graph_folder, run_graphs

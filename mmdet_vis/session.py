@@ -25,6 +25,7 @@ from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import parse_bytes
 from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
@@ -34,10 +35,20 @@ from mmdet_vis.result import VideoResult
 from mmdet_vis.show import Stage, show
 from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
 from mmdet_vis.structures.resize import rles_to_original
-from mmdet_vis.vis_model import VISModel, engine_settings
+from mmdet_vis.vis_model import VISModel
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+CHUNK_BYTES = {"cpu": 24 * 2**20, "cuda": 512 * 2**20, "mps": 128 * 2**20}
+"""One decoder feature map of the objects decoded at once. On the CPU it stays below the size from which the C library
+returns memory to the system after each use, which would cost as much as the convolution itself."""
+
+BATCH_SIZE = {"cpu": 1, "cuda": 8, "mps": 2}
+"""Frames per backbone batch: the CPU is busy with one, unless the network is light."""
+
+LIGHT_BATCH_SIZE = 4
+"""The same for a light network on the CPU: its maps are too small to keep several cores busy one by one."""
 
 
 class Session:
@@ -255,6 +266,18 @@ class Session:
                 )
             )
         return sequences
+
+
+def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
+    """How the engine uses the model's device, with a budget for features in bytes."""
+    light = model.device.type == "cpu" and isinstance(model.network.prop_head, LightPropHead)
+    return EngineSettings(
+        device=model.device,
+        dtype=model.precision.dtype,
+        feature_bytes=feature_bytes,
+        chunk_bytes=CHUNK_BYTES[model.device.type],
+        batch_size=LIGHT_BATCH_SIZE if light else BATCH_SIZE[model.device.type],
+    )
 
 
 def _opened(source: Source, color: Color) -> FrameSource:

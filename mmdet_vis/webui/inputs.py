@@ -12,6 +12,7 @@ from pathlib import Path
 from mmdet_vis.data.formats.archives import unpack
 from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_inside, open_source
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
+from mmdet_vis.data.sources.naming import windows_name
 from mmdet_vis.errors import SourceError, UserError
 from mmdet_vis.webui.limits import Limits, check_video
 
@@ -22,7 +23,7 @@ _MOST_GROWTH = 4
 
 def clean_name(name: str) -> str:
     """A video's name that can be that of a file, and of a folder in a zip, on whichever system the user has."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST_NAME] or "video"
+    return windows_name(re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST_NAME] or "video")
 
 
 def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) -> str:

@@ -1,13 +1,16 @@
-"""What every dataset offers: its videos, its categories, and the frames of a video when they are asked for."""
+"""What every dataset offers: its videos with their names, its categories, and the frames of a video when asked for."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from mmdet_vis.data.sources import FrameSource, ImageFilesSource
+from mmdet_vis.data.sources import FrameSource, ImageFilesSource, display_name
+from mmdet_vis.data.sources.naming import unlike
 from mmdet_vis.errors import SourceError
 
 Submission = Literal["ytvis", "davis"]
@@ -84,3 +87,49 @@ class VideoDataset(ABC):
     @abstractmethod
     def _source_of_sizes(self) -> str:
         """Name of the file that the videos' sizes come from, for error messages."""
+
+
+def video_names(ids: Sequence[int], file_names: Sequence[Sequence[str]]) -> list[str]:
+    """One name per video, no two the same, not even on a file system that ignores case.
+
+    A video is called by the folder of its first frame (``a/b/00000.jpg`` gives ``a_b``), one of a single frame
+    whose folder holds other videos too by that frame, and any other by its folder and id.
+
+    Args:
+        ids: N distinct ids.
+        file_names: N non-empty lists of frame files, as in the annotation file.
+    """
+    folders = [_folder(names[0]) for names in file_names]
+    shared = Counter(folder.casefold() for folder in folders)
+    taken: set[str] = set()
+    names = []
+    for video_id, folder, files in zip(ids, folders, file_names, strict=True):
+        name = folder
+        if not name or shared[folder.casefold()] > 1:
+            name = PurePosixPath(files[0]).stem if len(set(files)) == 1 else f"{folder}_{video_id}".strip("_")
+        name = display_name(name)
+        while name.casefold() in taken:
+            name = f"{name}_{video_id}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def unique_video_names(names: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+    """Names of N videos as those of files, no two the same and none as one that is taken, whatever the case.
+
+    Folders in a name are parted by ``_``.
+    """
+    used = {name.casefold() for name in taken}
+    found = []
+    for name in names:
+        plain = display_name("_".join(part for part in name.split("/") if part not in ("", ".", ".."))) or "video"
+        found.append(unlike(used, plain))
+    return found
+
+
+def _folder(file: str) -> str:
+    """Folder of a frame as one word; of an absolute path, only the last folder."""
+    path = PurePosixPath(file.replace("\\", "/"))
+    parts = path.parent.parts[-1:] if path.is_absolute() else path.parent.parts
+    return "_".join(part for part in parts if part not in ("/", "..", "."))

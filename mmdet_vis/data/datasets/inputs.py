@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.data.datasets.names import unique_video_names, video_names
+from mmdet_vis.data.datasets.base import unique_video_names, video_names
 from mmdet_vis.data.formats.archives import is_archive, unpack
 from mmdet_vis.data.formats.identify import identify, is_json_file, is_plain_text, names_dataset, only_folder
 from mmdet_vis.data.formats.opening import log_notes, open_annotations

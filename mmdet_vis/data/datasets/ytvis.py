@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mmdet_vis.data.categories import plain_name, resolve_categories
-from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo
-from mmdet_vis.data.datasets.names import unique_video_names, video_names
+from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo, unique_video_names, video_names
 from mmdet_vis.data.formats.opening import open_below
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError

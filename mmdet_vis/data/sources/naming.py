@@ -9,6 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _DIGITS = re.compile(r"([0-9]+)")
+_WINDOWS = os.name == "nt"
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=\.|$)", re.IGNORECASE)
 
 
 def natural_key(name: str) -> tuple[list[int | str], str]:
@@ -30,8 +33,20 @@ def is_debris(name: str) -> bool:
 
 
 def display_name(name: str) -> str:
-    """Return a file name as text that every output takes: bytes that are not UTF-8 are replaced."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    """Return a file name as text that every output takes: bytes that are not UTF-8 are replaced.
+
+    On Windows it is also one that a file there can have, see :func:`windows_name`: names may come from annotations.
+    """
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return windows_name(text) if _WINDOWS else text
+
+
+def windows_name(name: str) -> str:
+    """The nearest name that a file on Windows can have: no ``:`` or ``?``, no device, no dot or space at its end."""
+    plain = _NOT_ON_WINDOWS.sub("_", name)
+    kept = plain.rstrip(". ")
+    plain = kept + "_" * (len(plain) - len(kept))
+    return f"_{plain}" if _DEVICES.match(plain) else plain
 
 
 def is_name(value: object) -> bool:

@@ -164,20 +164,30 @@ def _ordered_map(pool: ProcessPoolExecutor, ahead: int, work: Any, jobs: list[An
     """
     waiting: deque[Future[Any]] = deque()
     for job in jobs:
-        # A process that is started here inherits the mask: to stop on Ctrl-C is the parent's business.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _no_interrupt():
             waiting.append(pool.submit(work, job))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
 
 
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """A process that is started in the block is deaf to Ctrl-C: to stop is the parent's business."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows; there a worker is deaf a moment later.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
     """Do not outlive the parent: nobody would tell an orphan to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -11,15 +11,18 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdet_vis.data.datasets.base import video_names
 from mmdet_vis.data.sources import (
     ArraySource,
     FolderSource,
     VideoFileSource,
     find_inputs,
+    naming,
     natural_key,
     open_source,
     unique_names,
 )
+from mmdet_vis.data.sources.naming import windows_name
 from mmdet_vis.errors import SourceError
 
 
@@ -42,6 +45,16 @@ def test_natural_key() -> None:
     order = sorted(names, key=natural_key)
     expected = ["", "9", "10", "a1b9", "a1b10", "frame", "frame02", "frame2", "Frame3", "frame10"]
     assert order == [*expected, "v1.9", "v1.10", "x²"]
+
+
+def test_names_that_windows_cannot_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["clip", "a:b?", "nul", "Con.v2", "console", "COM1", "com10", "end. .", "..."]
+    expected = ["clip", "a_b_", "_nul", "_Con.v2", "console", "_COM1", "com10", "end___", "___"]
+    assert [windows_name(name) for name in names] == expected
+    assert unique_names(["nul.mp4", "a:b.mp4"]) == ["nul", "a:b"]
+    monkeypatch.setattr(naming, "_WINDOWS", True)
+    assert unique_names(["nul.mp4", "a:b.mp4", "a?b.mp4"]) == ["_nul", "a_b_mp4", "a_b_mp4_2"]
+    assert video_names([7, 8], [["aux/0.jpg"], ["a:b/0.jpg"]]) == ["_aux", "a_b"]
 
 
 def test_unique_names(tmp_path: Path) -> None:
