@@ -72,9 +72,11 @@ def _facts(uri: str, known: Any) -> Facts:
         system, path, size = known
         with system.open(path, "rb") as file:
             return probe_stream(uri, file, size)
-    except (SourceError, OSError) as error:
+    except SourceError as error:
         _LOGGER.warning("%s", " ".join(str(error).split()))
-        return Facts(0, None, 0)
+    except OSError as error:
+        _LOGGER.warning("%s: %s", uri, error.strerror or " ".join(str(error).split()))
+    return Facts(0, None, 0)
 
 
 def _local(root: Path) -> Iterator[tuple[str, str, None]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +66,20 @@ def model_arguments(tiny: tuple[Path, Path]) -> list[str]:
     """What the command is told to do the same as :func:`run`."""
     words = ["--config", str(tiny[0]), "--weights", str(tiny[1]), "--device", "cpu", "--threads", "1"]
     return [*words, "--key-num", "1", "--show-thr", "0", "--chunk", "40", "--overlap", "3"]
+
+
+def everything_ended(pids: list[int]) -> None:
+    """Wait until these processes are gone."""
+    deadline = time.monotonic() + 180  # Ray's agents look for their parent now and then
+    while left := [pid for pid in pids if _runs(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _runs(pid: int) -> bool:
+    with suppress(ChildProcessError):  # Orphans are this process's, and Ray takes one for alive until it is seen to.
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from mmdet_vis.batch.listing import list_videos
 from mmdet_vis.commands import batch
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.files.storage import open_storage
-from tests.batch.cases import contents, model_arguments, run, write_list
+from tests.batch.cases import contents, everything_ended, model_arguments, run, write_list
+from tests.batch.servers import serve_clips
 from tests.tiny import write_frames
+from tests.tool_runs import family, wait_for
 
 missing = [name for name in ("moto", "s3fs", "flask") if importlib.util.find_spec(name) is None]
 pytestmark = [
@@ -78,6 +82,26 @@ def test_a_batch_in_a_bucket_is_one_on_the_disk(tiny, bucket, tmp_path, capsys):
     told = capsys.readouterr().out
     assert "this run: 3 tasks, 30 frames" in told
     assert "2 of 3 videos done, 33 frames" in told
+    assert download(out) == contents(tmp_path / "here")
+
+
+def test_what_is_killed_there_goes_on(tiny, bucket, tmp_path):
+    videos = write_list(tmp_path / "in", (6, 3, 4, 5, 30, 3, 4))
+    assert run(tiny, videos, tmp_path / "here", chunk=12) == 0
+    out, storage = f"{bucket}/killed", open_storage(f"{bucket}/killed")
+    with serve_clips(tmp_path / "in", at_first=4) as server:
+        addresses = str(server.list_of(videos, tmp_path / "videos.jsonl"))
+        words = [addresses, "--out", out, *model_arguments(tiny), "--chunk", "12", "--workers", "2"]
+        process = subprocess.Popen([sys.executable, "-m", "mmdet_vis", "batch", *words])
+        wait_for(process, lambda: len(storage.names("videos")) >= 3)
+        workers = family(process.pid)
+        process.kill()
+        process.wait()
+        everything_ended(workers)
+        before = storage.names("videos")
+        assert len(before) <= 4, "the server gave out no more"
+        server.everything.set()
+        assert run(tiny, Path(addresses), out, resume=True, chunk=12) == 0
     assert download(out) == contents(tmp_path / "here")
 
 

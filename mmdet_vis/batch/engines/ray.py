@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -35,6 +36,7 @@ except ImportError:
 _T = TypeVar("_T")
 
 _STARTS = 3
+SECONDS_TO_ANSWER = 10.0
 STORE_BYTES = 128 * 2**20
 """Shared memory of a cluster of this process's own: rows take a few hundred bytes."""
 
@@ -60,6 +62,7 @@ class RayEngine(Engine):
             if self.options.workers:
                 options["num_cpus"] = max(os.cpu_count() or 1, round(self.options.workers * (self.options.cpus or 1)))
         else:
+            _knock(address)
             options["address"] = address
         before = signal.getsignal(signal.SIGTERM)
         for attempt in range(_STARTS):
@@ -160,6 +163,19 @@ class _Actor:
             return {"row": json.dumps(self._worker(json.loads(str(item["task"]))))}
         except WorkerBroken:
             os._exit(1)  # Ray starts another one and gives it the row again.
+
+
+def _knock(address: str) -> None:
+    """Raises :class:`ConfigError`: nobody answers at ``HOST:PORT``; Ray itself would try for minutes."""
+    host, _, port = address.partition("://")[2 if "://" in address else 0].rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"{option('engine', 'ray')}: no cluster at {address} ({error}); check {option('address')}"
+        ) from error
 
 
 def _outcome(work: Callable[[], Any]) -> tuple[Any, UserError | None]:
