@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,12 +55,12 @@ def unpack(path: Path, folder: Path, say: Callable[[str], None]) -> Path:
     try:
         with _opened(path) as members:
             if target.exists():
-                if not all(_is_there(target / member.name, member.size) for member in members):
+                if not all(_is_there(target / member.name, member) for member in members):
                     raise DatasetError(
                         f"{path} would be unpacked to {target}, which holds something else: give {target} as the "
                         "source, or remove it"
                     )
-                say(f"{path} is unpacked in {target}")
+                say(f"{path} is unpacked in {target}{_beside(target, members)}")
                 return target
             for member in members:
                 place = target / member.name
@@ -79,8 +79,23 @@ def _stem(name: str) -> str:
     return stem if stem != name else f"{name}_unpacked"  # an archive without an ending stands in the way of its folder
 
 
-def _is_there(file: Path, size: int) -> bool:
-    return file.is_file() and file.stat().st_size == size
+def _is_there(file: Path, member: _Member) -> bool:
+    """Whether a file is the member: by its size and, of annotations, which often change without it, by its bytes."""
+    if not file.is_file() or file.stat().st_size != member.size:
+        return False
+    return file.suffix.lower() not in _COMPARED or file.read_bytes() == member.read()
+
+
+_COMPARED = (".json", ".xml", ".txt")
+
+
+def _beside(folder: Path, members: Sequence[_Member]) -> str:
+    """What is said of files that are in a folder and not in its archive; empty if there are none."""
+    known = {member.name for member in members}
+    files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    more = sorted(file.as_posix() for file in files if not any(map(is_debris, file.parts)))
+    more = [name for name in more if name not in known]
+    return f", beside {len(more)} files that it does not hold (the first is {more[0]:.100})" if more else ""
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def encloses(shape: Element, notes: Notes) -> bool:
 
 
 def _points(shape: Element) -> list[list[float]]:
-    return [[float(value) for value in point.split(",")] for point in shape.get("points", "").split(";")]
+    return [[float(value) for value in point.split(",")] for point in shape.get("points", "").rstrip("; ").split(";")]
 
 
 def shape_mask(shape: Element, size: tuple[int, int], label: str) -> RLE:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import json
+import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -58,7 +59,25 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
     folders = video_folders(root, lambda path: bool(list_files(path, ".json")), "a folder of labelme JSON files")
     for folder, prefix in with_bar(folders, "videos", shown=progress):
         _add_video(found, folder, prefix, folder if images is None else images / prefix)
+    _note_numbered(found)
     return found
+
+
+def _note_numbered(found: AnnotatedVideos) -> None:
+    """Note labels like ``cat-1`` and ``cat-2``, by which old versions told the objects of a category apart."""
+    numbered: defaultdict[str, list[str]] = defaultdict(list)
+    for name in found.categories:
+        if match := _NUMBERED.fullmatch(name):
+            numbered[match[1]].append(name)
+    for names in numbered.values():
+        if len(names) > 1:
+            found.notes.facts[
+                f"categories that differ in a number alone ({names[0]:.40}, {names[1]:.40}: of objects of one "
+                "category, give each its group_id and all one label)"
+            ] += len(names)
+
+
+_NUMBERED = re.compile(r"(.*\D)[ _.-]?\d{1,4}")
 
 
 def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) -> None:

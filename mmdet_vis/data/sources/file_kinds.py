@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,9 +31,14 @@ _NOT_READ = {
     **dict.fromkeys((".jp2", ".j2k", ".jxl", ".psd", ".svg", ".pdf", ".ico", ".xcf"), _OTHER),
 }
 
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".rar", ".7z")
 _NO_MEDIA = {
     b"version https://git-lfs": "is a Git LFS pointer: get the file itself with `git lfs pull`",
     **dict.fromkeys((b"<!doctype html", b"<html"), "is a web page: download the file itself, not the page of it"),
+    **dict.fromkeys(
+        (b"rar!", b"7z\xbc\xaf"), "is an archive of a kind that is not read: unpack it and give the folder"
+    ),
+    b"\x1f\x8b": "is compressed with gzip: unpack it",
     b"#extm3u": "is a playlist: give the video that it names, or read its address as a stream",
 }
 
@@ -61,9 +67,11 @@ def is_moving_avif(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] == b"avis"
 
 
-def not_read(paths: Iterable[Path]) -> str:
+def not_read(paths: Sequence[Path]) -> str:
     """What there is among files that could be taken for images but is not read, and what to do; empty if nothing is."""
     found = [path.suffix.lower() for path in paths if path.suffix.lower() in _NOT_READ]
+    if not found and (archives := [path for path in paths if path.suffix.lower() in _ARCHIVES]):
+        return f"{len(archives)} files are archives: give them by their own names, or unpack them"
     return f"{len(found)} files are {_NOT_READ[found[0]]}" if found else ""
 
 
@@ -77,4 +85,11 @@ def refusal(path: Path, kind: Kind) -> str:
             head = file.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     except OSError:
         return ""
+    if head.startswith(b"pk\3\4"):
+        whole = zipfile.is_zipfile(path)
+        return (
+            "is an archive: unpack it and give the folder"
+            if whole
+            else "is a zip archive that is cut short: get it again"
+        )
     return next((text for start, text in _NO_MEDIA.items() if head.startswith(start)), "")

@@ -141,3 +141,22 @@ def test_strictly_what_is_left_out_or_guessed_is_an_error_in_every_command(tmp_p
     assert [check.main([str(file), *prefix, *options]) for options in ([], ["--strict"])] == [0, 1]
     with strictly(False):
         YTVISDataset(file, tmp_path / "frames", data_root=tmp_path)
+
+
+def test_an_archive_that_was_exported_again(tmp_path: Path) -> None:
+    def export(text: str, *frames: str) -> None:
+        with zipfile.ZipFile(tmp_path / "clip.zip", "w") as archive:
+            archive.writestr("clip/annotations.xml", text)
+            for frame in frames:
+                archive.writestr(f"clip/{frame}.png", frame)
+
+    said: list[str] = []
+    export("<a>1</a>", "0", "1")
+    folder = unpack(tmp_path / "clip.zip", tmp_path, said.append)
+    assert said.pop() == f"unpacked {tmp_path / 'clip.zip'} to {folder}"
+    export("<a>1</a>", "0")  # without a frame that was deleted
+    unpack(tmp_path / "clip.zip", tmp_path, said.append)
+    assert said.pop().endswith("clip, beside 1 files that it does not hold (the first is clip/1.png)")
+    export("<a>2</a>", "0", "1")  # of the same size
+    with pytest.raises(DatasetError, match="which holds something else"):
+        unpack(tmp_path / "clip.zip", tmp_path, said.append)

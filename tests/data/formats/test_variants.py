@@ -205,6 +205,13 @@ def test_labelme(tmp_path: Path, shapes: list[dict[str, Any]], changed: dict[str
     assert said in notes(found)
 
 
+def test_labels_that_old_versions_of_labelme_numbered(tmp_path: Path) -> None:
+    labels = ("dog-1", "dog-2", "mp3", "cat_1")
+    found = read_annotations(labelme(tmp_path, [shape(label=label) for label in labels]))
+    assert list(found.categories) == list(labels)
+    assert notes(found).startswith("note: 2 categories that differ in a number alone (dog-1, dog-2: of objects of one")
+
+
 def test_labelme_among_other_files(tmp_path: Path) -> None:
     folder = labelme(tmp_path / "deep/er", [shape()]) / "clip"
     (folder / "._0.json").write_bytes(b"\0\5\x16\7")
@@ -239,6 +246,7 @@ ID = '<attribute name="id">3</attribute></polygon>'
         ("".join(f'<track label="dog">{polygon(frame)[:-2]}>{ID}</track>' for frame in (10, 12)), [[2]],
          "guessed: 1 objects made of what has one track_id or id among its attributes"),
         (ONE[:-8] + '<box frame="12" outside="0"/></track>', [[1]], "1 box shapes in tracks of polygons or masks"),
+        (f'<track label="dog">{polygon(10)}</track>'.replace('" z_order', ';" z_order'), [[1]], ""),
         (ONE + '<track label="cat"><polygon frame="10" outside="0" points="1,2;3,4"/></track>', [[1]],
          "1 polygons of fewer than 3 points"),
         (ONE + '<track label="cat"><ellipse frame="10" cx="5" cy="5" rx="3" ry="2"/></track>', [[1]],

@@ -121,6 +121,9 @@ HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
         ("a.mp4", b"", "cannot be read as a video"),
         ("b.mp4", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer: get the file itself"),
         ("c.jpg", b"\n<!DOCTYPE html><html>", "is a web page: download the file itself"),
+        ("e.mp4", b"Rar!\x1a\x07", "is an archive of a kind that is not read: unpack it and give the folder"),
+        ("f.mp4", b"7z\xbc\xaf\x27\x1c", "is an archive of a kind that is not read"),
+        ("g.mp4", b"PK\3\4", "is a zip archive that is cut short: get it again"),
         ("d.mp4", b"#EXTM3U\nfile:///etc/passwd\n", "is a playlist: give the video that it names"),
     ],
 )
