@@ -274,7 +274,7 @@ def test_a_video_that_needs_too_much_memory_is_left_out(
     options = RunOptions(formats=("json",))
     assert run_dataset(replace(first_run, save_dir=tmp_path, options=options, evaluate=False)) == 3
     (failure,) = json.loads((tmp_path / "summary.json").read_text())["failures"]
-    assert (failure["video_id"], "--mem-max" in failure["error"]) == (7, True)
+    assert (failure["video_id"], "mem_max" in failure["error"]) == (7, True)
     assert {entry["video_id"] for entry in entries(tmp_path)} == VIDEOS.keys() - {7}
 
 
