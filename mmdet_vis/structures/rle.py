@@ -95,6 +95,8 @@ def to_rle(segmentation: Any, height: int, width: int) -> RLE | None:
         return RLE(size=[height, width], counts=counts.decode("latin-1"))
     if not isinstance(counts, list) or not all(type(run) is int and run >= 0 for run in counts):
         raise InvalidMaskError(0, "has counts that are neither a string nor a list of whole numbers from 0")
+    if max(counts, default=0) >= 2**32:  # what pycocotools counts with
+        raise InvalidMaskError(0, "has runs longer than any frame")
     if sum(counts) != height * width:
         raise InvalidMaskError(0, f"has runs of {str(sum(counts))[:20]} pixels, the frame has {height * width}")
     return as_text(coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width))

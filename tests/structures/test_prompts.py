@@ -40,6 +40,7 @@ def test_one_point_or_several():
         ({"frame": 0, "point": [(1, 2)], "labels": [1, 1]}, "2 labels for 1 points"),
         ({"frame": 0, "point": [(1, 2)], "labels": [0]}, "at least one a 1"),
         ({"frame": 0, "point": [(1, 2), (3, 4)], "labels": 10**30}, "1 labels for 2 points"),
+        ({"frame": 0, "mask": {"size": [2**62, 1], "counts": [2**62]}}, "runs longer than any frame"),
         ({"frame": 0, "box": (0, 0, 1, 1), "labels": [1]}, "labels are those of points"),
         ({"frame": 0, "mask": np.zeros((4, 4))}, "mask is empty: say that an object cannot be seen with NotVisible"),
         ({"frame": 0, "mask": np.zeros((4, 4, 3))}, "mask must be .H, W. of bool or numbers"),
