@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path, PurePosixPath
 
@@ -25,16 +26,25 @@ def image_size(file: Path) -> tuple[int, int]:
     return source.height, source.width
 
 
+_OF_SUBSET = ("images/{}", "{}/JPEGImages", "{}/images", "{}")
+_WORDS = 4
 _NEAR = ("", "images", "frames", "JPEGImages", "train", "val", "data")
 
 
 def images_near(path: Path, first: str | None) -> Path | None:
-    """The folder near an annotation file in which its first frame is; None if it is in none of them."""
+    """The folder near an annotation file in which its first frame is; None if it is in none of them.
+
+    Those of the subset that the file is called after (``instances_train.json``) come before those of all.
+    """
+    words = re.split(r"[_.\s-]", path.stem)[-_WORDS:]
+    subsets = [
+        place.format(word) for word in dict.fromkeys((*words, *map(str.lower, words))) if word for place in _OF_SUBSET
+    ]
     # With all of its folders, or fewer: files say where they were on another machine.
     parts = PurePosixPath(first).parts if first else ()
     for file in dict.fromkeys(("/".join(parts), "/".join(parts[-2:]), *parts[-1:])) if parts else ():
         for base in (path.parent, path.parent.parent):
-            for name in _NEAR:
+            for name in (*subsets, *_NEAR):
                 if os.path.isfile(base / name / file):  # Path.is_file() fails for names too long
                     return base / name
     return None

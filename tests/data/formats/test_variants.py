@@ -99,6 +99,27 @@ def test_coco(
 
 
 @pytest.mark.parametrize(
+    ("file", "frames"),
+    [
+        ("annotations/instances_Train.json", "images/Train"),  # projects of CVAT
+        ("annotations/instances_val2017.json", "val2017"),  # COCO
+        ("annotations/youtube_vis_2019_train.json", "train/JPEGImages"),  # mmtracking
+        ("train/instances.json", "train/JPEGImages"),  # YouTube-VIS 2021
+        ("valid.json", "valid/JPEGImages"),
+    ],
+)
+def test_frames_of_a_subset(tmp_path: Path, file: str, frames: str) -> None:
+    path = coco(tmp_path / "made", {}, [{}])
+    for place in (frames, "images", "images/Test", "test/JPEGImages"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        for number in range(3 if place == frames else 1):
+            write_image(tmp_path / place / f"{number}.png")
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    path.rename(tmp_path / file)
+    assert read_annotations(tmp_path / file).images == tmp_path / frames
+
+
+@pytest.mark.parametrize(
     ("edit", "message"),
     [
         (lambda text: text.replace("}]}", "},\n]}"), r"not valid JSON \(.* at line 2, column 1\)"),
