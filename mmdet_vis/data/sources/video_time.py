@@ -7,7 +7,7 @@ what did not change. The time stamps are what players go by.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -71,12 +71,21 @@ def timing(
     if missing or not time_base:
         reason = f"{missing} of {len(stamps)} frames have no time stamp" if known else "no time stamps"
         return _without_stamps(len(stamps), rate, reason)
-    back = sum(after <= before for before, after in pairwise(known))
-    if back:
-        noun = "frame is" if back == 1 else "frames are"
-        return _without_stamps(len(stamps), rate, f"{back} {noun} stamped with a time before the last one's")
+    back = sum(after < before for before, after in pairwise(known))
+    same = sum(after == before for before, after in pairwise(known))
+    if back or (same and known[0] == known[-1]):
+        noun = "frame is" if back + same == 1 else "frames are"
+        steps = sorted(after - before for before, after in pairwise(known) if after > before)
+        usual = 1 / (steps[len(steps) // 2] * time_base) if steps else None
+        reason = f"{back + same} {noun} stamped with a time that is not after the last one's"
+        return _without_stamps(len(stamps), rate or usual, reason)
     if len(known) < 2:
         return Timing(float(rate) if rate else None)
+    if same:
+        found = timing(_spread(known), time_base / _PARTS, declared, constant, derived, last and last * _PARTS)
+        noun = "frame has" if same == 1 else "frames have"
+        shared = f"{same} {noun} the time stamp of the one before: shown between it and the next"
+        return replace(found, problem="; ".join(filter(None, (found.problem, shared))))
     measured = (len(known) - 1) / ((known[-1] - known[0]) * time_base)
     tolerance = max(time_base, _MILLISECOND)
     claim = None if derived else declared
@@ -95,6 +104,24 @@ def timing(
     near = rate is not None and abs(rate / measured - 1) <= _HONEST
     average = float(rate) if rate is not None and near else float(measured)
     return Timing(average, times, _dishonest(claim, average), None if shown is None else float(shown))
+
+
+_PARTS = 1000
+"""Parts of a unit of time in which frames with one stamp follow each other."""
+
+
+def _spread(stamps: Sequence[int]) -> list[int]:
+    """Stamps that never go back and are not all the same as increasing ones, in parts of their unit.
+
+    Frames with one stamp share the time until the next one; the last of all, as much as the frame before had.
+    """
+    places = [index for index, stamp in enumerate(stamps) if not index or stamp > stamps[index - 1]]
+    ends = [*(stamps[place] for place in places[1:]), 2 * stamps[-1] - stamps[places[-2]]]
+    spread: list[int] = []
+    for place, stop, end in zip(places, [*places[1:], len(stamps)], ends, strict=True):
+        step = (end - stamps[place]) * _PARTS // (stop - place)
+        spread += [stamps[place] * _PARTS + number * step for number in range(stop - place)]
+    return spread
 
 
 def _is_constant(stamps: Sequence[int], time_base: Fraction, rate: Fraction, tolerance: Fraction) -> bool:

@@ -68,12 +68,28 @@ def test_without_usable_stamps() -> None:
     assert timing([0, 7, 3], MS, Fraction(25), constant=True) == Timing(25.0)
     jumps = timing([0, 40, 10, 50], MS, Fraction(25))
     assert (jumps.fps, jumps.times) == (25, None)
-    assert "1 frame is stamped" in jumps.problem
+    assert "1 frame is stamped with a time that is not after the last one's" in jumps.problem
+    assert timing([0, 40, 80, 0, 40], MS, None).fps == 25
+    assert timing([7, 7, 7], MS, Fraction(10)).times is None
     unknown = timing([None, None], None, Fraction(1000))
     assert unknown.fps is None
     assert "its 2 frames are shown at the default rate" in unknown.problem
     assert timing([0], MS, Fraction(25)) == Timing(25.0) == timing([None], None, Fraction(25))
     assert timing([0], MS, Fraction(1000)) == Timing(None)
+
+
+@pytest.mark.parametrize("rate", [1000, 25])
+def test_frames_that_share_a_time_stamp(tmp_path: Path, rate: int) -> None:
+    stamps = [0, 36, 36, 71, 168, 203, 203, 203, 300, 300]
+    path = tmp_path / "rec.mkv"
+    with VideoFileSource(record(path, stamps, rate, "ffv1")) as source:
+        assert source.times == pytest.approx(
+            [0, 0.036, 0.0535, 0.071, 0.168, 0.203, 0.203 + 0.097 / 3, 0.203 + 0.194 / 3, 0.3, 0.3485], abs=1e-5
+        )
+        assert source.warnings[-1].endswith(
+            "4 frames have the time stamp of the one before: shown between it and the next"
+        )
+        assert len(source.read(0, 10)) == 10
 
 
 @pytest.mark.parametrize("rate", [1000, 25])
