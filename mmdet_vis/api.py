@@ -21,6 +21,7 @@ import numpy as np
 from mmengine.config import Config
 from numpy.typing import ArrayLike
 
+from mmdet_vis.checks import check_path
 from mmdet_vis.config.load import (
     apply_options,
     build_model,
@@ -30,7 +31,7 @@ from mmdet_vis.config.load import (
     load_config,
     recommended,
 )
-from mmdet_vis.corrections.check import apply_edits, listed
+from mmdet_vis.corrections.check import apply_edits, check_result, listed
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError, option
@@ -122,6 +123,10 @@ def load_model(
         ConfigError: the config, the device, the precision, the runtime or the proposer cannot be used.
         CheckpointError: weights cannot be read or fetched, or belong to another model.
     """
+    if config is not None and not isinstance(config, Config):
+        check_path("config", config, "a file, a name that `mmdet-vis configs` lists, or a Config of mmengine")
+    if weights is not None:
+        check_path("weights", weights, "a file, a name or an address")
     where = resolve_device(device)
     check_runtime(runtime, where)
     if precision is not None:  # what cannot be is said before anything is read
@@ -294,15 +299,25 @@ def propagate(
     prompts = []
     for frame, given in masks.items():
         array = np.asarray(given)
+        if array.ndim == 0:
+            raise ConfigError(
+                f"masks[{frame!r:.40}] is of type {type(given).__name__}: give [K, H, W], or [H, W] of whole numbers"
+            )
         if array.ndim not in (2, 3) or (array.ndim == 2 and array.dtype.kind not in "biu"):
             raise ConfigError(
-                f"masks[{frame!r}] is {array.dtype} {list(array.shape)}: give [K, H, W], or [H, W] of whole numbers"
+                f"masks[{frame!r:.40}] is {array.dtype} {list(array.shape)}: give [K, H, W], or [H, W] of whole numbers"
             )
         if array.ndim == 2:
             shown = {int(number): array == number for number in np.unique(array) if number}
+            if min(shown, default=1) < 0:
+                raise ConfigError(
+                    f"masks[{frame!r:.40}] has {min(shown)}: objects are numbered from 1, 0 is background"
+                )
         else:
             shown = {number: mask for number, mask in enumerate(array, start=1) if mask.any()}
         prompts += [Prompt(frame, mask=mask, id=number) for number, mask in shown.items()]
+    if not prompts:
+        raise ConfigError("masks show no object: all of them are 0, which is background")
     return segment_video(
         model, source, None, mem_step, mem_max, False, feature_memory, None, progress, None, color, prompts, False
     )
@@ -344,10 +359,11 @@ def refine(
         ConfigError: a correction does not fit the result or the video; the line says which and why.
         SourceError: the video cannot be read, or is not that of the result.
     """
-    if not hasattr(result, "num_frames"):
-        raise ConfigError(f"result is of type {type(result).__name__}: give a result, e.g. of VideoResult.load(path)")
+    check_result(result)
     corrections = listed(corrections)
     if session is not None:
+        if not isinstance(session, Session):
+            raise ConfigError(f"session is of type {type(session).__name__}: give a Session(model, source)")
         return session.refine(result, corrections, mem_step, mem_max, progress)
     if not any(isinstance(correction, Prompt) for correction in corrections):
         return apply_edits(result, enumerate(corrections))  # type: ignore[arg-type]  # no prompt is among them

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from mmdet_vis.checks import is_whole
 from mmdet_vis.choices import PRECISIONS, RUNTIMES
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import use_direct_convolutions, use_fast_convolutions
@@ -47,7 +48,7 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ConfigError(f"{option('device', name)} is not a device: use auto, cpu, cuda, cuda:N or mps") from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise ConfigError(f"{option('device', name)} is not supported: use auto, cpu, cuda, cuda:N or mps")
@@ -187,13 +188,15 @@ def has_program(variable: str, *names: str) -> bool:
     return any(shutil.which(name) for name in (os.environ.get(variable), *names) if name)
 
 
-def parse_bytes(text: str) -> int:
+def parse_bytes(text: str | int) -> int:
     """Bytes of a size like ``2GB``, ``500M`` or ``1048576``.
 
     Raises:
         ConfigError: not a size.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper())
+    if is_whole(text, least=0):
+        return int(text)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper()) if isinstance(text, str) else None
     if match is None:
-        raise ConfigError(f"{option('feature_memory')} {text!r} is not a size: write it like 2GB, 500MB or 1048576")
+        raise ConfigError(f"{option('feature_memory')} {text!r:.40} is not a size: write it like 2GB, 500MB or 1048576")
     return int(min(float(match.group(1)), 2.0**40) * UNITS[match.group(2)])

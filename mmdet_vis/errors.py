@@ -44,16 +44,19 @@ _FLAGS = {
 """Arguments whose options are called otherwise, since Python or a reader has the word for something else."""
 
 
-def option(argument: str, value: object = None) -> str:
+_UNSAID = object()
+
+
+def option(argument: str, value: object = _UNSAID) -> str:
     """What messages call an argument of the Python interface.
 
     The same code stands behind a command and a call, so its messages are made for both: ``option("mem_max", 40)`` is
     ``--mem-max 40`` in a program that :func:`run_command` runs, and ``mem_max=40`` everywhere else.
     """
     if not _speaks_of_options:
-        return argument if value is None else f"{argument}={value!r}"
+        return argument if value is _UNSAID else f"{argument}={value!r:.100}"
     flag = f"--{_FLAGS.get(argument, argument).replace('_', '-')}"
-    return flag if value is None or value is True else f"{flag} {value}"
+    return flag if value is _UNSAID or value is True else f"{flag} {value}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis import structures
+from mmdet_vis.checks import check_path, is_whole, short
 from mmdet_vis.data.formats.result_file import read_result, write_result
 from mmdet_vis.data.sources.given import Color, check_color
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.visualization.overlay import Style, draw_frame
 
 
@@ -23,6 +25,7 @@ class VideoResult(structures.VideoResult):
             OutputError: the file cannot be written.
             ResultsError: a name in it cannot name a file.
         """
+        check_path("path", path)
         write_result(path, self)
 
     @classmethod
@@ -32,6 +35,7 @@ class VideoResult(structures.VideoResult):
         Raises:
             ResultsError: the file is missing, damaged or not of this kind.
         """
+        check_path("path", path)
         return read_result(path, cls)
 
     def draw(
@@ -55,10 +59,16 @@ class VideoResult(structures.VideoResult):
             ``[H, W, 3]`` uint8.
 
         Raises:
-            ConfigError: ``color`` is neither.
+            ConfigError: ``color`` is neither, or the frame's number or its image are none.
             ValueError: the video has no such frame, or the image has another size or type.
         """
         check_color(color)
+        if not is_whole(index):
+            raise ConfigError(f"index={short(index)} must be a whole number: the 0-based number of a frame")
+        if not isinstance(image, np.ndarray):
+            raise ConfigError(f"image is of type {type(image).__name__}: give the frame, [H, W, 3] uint8")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"image must be [H, W, 3] uint8, got {image.dtype} {list(image.shape)}")
         if color == "rgb":
             return np.ascontiguousarray(
                 draw_frame(self, index, np.ascontiguousarray(image[..., ::-1]), score_thr, style)[..., ::-1]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import TypeVar
 
 import torch
 
+from mmdet_vis.checks import as_list, check_callable, check_flag, check_number
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import (
     apply_edits,
@@ -35,7 +35,7 @@ from mmdet_vis.result import VideoResult
 from mmdet_vis.show import Stage, show
 from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
 from mmdet_vis.structures.resize import rles_to_original
-from mmdet_vis.vis_model import VISModel
+from mmdet_vis.vis_model import VISModel, check_model
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -80,9 +80,8 @@ class Session:
         color: Color = "bgr",
         keep: bool = True,
     ) -> None:
-        if not hasattr(model, "preprocess"):
-            raise ConfigError(f"model is of type {type(model).__name__}: give what load_model returned, then the video")
-        budget = parse_bytes(feature_memory) if isinstance(feature_memory, str) else feature_memory
+        check_model(model)
+        budget = parse_bytes(feature_memory)
         self.model = model
         self.keep = keep
         self._engine = engine_settings(model, budget)
@@ -129,11 +128,12 @@ class Session:
                 there: candidates, many of them the same object. Methods other than Propose-Reduce do not call it.
         """
         settings = build_settings(self.model.config, key_num, mem_step, mem_max, use_cate_reduce, profile)
-        if score_thr is not None and not (isinstance(score_thr, Real) and 0 <= score_thr <= 1):
-            raise ConfigError(f"{option('score_thr')} must be a number from 0 to 1, got {score_thr!r:.40}")
-        if isinstance(prompts, Prompt) or not isinstance(prompts, Iterable):
-            raise ConfigError(f"prompts is of type {type(prompts).__name__}: give a list of Prompt")
-        prompts = list(prompts)
+        if score_thr is not None:
+            check_number("score_thr", score_thr)
+        check_flag("propose", propose)
+        for name, function in (("progress", progress), ("on_key", on_key)):
+            check_callable(name, function)
+        prompts = as_list("prompts", prompts, "Prompt")
         check_prompts(prompts, self.video)
         if not propose and not prompts:
             raise ConfigError(f"{option('propose', False)} follows nothing but prompts: give at least one")
@@ -153,6 +153,7 @@ class Session:
         progress: Callable[[int, int], None] | None = None,
     ) -> VideoResult:
         """Correct a result of this video, see :func:`mmdet_vis.refine`."""
+        check_callable("progress", progress)
         check_same_video(result, self.video)
         settings = build_settings(self.model.config, None, mem_step, mem_max)
         corrections = listed(corrections)
@@ -282,7 +283,8 @@ def engine_settings(model: VISModel, feature_bytes: int) -> EngineSettings:
 
 def _opened(source: Source, color: Color) -> FrameSource:
     free = free_bytes(torch.device("cpu"))
-    given = open_video(source) if isinstance(source, str | os.PathLike) and color == "bgr" else source
+    is_path = isinstance(source, str | os.PathLike) and source != ""
+    given = open_video(source) if is_path and color == "bgr" else source  # type: ignore[arg-type]
     video = as_source(given, color, None if free is None else int(SHARE * free))
     if video is not source:
         for line in video.warnings:

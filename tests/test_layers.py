@@ -13,6 +13,7 @@ PACKAGE = "mmdet_vis"
 LAYERS = (
     "signals version choices",
     "errors",
+    "checks",
     "structures",
     "files ops progress registry",
     "visualization models",

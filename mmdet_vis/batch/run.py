@@ -31,7 +31,6 @@ from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import IDENTITY, identity_of
 from mmdet_vis.run.job import check_places
 from mmdet_vis.run.videos import EXIT_SOME_FAILED
-from mmdet_vis.streaming.segment import check_window
 
 _LOGGER = logging.getLogger(__name__)
 REPORT = "report.json"
@@ -75,7 +74,6 @@ def run_batch(batch: Batch) -> int:
     """
     pyarrow()
     plan = batch.plan
-    check_window(plan.chunk, plan.overlap, "chunk")
     if batch.engine not in ENGINES:
         raise ConfigError(f"{option('engine', batch.engine)} is not known: use one of {', '.join(ENGINES)}")
     entries = read_manifest(batch.manifest)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mmdet_vis.batch.manifest import Entry
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.run.workers import balance
 
 
@@ -34,6 +35,9 @@ class Task:
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Task:
         """The task of a row; what it lacks has its default, what is in it besides is left alone."""
+        for key in ("id", "uri"):
+            if not isinstance(row, Mapping) or not isinstance(row.get(key), str):
+                raise ConfigError(f"a row must be {{'id': name, 'uri': path or address, ...}}, got {row!r:.60}")
         known = {field.name for field in fields(cls)}
         return cls(
             **{key: value for key, value in row.items() if key in known and (value is not None or key == "stop")}

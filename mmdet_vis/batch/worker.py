@@ -19,6 +19,7 @@ import torch
 
 from mmdet_vis.batch.store import BatchStore
 from mmdet_vis.batch.tasks import Task
+from mmdet_vis.checks import check_path, check_whole
 from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.formats.archives import is_archive
@@ -32,6 +33,7 @@ from mmdet_vis.run.job import Job, places_in
 from mmdet_vis.run.loop import RunProgress, Save, run_jobs
 from mmdet_vis.run.options import Plan
 from mmdet_vis.run.pictures import write_pictures
+from mmdet_vis.streaming.segment import check_window
 from mmdet_vis.structures import VideoResult
 
 DONE, PART, FAILED, CRASHED, UNWRITABLE = "done", "part", "failed", "crashed", "unwritable"
@@ -70,6 +72,12 @@ class WorkerPlan(Plan):
     commanded: bool = field(default_factory=speaks_of_options)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        check_path("out", self.out, "a path or an address")
+        check_window(self.chunk, self.overlap, "chunk")
+        check_whole("retries", self.retries, 0)
+        if self.threads is not None:
+            check_whole("threads", self.threads, 1)
         self.options = self.options.complete(self.config)
         # Workers may start in another folder.
         self.checkpoint = self.checkpoint.absolute()

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import Registry
 
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
+from mmdet_vis.checks import check_flag, check_whole
 from mmdet_vis.choices import PROFILES, PROPOSAL_SCORES
 from mmdet_vis.config.check import check_propose_reduce, check_pyramid
 from mmdet_vis.config.read import apply_options as apply_options
@@ -201,6 +201,7 @@ def build_settings(
         ConfigError: a key or value that cannot be used, or an option that the config's ``method`` does not have.
     """
     check_propose_reduce(config)
+    check_flag("use_cate_reduce", use_cate_reduce)
     options: Mapping[str, Any] = config["propose_reduce"]
     if profile is not None and profile not in PROFILES:
         raise ConfigError(f"{option('profile', profile)} is not known: use one of {', '.join(PROFILES)}")
@@ -216,8 +217,8 @@ def build_settings(
     key_num_given = key_num
     key_num = options["key_num"] if key_num is None else key_num
     for name, value, least in (("key_num", key_num, 1), ("mem_step", mem_step, 1), ("mem_max", mem_max, 2)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < least):
-            raise ConfigError(f"{option(name)} must be at least {least} and a whole number, got {value!r:.40}")
+        if value is not None:
+            check_whole(name, value, least)
     by_content = None
     if key_num_given is None and options.get("key_frames") is not None:
         by_content = build(TASK_UTILS, config, "propose_reduce.key_frames")

@@ -62,6 +62,8 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
             has a value that cannot be used, see :func:`~mmdet_vis.config.check.check_config`.
     """
     name = Path(config.filename or "config").name
+    if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
+        raise ConfigError(f"{option('cfg_options')} must be {{dotted key: value, ...}}, got {options!r:.60}")
     for key in options:
         top = key.split(".")[0]
         if top not in config:

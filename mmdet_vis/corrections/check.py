@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from mmdet_vis.checks import as_list
 from mmdet_vis.corrections.edit import edit_result, numbers_of
 from mmdet_vis.errors import ConfigError, SourceError, counted
 from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, VideoResult, empty_rle
@@ -46,20 +47,27 @@ def listed(corrections: Any) -> list[Correction]:
     Raises:
         ConfigError: they are none.
     """
-    if isinstance(corrections, str) or not isinstance(corrections, Iterable):
-        raise ConfigError(
-            f"corrections is of type {type(corrections).__name__}: give a list of Prompt, Delete, Split, Merge, Swap, "
-            "Rename and NotVisible"
-        )
-    return list(corrections)
+    return as_list("corrections", corrections, "Prompt, Delete, Split, Merge, Swap, Rename and NotVisible")
+
+
+def check_result(result: object) -> None:
+    """Refuse what is no result.
+
+    Raises:
+        ConfigError: see there.
+    """
+    if not isinstance(result, VideoResult):
+        raise ConfigError(f"result is of type {type(result).__name__}: give a result, e.g. of VideoResult.load(path)")
 
 
 def check_same_video(result: VideoResult, video: Frames) -> None:
     """Check that a result may be of a video.
 
     Raises:
+        ConfigError: it is no result.
         SourceError: it has another size, or another number of frames.
     """
+    check_result(result)
     sizes = [(result.width, result.height, result.num_frames), (video.width, video.height, len(video))]
     if sizes[0] != sizes[1]:
         was, here = (f"{counted(number, 'frame')} of {width}x{height}" for width, height, number in sizes)

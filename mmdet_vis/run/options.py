@@ -11,12 +11,14 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
-from mmdet_vis.choices import DEFAULT_FORMATS, in_order
+from mmdet_vis.checks import as_list, check_number, check_path
+from mmdet_vis.choices import DEFAULT_FORMATS, FORMATS, in_order
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import check_prompts, check_same_video
 from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.device import check_runtime, parse_bytes, resolve_device, resolve_precision
+from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.structures import Correction, Prompt
 from mmdet_vis.weights.find import sha256_of
 
@@ -59,7 +61,13 @@ class RunOptions:
     corrections: Sequence[Correction] = ()
 
     def __post_init__(self) -> None:
-        self.formats = in_order(self.formats)
+        self.formats = in_order(as_list("formats", self.formats, f"{', '.join(FORMATS)}"))
+        for kind in self.formats:
+            if kind not in FORMATS:
+                raise ConfigError(f"{option('formats', kind)} is not known: use some of {', '.join(FORMATS)}")
+        for name in ("score_thr", "show_thr"):
+            if getattr(self, name) is not None:
+                check_number(name, getattr(self, name))
 
     def complete(self, config: Config, formats: Sequence[str] = ()) -> RunOptions:
         """The same with what a config recommends for what is None, but for ``show_thr``; ``formats`` if it has none."""
@@ -134,6 +142,12 @@ class Plan:
     precision: str | None = None
     compile: bool = False
     runtime: str = "torch"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.config, Config):
+            raise ConfigError(f"config is of type {type(self.config).__name__}: give what load_config(path) returns")
+        check_path("checkpoint", self.checkpoint)
+        self.checkpoint = Path(self.checkpoint)
 
     def load(self, device: str | None = None) -> VISModel:
         """The model, on ``device`` if that is another. Raises: see :func:`mmdet_vis.api.load_model`."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from types import TracebackType
 
-from mmdet_vis.errors import SourceError, option
+from mmdet_vis.checks import check_callable, check_number, check_whole, is_whole
+from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.buffer import FrameBuffer, StalledError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.streaming.sources import check_source, describe, open_now, stream_name
@@ -34,7 +37,7 @@ class StreamReader:
                 print(result.index, [(o.track_id, o.category) for o in result.objects])
 
     Args:
-        source: the number of a camera (``"0"``), an address (``rtsp://…``, ``http://…``), ``"-"`` for a video on
+        source: the number of a camera (``0``), an address (``rtsp://…``, ``http://…``), ``"-"`` for a video on
             standard input, a video file, or a folder of frames.
         timeout: seconds to wait for the source to open, and for each frame.
         buffer: frames of a live source that may wait; more are thinned out.
@@ -46,6 +49,7 @@ class StreamReader:
         live: frames may be dropped.
 
     Raises:
+        ConfigError: an argument cannot be used.
         SourceError: nothing of that name; in the ``with`` statement: it cannot be opened; in the iteration: it stalls
             or breaks off.
     """
@@ -54,8 +58,22 @@ class StreamReader:
     live: bool = False
 
     def __init__(
-        self, source: str, timeout: float = TIMEOUT, buffer: int = 32, stop: Callable[[], bool] | None = None
+        self,
+        source: str | int | os.PathLike[str],
+        timeout: float = TIMEOUT,
+        buffer: int = 32,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
+        if is_whole(source, least=0) or isinstance(source, os.PathLike):
+            source = str(source)
+        if not isinstance(source, str):
+            raise ConfigError(
+                f"source is of type {type(source).__name__}: give a camera's number, an address or a path; "
+                "segment_stream takes frames as they are"
+            )
+        check_number("timeout", timeout, 0, math.inf)
+        check_whole("buffer", buffer, 1)
+        check_callable("stop", stop)
         check_source(source)
         self.name = stream_name(source)
         self._source = source

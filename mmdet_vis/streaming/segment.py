@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmdet_vis.api import VISModel, segment_video
+from mmdet_vis.checks import check_callable, check_whole, is_whole, short
 from mmdet_vis.data.sources import ArraySource
+from mmdet_vis.data.sources.given import Color, Picture, bgr_frame, check_color
 from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
 from mmdet_vis.streaming.linker import Identity, IdentityLinker
 from mmdet_vis.structures import InstanceSequence, areas
+from mmdet_vis.vis_model import check_model
 
 WINDOW = 40
 OVERLAP = 8
+_OPTIONS = ("key_num", "mem_step", "mem_max", "use_cate_reduce", "feature_memory", "profile")
+"""Those of ``segment_video`` that a window has, too."""
 
 
 class _StoppedError(Exception):
@@ -25,11 +30,12 @@ class _StoppedError(Exception):
 
 def segment_stream(
     model: VISModel,
-    frames: Iterable[StreamFrame | NDArray[np.uint8]],
+    frames: Iterable[StreamFrame | Picture],
     window: int = WINDOW,
     overlap: int = OVERLAP,
     score_thr: float | None = None,
     stop: Callable[[], bool] | None = None,
+    color: Color = "bgr",
     **options: Any,
 ) -> Iterator[FrameResult]:
     """Find every object of a stream, in bounded memory and for as long as it lasts.
@@ -41,13 +47,14 @@ def segment_stream(
 
     Args:
         model: from :func:`mmdet_vis.api.load_model`.
-        frames: from :class:`mmdet_vis.streaming.StreamReader`, or any iterable of frames ``[H, W, 3]`` uint8 BGR of one
-            size; at most ``window`` of them are held at any time.
+        frames: from :class:`mmdet_vis.streaming.StreamReader`, or any iterable of frames ``[H, W, 3]`` uint8, or PIL
+            images, of one size; at most ``window`` of them are held at any time.
         window: frames that are segmented at once, at least 2. Longer windows find more and follow better, but the
             results come later and the memory grows in proportion.
         overlap: frames that neighbouring windows share, 1 to ``window - 1``.
         score_thr: sequences of a window with a lower score are left out; what the model recommends unless given.
         stop: asked again and again; once it is true the results end, without those of the window in work.
+        color: order of the channels of arrays, ``bgr`` (as OpenCV reads them) or ``rgb``.
         options: those of ``segment_video``: ``key_num``, ``mem_step``, ``mem_max``, ``use_cate_reduce``,
             ``feature_memory``, ``profile``.
 
@@ -56,12 +63,23 @@ def segment_stream(
 
     Raises:
         ConfigError: an option cannot be used.
-        SourceError: the frames broke off. This comes after the results of the frames before.
-        ValueError: frames of different sizes, or no frames of uint8.
+        SourceError: the frames broke off, have different sizes, or are none. This comes after the results of the frames
+            before.
     """
+    check_model(model)
     check_window(window, overlap)
+    check_color(color)
+    check_callable("stop", stop)
+    for name in options.keys() - set(_OPTIONS):
+        raise ConfigError(f"segment_stream has no argument {name!r}; of segment_video's it takes {', '.join(_OPTIONS)}")
+    if isinstance(frames, str | os.PathLike | Mapping) or not isinstance(frames, Iterable):
+        raise ConfigError(
+            f"frames is of type {type(frames).__name__}: give an iterable of frames, such as a StreamReader of a path"
+        )
+    if isinstance(frames, np.ndarray) and frames.ndim == 3:
+        frames = frames[None]
     stopped = stop or _never
-    return _windows(model, _numbered(frames), window, IdentityLinker(overlap), score_thr, stopped, options)
+    return _windows(model, _numbered(frames, color), window, IdentityLinker(overlap), score_thr, stopped, options)
 
 
 def check_window(window: int, overlap: int, name: str = "window") -> None:
@@ -70,19 +88,28 @@ def check_window(window: int, overlap: int, name: str = "window") -> None:
     Raises:
         ConfigError: one of them cannot be used.
     """
-    if window < 2:
-        raise ConfigError(f"{option(name)} must be at least 2, got {window}")
-    if not 1 <= overlap < window:
-        raise ConfigError(f"{option('overlap')} must be from 1 to {window - 1} ({option(name)} less 1), got {overlap}")
+    check_whole(name, window, 2)
+    if not is_whole(overlap, 1) or overlap >= window:
+        span = f"a whole number from 1 to {window - 1} ({option(name)} less 1)"
+        raise ConfigError(f"{option('overlap')} must be {span}, got {short(overlap)}")
 
 
 def _never() -> bool:
     return False
 
 
-def _numbered(frames: Iterable[StreamFrame | NDArray[np.uint8]]) -> Iterator[StreamFrame]:
+def _numbered(frames: Iterable[StreamFrame | Picture], color: Color) -> Iterator[StreamFrame]:
+    first = None
     for index, frame in enumerate(frames):
-        yield frame if isinstance(frame, StreamFrame) else StreamFrame(index, None, frame)
+        if not isinstance(frame, StreamFrame):
+            frame = StreamFrame(index, None, bgr_frame(frame, color, f"frames[{index}]"))
+        size = f"{frame.image.shape[1]}x{frame.image.shape[0]}"
+        first = first or size
+        if size != first:
+            raise SourceError(
+                f"frames[{index}] is {size}, frames[0] is {first}: all frames of a stream must have one size"
+            )
+        yield frame
 
 
 def _windows(

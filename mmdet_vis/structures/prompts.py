@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.checks import as_list, is_whole, short
 from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.masks import RLE, areas, encode_masks
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
@@ -136,9 +138,7 @@ class Merge:
     ids: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.ids, str) or not isinstance(self.ids, Iterable):
-            raise ConfigError(f"merge: ids={self.ids!r:.40} must be a list of whole numbers")
-        object.__setattr__(self, "ids", tuple(self.ids))
+        object.__setattr__(self, "ids", tuple(as_list("merge: ids", self.ids, "whole numbers")))
         for number in self.ids:
             _whole("merge: id", number, 1)
         if len(set(self.ids)) != len(self.ids) or len(self.ids) < 2:
@@ -194,8 +194,8 @@ Correction = Prompt | Edit
 
 
 def _whole(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"{name}={value!r:.40} must be a whole number from {least}")
+    if not is_whole(value, least):
+        raise ConfigError(f"{name}={short(value)} must be a whole number from {least}")
 
 
 def _whole_ones(edit: object, **least: int) -> None:
@@ -220,10 +220,16 @@ def _mask(mask: Any) -> RLE:
             raise ConfigError(f"prompt: mask {error.reason}") from None
     else:
         array = np.asarray(mask)
+        if array.ndim == 0:
+            raise ConfigError(
+                f"prompt: mask is of type {type(mask).__name__}: give [H, W] of bool or numbers, or an RLE"
+            )
         if array.ndim != 2 or array.dtype.kind not in "biuf":
             raise ConfigError(
                 f"prompt: mask must be [H, W] of bool or numbers, or an RLE; got {array.dtype} {list(array.shape)}"
             )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ConfigError("prompt: mask has numbers that are not finite: give 0 and 1, or bool")
         rle = encode_masks((array != 0)[None].astype(np.uint8))[0]
     if rle is None or not areas([rle])[0]:
         raise ConfigError("prompt: mask is empty: say that an object cannot be seen with NotVisible")
@@ -258,10 +264,13 @@ def _points(point: Any) -> tuple[Point, ...]:
 
 
 def _labels(labels: Any, count: int) -> tuple[bool, ...]:
-    try:
-        values = [1] * count if labels is None else list(labels)
-    except TypeError:
-        values = [labels]  # one number for one point
+    values: list[Any]
+    if labels is None:
+        values = [1] * count
+    elif isinstance(labels, Real):  # one number for one point
+        values = [labels]
+    else:
+        values = as_list("prompt: labels", labels, "1 and 0, one for each point")
     if len(values) != count:
         raise ConfigError(f"prompt: {len(values)} labels for {count} points: give one for each")
     if any(value not in (0, 1) for value in values) or not any(values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, fields, replace
 from html import escape
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.checks import as_list, check_number, is_whole, short
 from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.frame import FrameObjects
 from mmdet_vis.structures.masks import RLE, areas, decode_masks, rle_boxes
@@ -154,10 +156,14 @@ class VideoResult:
 
     def category_of(self, sequence: InstanceSequence) -> str:
         """Name of the best category of ``sequence``."""
+        if not isinstance(sequence, InstanceSequence):
+            raise ConfigError(f"sequence is of type {type(sequence).__name__}: give one of result.sequences")
         return self.categories[sequence.label]
 
     def shown(self, score_thr: float | None = None) -> list[InstanceSequence]:
         """The sequences that are drawn: those from ``score_thr`` on, from ``show_thr`` on unless it is given."""
+        if score_thr is not None:
+            check_number("score_thr", score_thr, high=math.inf)
         least = self.show_thr if score_thr is None else score_thr
         return [sequence for sequence in self.sequences if sequence.reaches(least)]
 
@@ -169,7 +175,10 @@ class VideoResult:
 
         Raises:
             IndexError: the video has no such frame.
+            ConfigError: it is no number of a frame.
         """
+        if not is_whole(index):
+            raise ConfigError(f"index={short(index)} must be a whole number: the 0-based number of a frame")
         if not -self.num_frames <= index < self.num_frames:
             raise IndexError(f"{self.name} has {self.num_frames} frames, there is no frame {index}")
         index %= self.num_frames
@@ -201,7 +210,10 @@ class VideoResult:
         Raises:
             ConfigError: a category that the model does not know.
         """
-        names = {category} if isinstance(category, str) else None if category is None else set(category)
+        check_number("score", score, high=math.inf)
+        names = None
+        if category is not None:
+            names = {category} if isinstance(category, str) else set(as_list("category", category, "names"))
         unknown = sorted((names or set()) - set(self.categories))
         if unknown:
             raise ConfigError(f"category {unknown[0]!r} is none of the model's: {', '.join(self.categories):.300}")
@@ -218,7 +230,7 @@ class VideoResult:
             if sequence.track_id == track_id:
                 return sequence
         known = ", ".join(str(s.track_id) for s in self.sequences) or "none"
-        raise ConfigError(f"there is no sequence {track_id} in the result of {self.name}: it has {known:.200}")
+        raise ConfigError(f"there is no sequence {track_id!r:.40} in the result of {self.name}: it has {known:.200}")
 
     def to_pandas(self) -> pandas.DataFrame:
         """A table with one row per sequence and frame on which it is visible, in that order.

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
+from mmdet_vis.checks import check_path
 from mmdet_vis.errors import DatasetError, OutputError, option
 from mmdet_vis.evaluation.ytvis import check_plot_name
 from mmdet_vis.files.atomic import temporary_path
@@ -32,6 +33,7 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
         DatasetError: the folder or file holds no log of training.
     """
     found: defaultdict[str, Series] = defaultdict(dict)
+    check_path("work_dir", work_dir)
     place = Path(work_dir)
     for file in [place] if place.is_file() else sorted(place.glob("*/vis_data/scalars.json")):
         step = 0
@@ -77,6 +79,7 @@ def plot_training(work_dir: str | Path, path: str | Path) -> None:
         DatasetError: see :func:`read_scalars`.
         OutputError: the file cannot be written.
     """
+    check_path("path", path)
     check_plot_name(path)
     series = read_scalars(work_dir)
     # matplotlib takes a second to import, and only this function needs it.

@@ -134,12 +134,11 @@ def draw_frame(
     Raises:
         ValueError: the video has no such frame, or ``frame`` has another size or type.
     """
-    if not 0 <= index < result.num_frames or frame.shape[:2] != (result.height, result.width):
+    if not 0 <= index < result.num_frames:
+        raise ValueError(f"{result.name} has {result.num_frames} frames, there is no frame {index}")
+    if frame.ndim == 3 and frame.shape[:2] != (result.height, result.width):
         size = "x".join(map(str, frame.shape[1::-1]))
-        raise ValueError(
-            f"frame {index + 1} of {result.name} is {size}; its result has {result.num_frames} frames of "
-            f"{result.width}x{result.height}"
-        )
+        raise ValueError(f"frame {index} of {result.name} is {size}, its result is {result.width}x{result.height}")
     shown = result.shown(score_thr)
     labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
     return draw_overlay(frame, [s.masks[index] for s in shown], labels, [s.track_id for s in shown], style)

@@ -55,7 +55,7 @@ def test_what_is_left():
 
 @pytest.mark.parametrize(("chunk", "overlap"), [(1, 1), (10, 10), (10, 0)])
 def test_sizes_that_cannot_be_used(chunk, overlap):
-    with pytest.raises(ConfigError, match=r"chunk must be at least 2|overlap must be from 1 to 9"):
+    with pytest.raises(ConfigError, match=r"chunk must be at least 2|overlap must be a whole number from 1 to 9"):
         check_window(chunk, overlap, "chunk")
 
 

@@ -106,7 +106,7 @@ def test_swap_exchanges_the_rest_and_twice_is_nothing(result):
         (lambda: "delete 1", "is no correction"),
         (lambda: Split(1, "2"), "split: frame='2' must be a whole number from 0"),
         (lambda: NotVisible(1, 0.5, 2), "not visible: first=0.5 must be a whole number"),
-        (lambda: Merge(3), "merge: ids=3 must be a list"),
+        (lambda: Merge(3), "merge: ids is of type int: give a list"),
         (lambda: Rename(1, None), "category=None must be a name"),
     ],
 )

@@ -173,7 +173,7 @@ def test_low_scores_are_left_out(model):
 def test_options_are_checked_at_once(model):
     for window, overlap, words in (
         (1, 1, "window must be"),
-        (8, 8, "overlap must be from 1 to 7"),
+        (8, 8, "overlap must be a whole number from 1 to 7"),
         (8, 0, "got 0"),
     ):
         with pytest.raises(ConfigError, match=words):

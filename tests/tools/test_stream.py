@@ -189,7 +189,7 @@ def main(repository):
     ("options", "words"),
     [
         (["--stream", "nowhere.mp4"], "error: nowhere.mp4: no such file"),
-        (["--stream", "0", "--window", "8", "--overlap", "8"], "error: --overlap must be from 1 to 7"),
+        (["--stream", "0", "--window", "8", "--overlap", "8"], "error: --overlap must be a whole number from 1 to 7"),
         (["--stream", ".", "--format", "png"], "error: --format png: of a stream json and video are written"),
         (["--stream", "0", "--input-dir", "."], "--stream and --input-dir are two kinds of input"),
         (["--stream", "0", "--eval"], "--eval is for runs over a dataset: leave it out with --stream"),

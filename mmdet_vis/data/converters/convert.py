@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmdet_vis.checks import check_path
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
@@ -64,6 +65,8 @@ def convert(
         SourceError: a video cannot be read.
         OutputError: the target cannot be written.
     """
+    check_path("source", source)
+    check_path("target", target)
     source, target = Path(source), Path(target)
     if to_format is None:
         if target.suffix.lower() != ".json":

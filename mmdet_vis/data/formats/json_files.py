@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.checks import check_path
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.errors import DatasetError, UserError
@@ -50,6 +51,7 @@ def load_annotations(path: str | Path, guessed: Counter[str] | None = None) -> d
     Raises:
         DatasetError: if it is missing or not a JSON object.
     """
+    check_path("path", path)
     content = read_json(path)
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
@@ -93,6 +95,7 @@ def load_results(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         ResultsError: if the file is missing, damaged or not a JSON list.
     """
+    check_path("path", path)
     content = read_results_json(path)
     if not isinstance(content, list):
         raise ResultsError(f"{path} is not a results file: its top level must be a list of sequences [...]")

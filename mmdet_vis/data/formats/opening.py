@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mmdet_vis.checks import check_path
 from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
 from mmdet_vis.data.formats.archives import is_archive, unpack
 from mmdet_vis.data.formats.coco_images import tidy
@@ -99,6 +100,7 @@ def read_annotations(
         DatasetError, ResultsError: it cannot be read, or is of no known format.
         OutputError: an archive cannot be unpacked there.
     """
+    check_path("source", source)
     tell = say or (lambda line: None)
     path = Path(source)
     if is_archive(path) and from_format not in _RESULTS and not holds_results(path):
@@ -135,6 +137,7 @@ def open_annotations(path: str | Path, images: Path | None = None, progress: boo
         DatasetError: it cannot be read, is of no known format, or holds results.
         OutputError: an archive cannot be unpacked.
     """
+    check_path("path", path)
     path = Path(path)
     if is_json_file(path):
         notes = Notes()

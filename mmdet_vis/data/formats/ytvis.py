@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,6 +127,8 @@ def index_annotations(annotations: Mapping[str, Any], name: str = "annotations")
 
 def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> Annotations:
     """As :func:`index_annotations`, but without the objects: the file may lack ground truth."""
+    if isinstance(annotations, str | os.PathLike):
+        raise DatasetError(f"{name} is a path: give what load_annotations returns of it")
     if not isinstance(annotations, Mapping):
         raise DatasetError(f"{name} is not a YouTube-VIS annotation file: its top level must be an object {{...}}")
     for key in ("videos", "categories"):

@@ -56,6 +56,8 @@ def as_source(source: Source, color: Color = "bgr", max_bytes: int | None = None
             raise ConfigError(
                 "color='rgb' is for arrays: files and frame sources have an order of their own; leave it out"
             )
+        if source == "":
+            raise SourceError("source is empty: give a path")
         return source if isinstance(source, FrameSource) else open_source(source)
     if isinstance(source, Image.Image):
         return _held([source], color, max_bytes)
@@ -101,7 +103,9 @@ def _way(picture: NDArray[Any]) -> str:
         return "put the channels last: frame.transpose(1, 2, 0)"
     if picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] != 3):
         return "of grey frames [T, H, W] make numpy.repeat(frames[..., None], 3, axis=-1)"
-    if np.issubdtype(picture.dtype, np.floating) and np.nanmax(picture) <= 1:
+    if picture.dtype.kind == "f" and not np.isfinite(picture).all():
+        return "this one has numbers that are not finite"
+    if picture.dtype.kind == "f" and picture.max() <= 1:
         return "of 0 to 1 make (255 * frame).round().astype('uint8')"
     if picture.dtype == np.uint16 and picture.max() > 255:
         return "of 16 bits make (frame >> 8).astype('uint8')"
@@ -110,9 +114,10 @@ def _way(picture: NDArray[Any]) -> str:
 
 def _from_items(source: Iterable[Any], color: Color, max_bytes: int | None) -> FrameSource:
     items = iter(source)
-    first = next(items, None)
-    if first is None:
-        raise SourceError("source holds no frames: give at least one")
+    try:
+        first = next(items)
+    except StopIteration:
+        raise SourceError("source holds no frames: give at least one") from None
     everything = chain([first], items)
     if not isinstance(first, str | os.PathLike):
         return _held(everything, color, max_bytes)

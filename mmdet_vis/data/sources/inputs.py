@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
     if path.is_dir():
         return FolderSource(path)
     if not path.exists():
-        raise SourceError(f"{path}: no such file or folder; check the path")
+        raise SourceError(f"{path}: no such file or folder; {_where_else(path)}")
     if not path.is_file():
         raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
     source: FrameSource
@@ -68,7 +69,10 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         return list(reversed(found.values()))
     root = Path(given)
     if not root.exists():
-        raise SourceError(f"{root}: no such file or folder; give a video, or a folder with videos or folders of images")
+        raise SourceError(
+            f"{root}: no such file or folder; "
+            + _where_else(root, "give a video, or a folder with videos or folders of images")
+        )
     if not root.is_dir():
         return [root]
     images, others = list_images(root)
@@ -99,6 +103,15 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
             first,
         )
     return inputs
+
+
+def _where_else(path: Path, fix: str = "check the path") -> str:
+    """How to come to what a path that is not there may be meant for."""
+    if re.match(r"[a-z][a-z0-9+.-]+:/", path.as_posix()):
+        return "an address is read as a stream (mmdet-vis stream, StreamReader), or fetch the file first"
+    if re.fullmatch(r"\d{1,2}", str(path)):
+        return "a camera is read as a stream (mmdet-vis stream, StreamReader)"
+    return fix
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import timm
 import torch
 from mmengine.config import Config
 
+from mmdet_vis.checks import as_list, check_number, check_path
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.registry import MODELS
@@ -53,6 +54,14 @@ def convert_weights(
         ConfigError: the config cannot be used.
         OutputError: the target cannot be written.
     """
+    check_path("source", source)
+    check_path("target", target)
+    for argument, name in (("source_format", source_format), ("target_format", target_format)):
+        if name not in FORMATS:
+            raise CheckpointError(f"{option(argument, name)} is not known: use one of {', '.join(FORMATS)}")
+    if norm_eps is not None:
+        check_number("norm_eps", norm_eps)
+    classes = as_list("classes", classes, "names or numbers")
     source, target = Path(source), Path(target)
     _check(source, target, target_format, config, bool(classes) and drop_classes)
     state = read_graph(source) if source.suffix == ".pb" else read_state_dict(source)
