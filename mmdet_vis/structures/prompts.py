@@ -238,7 +238,7 @@ def _mask(mask: Any) -> RLE:
 
 def _numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     try:
-        numbers = tuple(float(v) for v in value)
+        numbers = () if isinstance(value, str) else tuple(float(v) for v in value)
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != count or not np.isfinite(numbers).all():

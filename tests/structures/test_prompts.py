@@ -46,6 +46,8 @@ def test_one_point_or_several():
         ({"frame": 0, "mask": np.zeros((4, 4, 3))}, "mask must be .H, W. of bool or numbers"),
         ({"frame": 0, "mask": {"size": [4, 4], "counts": "x"}}, "prompt: mask has runs|prompt: mask"),
         ({"frame": 0, "mask": {"counts": "x"}}, "mask is no RLE"),
+        ({"frame": 0, "box": "1234"}, "box='1234' must be 4 numbers"),
+        ({"frame": 0, "point": "12"}, "point='12' must be 2 numbers"),
         ({"frame": 0, "box": (0, 0, 1, 1), "id": 0}, "id=0 must be a whole number from 1"),
         ({"frame": 0, "box": (0, 0, 1, 1), "category": ""}, "category='' must be a name"),
     ],

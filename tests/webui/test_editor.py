@@ -127,17 +127,27 @@ def test_a_wrong_object_goes_one_is_corrected_one_renamed_and_the_exports_hold_i
     page.locator("#category").fill("snow leopard")
     page.keyboard.press("Enter")
     edits(page, 2)
-    # One is corrected: it cannot be seen on the last frames.
+    # One is corrected: it cannot be seen on the last frames, and what is drawn of it on another one is propagated.
     page.locator("#list tr[data-id='3'] .name").click()
     page.locator("#absent").click()
     page.locator("#from").fill("12")
     page.locator("#to").fill("15")
     page.locator("#range button").click()
     edits(page, 3)
-    assert rows(page) == [["#1 snow leopard", "0.90", False], ["#3 bird", "0.40", False]]
+    page.locator("#forth").click()
+    page.keyboard.press("b")
+    drag(page, (10, 55), (20, 55))
+    edits(page, 4)
+    page.locator("#propagate").click()
+    edits(page, 5)
+    names = [name for name, _, _ in rows(page)]
+    assert names == ["#1 snow leopard", "#3 bird"]
 
-    expected = {"snow leopard": known_masks()[0], "bird": known_masks()[2].copy()}
-    expected["bird"][12:] = 0
+    kept = History(project.folder).result
+    expected = {kept.category_of(s): decode_masks(s.masks) for s in kept.sequences if s.track_id in (1, 3)}
+    assert np.array_equal(expected["snow leopard"], known_masks()[0])
+    assert expected["bird"][1, 55, 10:21].all()
+    assert not expected["bird"][12:16].any()
     for name, frames in (("cvat", True), ("coco", False), ("ytvis", False)):
         place = exported(page, name, tmp_path / name, frames)
         (video,) = read_annotations(place, name).videos
@@ -150,8 +160,8 @@ def test_a_wrong_object_goes_one_is_corrected_one_renamed_and_the_exports_hold_i
     # All of it is there after a reload, can be undone, and done again; also in another server's eyes.
     page.reload()
     wait_for_objects(page)
-    assert rows(page) == [["#1 snow leopard", "0.90", False], ["#3 bird", "0.40", False]]
-    for count in (2, 1, 0):
+    assert [name for name, _, _ in rows(page)] == names
+    for count in (4, 3, 2, 1, 0):
         page.keyboard.press("Control+z")
         edits(page, count)
     page.wait_for_function("document.querySelectorAll('#list tbody tr').length === 3")
