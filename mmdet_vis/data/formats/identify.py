@@ -13,6 +13,7 @@ from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.formats.coco_json import is_coco
 from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
+from mmdet_vis.data.formats.index_pngs import META
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
 from mmdet_vis.data.formats.mask_folders import FRAME_FOLDERS, find_images
@@ -237,19 +238,18 @@ def _of_folder(path: Path) -> str | None:
 def _of_pngs(path: Path) -> str | None:
     """Which kind of PNGs of masks a folder holds, or the folders in it."""
     below = list_folders(path)
-    if any(has_object_folders(entry) for entry in below):
+    if any(has_object_folders(entry) for entry in below) and not (path / META).is_file():
         return "objects"
-    for place in (path, *below):
-        pngs = list_files(place, ".png")
-        if pngs:
-            return png_kind(path)
-    return None
+    if any(list_files(place, ".png") for place in (path, *below)):
+        return png_kind(path)
+    deeper = any(has_object_folders(entry) for entry in folders_below(path))
+    return (png_kind(path) if (path / META).is_file() else "objects") if deeper else None
 
 
 def png_kind(root: Path) -> str:
     """Which format the PNGs of a folder, or of the folders in it, are in: "index", "colours" or "mots"."""
     base = root / INSTANCES if (root / INSTANCES).is_dir() else root
-    folders = [base, *list_folders(base)] if base.is_dir() else []
+    folders = [base, *folders_below(base)] if base.is_dir() else []
     for folder in folders:
         for png in list_files(folder, ".png")[:_SAMPLES]:
             mode = png_mode(png)

@@ -15,7 +15,7 @@ from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION,
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.frame_files import copy_frames
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images
+from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images, nested_videos
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, png_palette, read_colours, read_numbers
 from mmdet_vis.data.sources.folder import list_files, list_folders
@@ -106,10 +106,12 @@ def png_videos(
     if names is None and list_files(root, ".png"):
         return [(root.resolve().name, root)], find_images(root, images, [root.resolve().name])
     if names is None:
-        folders = list_folders(root)
-        names = [folder.name for folder in folders if list_files(folder, ".png")] or [folder.name for folder in folders]
-        if len(names) < len(folders):
-            found.notes.left_out["folders without PNGs"] += len(folders) - len(names)
+        folders = [folder.name for folder in list_folders(root)]
+        videos = nested_videos(root, lambda folder: bool(list_files(folder, ".png")))
+        names = [video.relative_to(root).as_posix() for video in videos] or folders
+        empty = set(folders) - {name.partition("/")[0] for name in names}
+        if empty:
+            found.notes.left_out["folders without PNGs"] += len(empty)
     return [(name, root / name) for name in names], find_images(root, images, names)
 
 

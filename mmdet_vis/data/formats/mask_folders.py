@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.sources.folder import folders_below, list_images
+from mmdet_vis.data.sources.folder import folders_below, list_folders, list_images
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, encode_masks
 
@@ -44,6 +44,15 @@ def video_folders(root: Path, is_video: Callable[[Path], bool], what: str) -> li
     if not folders:
         raise DatasetError(f"{root} holds no videos: give the folder with {what} per video")
     return [(path, f"{path.relative_to(root).as_posix()}/") for path in folders]
+
+
+def nested_videos(root: Path, is_video: Callable[[Path], bool], depth: int = 4) -> Iterator[Path]:
+    """The folders below ``root`` that are videos, in natural order; in one that is, no other is looked for."""
+    for folder in list_folders(root):
+        if is_video(folder):
+            yield folder
+        elif depth > 1 and not folder.is_symlink():
+            yield from nested_videos(folder, is_video, depth - 1)
 
 
 def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:

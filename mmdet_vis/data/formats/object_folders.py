@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images
+from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images, nested_videos
 from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
 from mmdet_vis.data.sources import natural_key
@@ -47,24 +47,24 @@ def read_object_folders(
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder: give the one with a folder of masks per object")
-    folders = [path for path in list_folders(root) if has_object_folders(path)]
-    if not folders and has_object_folders(root):
-        folders = [root.resolve()]
-    if not folders:
+    videos = {path.relative_to(root).as_posix(): path for path in nested_videos(root, has_object_folders)}
+    if not videos and has_object_folders(root):
+        videos = {root.resolve().name: root.resolve()}
+    if not videos:
         raise DatasetError(
             f"{root} holds no folders of masks per object: give the one with <video>/<object>/<frame>.png"
         )
     found = AnnotatedVideos(f"folders of objects of {root}")
-    found.images = find_images(root, images, [folder.name for folder in folders])
-    for folder in with_bar(folders, "videos", shown=progress):
-        _add_video(found, folder, category)
+    found.images = find_images(root, images, list(videos))
+    for name, folder in with_bar(list(videos.items()), "videos", shown=progress):
+        _add_video(found, name, folder, category)
     return found
 
 
-def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
+def _add_video(found: AnnotatedVideos, video_name: str, folder: Path, category: str) -> None:
     objects = {path.name: list_files(path, ".png") for path in list_folders(folder)}
     stems = sorted({png.stem for pngs in objects.values() for png in pngs}, key=natural_key)
-    frames = FrameFiles(found, stems, folder.name, found.images, folder)
+    frames = FrameFiles(found, stems, video_name, found.images, folder)
     place = {stem: number for number, stem in enumerate(stems)}
     size: tuple[int, int] | None = None
     tracks: dict[str, list[RLE | None]] = {}
@@ -78,7 +78,7 @@ def _add_video(found: AnnotatedVideos, folder: Path, category: str) -> None:
             masks[place[png.stem]] = encode_masks(pixels[None].astype(np.uint8))[0]
         tracks[name] = masks
     assert size is not None
-    video = frames.add_video(found, folder.name, size)
+    video = frames.add_video(found, video_name, size)
     for name, masks in tracks.items():
         match = _NUMBERED.fullmatch(name)
         found.add_track(video, (match and match["category"]) or category, frames.spread(masks))
@@ -104,7 +104,10 @@ def write_object_folders(videos: AnnotatedVideos, target: Path) -> None:
         stems = frame_stems(video)
         empty = empty_rle(video.height, video.width)
         for number, track in enumerate(video.tracks, 1):
-            folder = ensure_writable_dir(target / video.name / f"{file_name(track.category)}_{number:03d}")
+            name = file_name(track.category)
+            if name != track.category:
+                videos.notes.facts[f"objects of {track.category!r:.40} in folders called {name!r:.40}"] += 1
+            folder = ensure_writable_dir(target / video.name / f"{name}_{number:03d}")
             for frame in annotated_frames(video):
                 pixels = decode_masks([track.masks[frame] or empty])[0] * 255
                 atomic_write(folder / f"{stems[frame]}.png", encode_png(pixels))

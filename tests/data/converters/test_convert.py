@@ -78,6 +78,28 @@ def test_round_trip(tmp_path: Path, name: str) -> None:
     assert after.videos[0].annotated is None
 
 
+@pytest.mark.parametrize("others", [True, False])
+@pytest.mark.parametrize("name", [name for name in WRITTEN if name not in NAMELESS])
+def test_videos_in_folders_of_folders_round_trip(tmp_path: Path, name: str, others: bool) -> None:
+    path = source(tmp_path)
+    path.write_text(path.read_text().replace('"clip a/', '"day 1/clip a/'))
+    (tmp_path / "frames/day 1").mkdir()
+    (tmp_path / "frames/clip a").rename(tmp_path / "frames/day 1/clip a")
+    videos = None if others else ["day 1/clip a"]
+    before = read_annotations(path, options=ReadOptions(images=tmp_path / "frames"))
+    before.videos = [video for video in before.videos if others or video.name == "day 1/clip a"]
+    target = tmp_path / ("there.json" if FORMATS[name].is_file else "there")
+    options = ReadOptions(images=tmp_path / "frames")
+    lines_of(path, target, to_format=name, options=options, selection=Selection(videos=videos))
+    guessed = None if others or name != "objects" else name
+    after = read_annotations(target, guessed, ReadOptions(images=_images(tmp_path, name), category="?"))
+    # A folder around one folder alone may be that of an archive: its name is not kept.
+    assert (
+        contents(after) == contents(before) if others else [*contents(after).values()] == [*contents(before).values()]
+    )
+    assert not after.notes.doubts()
+
+
 @pytest.mark.parametrize("name", [name for name in WRITTEN if name not in ("kitti-mots", "mots-txt", "cvat")])
 def test_frames_that_nobody_annotated_survive_a_round_trip_or_are_said(tmp_path: Path, name: str) -> None:
     path = source(tmp_path, sparse=True)
@@ -94,7 +116,7 @@ def test_frames_that_nobody_annotated_survive_a_round_trip_or_are_said(tmp_path:
 
 
 def _images(folder: Path, name: str) -> Path | None:
-    return None if name in ("davis", "labelme") else folder / "frames"
+    return None if name in ("davis", "labelme", "cvat") else folder / "frames"
 
 
 def test_overlapping_masks_lose_pixels_where_a_pixel_has_one_object(tmp_path: Path) -> None:
