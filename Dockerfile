@@ -21,8 +21,8 @@ LABEL org.opencontainers.image.title="mmdet_vis" \
       org.opencontainers.image.description="Video instance segmentation with Propose-Reduce" \
       org.opencontainers.image.licenses="Apache-2.0"
 # Not root. Any other user (docker run --user) will do as well: what is cached, by libraries too (torch,
-# huggingface_hub), goes to a folder that all may write to.
-RUN useradd --create-home --uid 1000 vis && mkdir -m 1777 /cache
+# huggingface_hub), goes to a folder that all may write to, and so do results where no folder is given as /work.
+RUN useradd --create-home --uid 1000 vis && mkdir -m 1777 /cache /work
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
