@@ -11,7 +11,7 @@ from typing import Any
 from mmdet_vis.batch.manifest import Entry
 from mmdet_vis.batch.status import LEFT, VideoStatus
 from mmdet_vis.batch.worker import DONE
-from mmdet_vis.errors import counted, option
+from mmdet_vis.errors import counted, few, option
 
 _NAMED = 3
 """Videos that are named for each reason."""
@@ -82,7 +82,7 @@ def describe(summary: Mapping[str, Any]) -> str:
     else:
         lines.append("this run: no video was done" if summary["videos_failed"] else "this run: nothing was left to do")
     for failure in summary["failures"]:
-        named = ", ".join(failure["ids"][:_NAMED]) + (", ..." if failure["videos"] > _NAMED else "")
+        named = few(failure["ids"], _NAMED)
         lines.append(f"failed: {failure['videos']}: {' '.join(failure['reason'].splitlines())} ({named})")
     if summary["videos_left"]:
         lines.append(f"left: {counted(summary['videos_left'], 'video')} that nobody has done yet")

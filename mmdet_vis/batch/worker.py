@@ -29,10 +29,9 @@ from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import OutputError, UserError, is_device_error, speak_of_options, speaks_of_options
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, open_storage
-from mmdet_vis.run.job import Job, places_in
+from mmdet_vis.run.job import Job, places_in, write_pictures
 from mmdet_vis.run.loop import RunProgress, Save, run_jobs
 from mmdet_vis.run.options import Plan
-from mmdet_vis.run.pictures import write_pictures
 from mmdet_vis.streaming.segment import check_window
 from mmdet_vis.structures import VideoResult
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmdet_vis.data.categories import plain_name
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, few
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals, Proposer
 
 
@@ -37,8 +37,7 @@ class InCategories:
         self.left_out = [name for name, column in zip(proposer.categories, self._to, strict=True) if not column]
         if not any(self._to):
             raise ConfigError(
-                f"none of the proposer's categories ({', '.join(proposer.categories[:5])} ...) is one of "
-                f"{', '.join(categories):.200}"
+                f"none of the proposer's categories ({few(proposer.categories)}) is one of {', '.join(categories):.200}"
             )
         if hasattr(proposer, "classify"):
             self.classify = self._classify

@@ -1,20 +1,34 @@
-"""Videos to segment: where frames come from and where results go, which is never over what is read, or among it."""
+"""Videos to segment: where their frames come from and where results go, which is never over what is read.
+
+What of a result is a picture or a file of its own is written here, too.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from rich.progress import Progress
+
 from mmdet_vis.choices import ENDINGS, PICTURES
 from mmdet_vis.data.datasets import VideoDataset, VideoInput
-from mmdet_vis.data.sources import FrameSource
+from mmdet_vis.data.formats import write_davis_pngs
+from mmdet_vis.data.formats.result_file import write_result
+from mmdet_vis.data.sources import FrameSource, Prefetcher
 from mmdet_vis.data.sources.probe import probe
 from mmdet_vis.errors import OutputError, SourceError, option
+from mmdet_vis.progress import bars
+from mmdet_vis.structures import VideoResult
+from mmdet_vis.structures.sequence import frame_stems
+from mmdet_vis.visualization.images import ImageFolderWriter
+from mmdet_vis.visualization.overlay import render_frames
+from mmdet_vis.visualization.video_writer import VideoWriter
 
+FRAMES_READ_AT_ONCE = 8
 MAX_NAME = 240
 """Bytes of a file name, with room for a temporary ending."""
 
@@ -96,6 +110,55 @@ def places_in(folder: Path, name: str, formats: Iterable[str]) -> dict[str, Path
     """The places of a video in a folder for each of the formats of which it has files of its own."""
     kinds = [kind for kind in PICTURES if kind in formats]
     return {kind: folder / kind / f"{name}{ENDINGS.get(kind, '')}" for kind in kinds}
+
+
+def write_pictures(
+    result: VideoResult,
+    source: FrameSource,
+    places: Mapping[str, Path],
+    show_thr: float | None,
+    use_img: bool,
+    bar: Progress | None = None,
+) -> None:
+    """Write the pictures of one video.
+
+    Args:
+        result: what was found in ``source``.
+        places: what to write and where: a folder for ``png`` (index PNGs) and ``overlay`` (JPEGs), a file in an
+            existing folder for ``video`` (mp4) and ``result`` (JSON, with all that is known of the video).
+        show_thr: lowest score of a sequence that is drawn, the result's own if None; index PNGs have all.
+        use_img: draw as the original's demo: 70 % colour, 30 % image.
+        bar: shows how far the drawing is; None: nothing does.
+
+    Raises:
+        SourceError: a frame cannot be read.
+        OutputError: a picture cannot be written.
+    """
+    if "result" in places:
+        write_result(places["result"], result)
+    if "png" in places:
+        write_davis_pngs(result, places["png"])
+    with ExitStack() as stack:
+        writers: list[ImageFolderWriter | VideoWriter] = []
+        if "overlay" in places:
+            writers.append(stack.enter_context(ImageFolderWriter(places["overlay"], frame_stems(result))))
+        if "video" in places:
+            size = (result.height, result.width)
+            video = VideoWriter(places["video"], result.fps, size, source.times, source.pixel_aspect, source.last)
+            writers.append(stack.enter_context(video))
+        if not writers:
+            return
+        count = len(source)
+        chunks = ((t, min(t + FRAMES_READ_AT_ONCE, count)) for t in range(0, count, FRAMES_READ_AT_ONCE))
+        ahead = stack.enter_context(Prefetcher(source, chunks))
+        frames = (frame for _, _, several in ahead for frame in several)
+        bar = bar or bars(shown=False)
+        task = bar.add_task("drawing", total=result.num_frames)
+        stack.callback(bar.remove_task, task)
+        for frame in render_frames(result, frames, show_thr, style="blend" if use_img else "overlay"):
+            for writer in writers:
+                writer.write(frame)
+            bar.advance(task)
 
 
 def check_places(

@@ -14,9 +14,8 @@ from mmdet_vis.choices import ENDINGS
 from mmdet_vis.errors import SourceError, counted, is_out_of_memory, option
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.progress import bars
-from mmdet_vis.run.job import Job
+from mmdet_vis.run.job import Job, write_pictures
 from mmdet_vis.run.options import RunOptions
-from mmdet_vis.run.pictures import write_pictures
 from mmdet_vis.run.report import Failure, ShardReport
 from mmdet_vis.structures import VideoResult
 
@@ -44,7 +43,7 @@ def run_jobs(
         model: None if nothing is asked of one.
         jobs: this process's share of the run's.
         save: called last for each video: from then on it is done.
-        options: how videos are segmented and what is written.
+        options: how videos are segmented and what is written, complete, see :meth:`RunOptions.complete`.
         alone: the run has no other video: that it cannot be read is an error.
         update: called after each video, such as to write the results of those so far.
 
@@ -54,8 +53,7 @@ def run_jobs(
     """
     device = torch.device("cpu") if model is None else model.device
     if model is not None:
-        options = options.complete(model.config)
-    report = ShardReport(device=str(device))
+        report = ShardReport(device=str(device))
     start = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
         before = time.perf_counter()

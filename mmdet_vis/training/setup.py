@@ -20,7 +20,7 @@ from mmdet_vis.config.load import build, build_dataset, build_model, check_class
 from mmdet_vis.data.clips import build_loader
 from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.device import resolve_device
-from mmdet_vis.errors import CheckpointError, ConfigError
+from mmdet_vis.errors import CheckpointError, ConfigError, few
 from mmdet_vis.losses.light_propagation import LightPropagationStep
 from mmdet_vis.losses.step import TrainingStep
 from mmdet_vis.models.backbones.depthwise import depthwise_in_float32
@@ -183,10 +183,8 @@ def initialise(network: nn.Module, path: str | Path) -> None:
     )
 
 
-def _some(names: list[str], number: int = 4) -> str:
-    if not names:
-        return ""
-    return f" ({', '.join(names[:number])}{', …' if len(names) > number else ''})"
+def _some(names: list[str]) -> str:
+    return f" ({few(names, 4)})" if names else ""
 
 
 def build_training_dataset(config: Mapping[str, Any]) -> ClipDataset:

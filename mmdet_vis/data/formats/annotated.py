@@ -10,7 +10,7 @@ from typing import Any
 
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.shapes import check_frame_size
-from mmdet_vis.errors import counted, option
+from mmdet_vis.errors import counted, few, option
 from mmdet_vis.structures import RLE, areas
 
 PARTS = "masks beside another of the same object in the same frame (joined)"
@@ -43,7 +43,7 @@ class Notes:
     def name_unlabelled(self, videos: Sequence[str]) -> None:
         """Name the videos in which no object is labelled: often a label file that was forgotten."""
         if videos:
-            shown = ", ".join(f"{name:.40}" for name in videos[:_NAMED]) + ", ..." * (len(videos) > _NAMED)
+            shown = few([f"{name:.40}" for name in videos])
             self.facts[f"videos in which no object is labelled ({shown})"] += len(videos)
 
     def doubts(self) -> str:
@@ -53,10 +53,6 @@ class Notes:
 
 def _phrase(number: int, what: str) -> str:
     return f"{number} {what.replace('videos', 'video', 1) if number == 1 and what.startswith('videos') else what}"
-
-
-_NAMED = 5
-"""Videos that a note names."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from PIL import Image
 from mmdet_vis.data.sources import AnimationSource, ImageFilesSource, find_inputs, open_source
 from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import SourceError
-from mmdet_vis.run.pictures import write_pictures
+from mmdet_vis.run.job import write_pictures
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.webui.limits import HeadSource
 
