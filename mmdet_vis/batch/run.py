@@ -76,6 +76,9 @@ def run_batch(batch: Batch) -> int:
     plan = batch.plan
     if batch.engine not in ENGINES:
         raise ConfigError(f"{option('engine', batch.engine)} is not known: use one of {', '.join(ENGINES)}")
+    if batch.shard is not None and not 0 <= batch.shard[0] < batch.shard[1]:
+        what = "the number of a part from 0, and how many there are"
+        raise ConfigError(f"{option('shard')} must be {what}, got {batch.shard}")
     entries = read_manifest(batch.manifest)
     store = BatchStore(open_storage(plan.out))
     with engine_of(batch.engine)(plan, batch.options) as engine:

@@ -150,6 +150,22 @@ def test_failures_for_the_same_reason_are_counted_together(tiny, tmp_path, capsy
     assert "failed: 2: there is no frame 30 to the end: the video has 3 (A, B)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"shard": (2, 2)}, r"shard must be the number of a part from 0, and how many there are, got \(2, 2\)"),
+        ({"engine": "spark"}, "engine='spark' is not known: use one of local, torchrun, ray"),
+        ({"retries": -1}, "retries must be at least 0, got -1"),
+        ({"threads": 0}, "threads must be at least 1, got 0"),
+        ({"chunk": 3}, r"overlap must be from 1 to 2 \(chunk less 1\), got 3"),
+    ],
+)
+def test_arguments_that_cannot_be_used(tiny, videos, tmp_path, facts, words):
+    with pytest.raises(ConfigError, match=words):
+        run(tiny, videos, tmp_path / "out", **facts)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("out", ["", "s3://"])
 def test_places_that_are_none(tiny, videos, out):
     with pytest.raises(ConfigError, match="is no place: name a folder"):
