@@ -155,9 +155,9 @@ def test_failures_for_the_same_reason_are_counted_together(tiny, tmp_path, capsy
     [
         ({"shard": (2, 2)}, r"shard must be the number of a part from 0, and how many there are, got \(2, 2\)"),
         ({"engine": "spark"}, "engine='spark' is not known: use one of local, torchrun, ray"),
-        ({"retries": -1}, "retries must be at least 0, got -1"),
-        ({"threads": 0}, "threads must be at least 1, got 0"),
-        ({"chunk": 3}, r"overlap must be from 1 to 2 \(chunk less 1\), got 3"),
+        ({"retries": -1}, "retries must be at least 0 and a whole number, got -1"),
+        ({"threads": 0}, "threads must be at least 1 and a whole number, got 0"),
+        ({"chunk": 3}, r"overlap must be a whole number from 1 to 2 \(chunk less 1\), got 3"),
     ],
 )
 def test_arguments_that_cannot_be_used(tiny, videos, tmp_path, facts, words):
@@ -168,7 +168,7 @@ def test_arguments_that_cannot_be_used(tiny, videos, tmp_path, facts, words):
 
 @pytest.mark.parametrize("out", ["", "s3://"])
 def test_places_that_are_none(tiny, videos, out):
-    with pytest.raises(ConfigError, match="is no place: name a folder"):
+    with pytest.raises(ConfigError, match="is no place: name a folder|out is empty: give a path"):
         run(tiny, videos, out)
 
 
