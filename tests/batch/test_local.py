@@ -58,7 +58,7 @@ def test_the_command_with_a_worker_of_its_own(tiny, tmp_path, capsys):
 @pytest.mark.parametrize("name", ["workers", "gpus", "cpus"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
 def test_numbers_of_machines_that_cannot_be_used(name, value):
-    with pytest.raises(ConfigError, match=f"{name} must be at least 0, got"):
+    with pytest.raises(ConfigError, match=f"{name} must be "):
         EngineOptions(**{name: value})
 
 

@@ -168,7 +168,7 @@ def test_arguments_that_cannot_be_used(tiny, videos, tmp_path, facts, words):
 
 @pytest.mark.parametrize("out", ["", "s3://"])
 def test_places_that_are_none(tiny, videos, out):
-    with pytest.raises(ConfigError, match="is no place: name a folder|out is empty: give a path"):
+    with pytest.raises(ConfigError, match=r"is no place: name a folder|out is empty: give a path"):
         run(tiny, videos, out)
 
 

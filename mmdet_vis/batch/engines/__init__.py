@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from typing import Any, TypeVar
 
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import CRASHED, WorkerPlan
-from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.checks import check_number, check_whole
 from mmdet_vis.run.workers import Workers
 
 _T = TypeVar("_T")
 
 ENGINES = ("local", "torchrun", "ray")
+MAX_UNITS = 10_000
+"""GPUs or CPUs of a worker."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ class EngineOptions:
     cpus: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("workers", "gpus", "cpus"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise ConfigError(f"{option(name)} must be at least 0, got {value}")
+        if self.workers is not None:
+            check_whole("workers", self.workers, 0)
+        for name, value in (("gpus", self.gpus), ("cpus", self.cpus)):
+            if value is not None:
+                check_number(name, value, 0, MAX_UNITS)
 
 
 class Engine(ABC):
