@@ -144,10 +144,14 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """See :meth:`argparse.ArgumentParser.error`; of an option that is none, the nearest is named."""
+        """End with one line. Who left out what a command needs sees its usage before; of an option that is none, the
+        nearest is named.
+        """
         wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
         near = difflib.get_close_matches(wrong[1], self._option_string_actions, n=1) if wrong else []
-        super().error(f"{message}; did you mean {near[0]}?" if near else message)
+        if message.startswith("the following arguments are required"):
+            self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message}{f'; did you mean {near[0]}?' if near else ''}\n")
 
 
 def _metrics(words: Sequence[str]) -> list[str]:

@@ -25,6 +25,9 @@ LINES = {
     "segment VIDEO --weights seq_mask_rcnn_mobilnet_stills": "mean seq_mask_rcnn_mobilenetv2_stills.safetensors?",
     "segment VIDEO --weights zzz": "seq_mask_rcnn_mobilenetv2_stills.safetensors; see README.md",
     "segment VIDEO --weights ./below/mobile.pth": "did you mean mobile2.pth?",
+    "segment --config broken.py --weights WEIGHTS VIDEO": "config broken.py cannot be read: SyntaxError: ",
+    f"segment --config {R50} --weights WEIGHTS VIDEO --cfg-options propose_reduce.keynum=3": "mean 'key_num'?",
+    f"segment --config {R50} --weights WEIGHTS VIDEO --cfg-options categories=3": "must be the name of a benchmark",
     "stream nothing.mp4 --config nope.py --weights WEIGHTS": "config nope.py does not exist",
     "train nope.py": "config nope.py does not exist",
     f"train {R50} --cfg-options train_dataloader.x=1": "has no key 'train_dataloader'",
@@ -63,6 +66,7 @@ def answers(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("early")
     for name in ("WEIGHTS", "VIDEO"):
         (folder / name).write_bytes(b"x")
+    (folder / "broken.py").write_text("model = dict(backbone=\n")
     (folder / "below").mkdir()
     (folder / "below" / "mobile2.pth").write_bytes(b"x")
     environment = {**os.environ, "PYTHONPATH": str(repository)}

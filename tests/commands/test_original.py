@@ -115,8 +115,16 @@ def test_options_are_answered_in_one_line(command, words, message):
 def test_an_option_that_is_none_is_answered_with_the_nearest(capsys):
     with pytest.raises(SystemExit, match="2"):
         test_vis.build_parser("test_vis").parse_args(["c.py", "w.pth", "--save-dir", "o", "--keynum=3"])
-    line = capsys.readouterr().err.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
     assert line == "test_vis: error: unrecognized arguments: --keynum=3; did you mean --key-num?"
+
+
+def test_who_leaves_out_what_a_command_needs_sees_its_usage(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        test_vis.build_parser("test_vis").parse_args(["c.py"])
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("usage: test_vis ")
+    assert last == "test_vis: error: the following arguments are required: checkpoint, --save-dir"
 
 
 def test_options_of_now_are_no_old_ones():
