@@ -52,8 +52,7 @@ def run_jobs(
         OutputError: a result cannot be written.
     """
     device = torch.device("cpu") if model is None else model.device
-    if model is not None:
-        report = ShardReport(device=str(device))
+    report = ShardReport(device=str(device))
     start = time.perf_counter()
     for number, job in enumerate(jobs, start=1):
         before = time.perf_counter()
