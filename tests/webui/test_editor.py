@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import signal
-import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
+from mmdet_vis import Merge, Split, Swap, refine
 from mmdet_vis.data.formats.opening import read_annotations
 from mmdet_vis.structures import decode_masks
 from mmdet_vis.webui.history import History
 from tests.webui.browser import Server, chromium, lacking, visit, wait_for_objects
+from tests.webui.editor import at, choose, drag, edits, exported, opened, rows
 from tests.webui.projects import FRAMES, HEIGHT, WIDTH, known_masks, make_project
 
 pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
@@ -56,62 +56,6 @@ def page(context, server, project):
     yield page
     assert page.script_errors == []
     page.close()
-
-
-def opened(browser, server, project, **size):
-    page = visit(browser, f"{server.address}/edit/{project.key}/", **size)
-    wait_for_objects(page)
-    return page
-
-
-def rows(page):
-    """The table: number and name, score, and whether it is hidden."""
-    return page.locator("#list tbody tr").evaluate_all(
-        """all => all.map(row => [
-            row.cells[1].innerText, row.cells[2].innerText.slice(0, 4), row.classList.contains('off'),
-        ])"""
-    )
-
-
-def edits(page, count):
-    """Wait until the page shows what the server has after so many corrections."""
-    page.locator(f"body[data-edits='{count}']").wait_for()
-
-
-def at(page, x, y):
-    """The place on the screen of a pixel of the video."""
-    box = page.locator("#objects canvas").bounding_box()
-    scale = min(box["width"] / WIDTH, box["height"] / HEIGHT)
-    left, top = box["x"] + (box["width"] - WIDTH * scale) / 2, box["y"] + (box["height"] - HEIGHT * scale) / 2
-    return left + (x + 0.5) * scale, top + (y + 0.5) * scale
-
-
-def drag(page, *places):
-    page.mouse.move(*at(page, *places[0]))
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*at(page, *place), steps=4)
-    page.mouse.up()
-
-
-def exported(page, name, folder: Path, frames: bool) -> Path:
-    """Download a format in the dialog; returns the file, or the folder that it unpacks to."""
-    page.locator("#export").click()
-    page.locator("#format").select_option(name)
-    page.locator("#jpegs").set_checked(frames)
-    with page.expect_download() as download:
-        page.locator("#download").click()
-    page.locator("#exported .done").wait_for()
-    page.keyboard.press("Escape")
-    folder.mkdir()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-        path.unlink()
-        return folder
-    return path
 
 
 def test_a_wrong_object_goes_one_is_corrected_one_renamed_and_the_exports_hold_it(page, project, tmp_path):
@@ -211,6 +155,7 @@ def test_what_is_drawn_is_propagated(page, project):
     page.locator("#drawn").wait_for(state="hidden")
     page.locator("#text", has_text="1 object propagated from 1 drawn frame").wait_for()
     assert page.locator("#timeline .row[data-id='1'] .given").count() == 1
+    assert page.locator("#timeline .heat").count() == 1, "only what was propagated knows how sure it is"
     result, before = History(project.folder).result, known_masks()
     assert result.sequence(1).masks[1] == prompt["mask"]
     assert result.sequence(1).given == (1,)
@@ -219,6 +164,25 @@ def test_what_is_drawn_is_propagated(page, project):
     edits(page, 1)
     assert np.array_equal(decode_masks(History(project.folder).result.sequence(1).masks), before[0])
     assert page.locator("#drawntext").inner_text() == "1 object on 1 frame"
+
+
+def test_objects_are_joined_swapped_and_split(page, project):
+    """Whether by keys or by buttons, it is what ``refine`` does."""
+    first = History(project.folder).result
+    choose(page, 1, 2)
+    page.keyboard.press("m")
+    edits(page, 1)
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    choose(page, 1, 3)
+    page.locator("#swap").click()
+    edits(page, 2)
+    choose(page, 3)
+    page.locator("#split").click()
+    edits(page, 3)
+    assert [name for name, _, _ in rows(page)] == ["#1 cat", "#3 bird", "#5 bird"]
+    wanted = refine(first, [Merge((1, 2)), Swap(1, 3, 5), Split(3, 5, new_id=5)])
+    assert History(project.folder).result == wanted
 
 
 def test_boxes_and_points_for_new_objects(page):
