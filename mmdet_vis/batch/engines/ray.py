@@ -12,6 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from mmdet_vis.batch.engines import Engine, EngineOptions, lost
@@ -67,7 +68,8 @@ class RayEngine(Engine):
         before = signal.getsignal(signal.SIGTERM)
         for attempt in range(_STARTS):
             try:
-                ray.init(**options)
+                with _quiet():
+                    ray.init(**options)
                 if threading.current_thread() is threading.main_thread():
                     signal.signal(signal.SIGTERM, before)  # Ray ends the program by it in a way of its own.
                 break
@@ -163,6 +165,24 @@ class _Actor:
             return {"row": json.dumps(self._worker(json.loads(str(item["task"]))))}
         except WorkerBroken:
             os._exit(1)  # Ray starts another one and gives it the row again.
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing reaches stderr meanwhile: Ray says there, past Python, that it was told to say nothing."""
+    try:
+        before = os.dup(2)
+    except OSError:  # There is none.
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
 
 
 def _knock(address: str) -> None:
