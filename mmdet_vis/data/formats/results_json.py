@@ -11,8 +11,8 @@ from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.json_files import load_results, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
-from mmdet_vis.data.sources.folder import list_files, list_images
-from mmdet_vis.errors import option
+from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
+from mmdet_vis.errors import DatasetError, option
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles, to_rle
@@ -56,7 +56,7 @@ def read_results(
     path = path / RESULTS if path.is_dir() else path
     found = AnnotatedVideos(f"results {path}", images)
     entries = load_results(path)
-    videos, names = _dataset(found, annotations, content)
+    videos, names = _dataset(found, path, annotations, content)
     best: dict[tuple[Any, ...], int] = {}
     kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
     for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
@@ -133,12 +133,18 @@ def _add_saved(found: AnnotatedVideos, result: VideoResult, score_thr: float) ->
 
 
 def _dataset(
-    found: AnnotatedVideos, path: Path | None, content: Mapping[str, Any] | None
+    found: AnnotatedVideos, results: Path, path: Path | None, content: Mapping[str, Any] | None
 ) -> tuple[dict[int, AnnotatedVideo], dict[int, str]]:
-    """Videos and names of categories of annotations; nothing without any."""
+    """Videos and names of categories of annotations; without any, the names that the run had."""
     if content is None:
-        found.notes.guessed["names of categories and frames, taken from their numbers (give the annotation file)"] += 1
-        return {}, {}
+        names = _names_of_run(results.parent)
+        what = (
+            "frames, taken from their numbers; those of categories are the run's"
+            if names
+            else ("categories and frames, taken from their numbers")
+        )
+        found.notes.guessed[f"names of {what} (give the annotation file)"] += 1
+        return {}, names
     index = index_videos(content, str(path))
     videos = {}
     for entry, video in zip(content["videos"], index.videos.values(), strict=True):
@@ -149,11 +155,31 @@ def _dataset(
     return videos, index.categories
 
 
+def _names_of_run(folder: Path) -> dict[int, str]:
+    """Names of categories by their ids, of the run that wrote results into a folder; none if it does not say them."""
+    for file in (folder / name for name in _OF_RUN):
+        try:
+            run = read_json(file, max_bytes=_LARGEST) if file.is_file() else {}
+            names = run["config"]["categories"]
+            numbers = run["dataset"]["category_ids"] if "dataset" in run else range(1, len(names) + 1)
+            found = {number: name for number, name in zip(numbers, names, strict=True) if type(number) is int}
+        except (DatasetError, KeyError, TypeError, ValueError):
+            continue
+        if found and all(isinstance(name, str) and name.strip() for name in found.values()):
+            return found
+    return {}
+
+
+_OF_RUN = ("run.json", ".progress/run.json")
+"""Where a run over a dataset, and one over a folder of videos, says what its results depend on."""
+_LARGEST = 2**24
+
+
 def _video(found: AnnotatedVideos, video_id: int, rles: list[RLE | None]) -> AnnotatedVideo:
     """A video of which only its results are known; its frames are those of a folder, where their number fits."""
     height, width = next((rle["size"] for rle in rles if rle is not None), [1, 1])
     if found.images is not None and found.images.is_dir():
-        folders = sorted(path for path in found.images.iterdir() if path.is_dir())
+        folders = list_folders(found.images)  # in the order in which a run numbers them
         files = list_images(found.images)[0]
         if len(files) == len(rles) and not folders:
             return found.add_video(found.images.resolve().name, [file.name for file in files], height, width, video_id)

@@ -234,6 +234,19 @@ def test_results_become_annotations(tmp_path: Path) -> None:
     assert [(shape["label"], shape["description"]) for shape in frame["shapes"]] == [("ball", "score 0.900")]
     found = read_annotations(tmp_path / "out").videos
     assert [track.masks for video in found if video.name == "b" for track in video.tracks] == [masks]
+    for run, names in (
+        ({"config": {"categories": ["cat", "dog"]}}, ["cat"]),
+        ({"config": {"categories": ["cat", "dog"]}, "dataset": {"category_ids": [2, 1]}}, ["dog"]),
+        ({"config": {"categories": 3}}, ["category_1"]),
+    ):
+        (tmp_path / ".progress").mkdir(exist_ok=True)
+        (tmp_path / ".progress/run.json").write_text(json.dumps(run))
+        assert [track.category for track in read_annotations(tmp_path / "results.json").videos[0].tracks][:1] == names
+    for number in range(2):
+        write_image(tmp_path / f"numbered/v10/{number}.png")
+        write_image(tmp_path / f"numbered/v2/{number}.png")
+    numbered = read_annotations(tmp_path / "results.json", options=ReadOptions(images=tmp_path / "numbered"))
+    assert numbered.videos[0].file_names == ["v10/0.png", "v10/1.png"]  # after v2
     alone = read_annotations(tmp_path / "results.json").videos[0]
     assert (alone.height, alone.width, len(alone), alone.tracks[0].score) == (H, W, 2, 0.9)
 
