@@ -13,8 +13,9 @@ from timm.data.constants import (
     IMAGENET_INCEPTION_STD,
 )
 
-from mmdet_vis.weights.convert import imagenet, mmdet, published, tensorflow, torchvision_detector
+from mmdet_vis.weights.convert import imagenet, mmdet, tensorflow, torchvision_detector
 from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
+from mmdet_vis.weights.published import UNUSED
 
 Translate = Callable[[State, Options], Translation]
 Normalization = tuple[Sequence[float], Sequence[float]]
@@ -49,13 +50,29 @@ def same(state: State, options: Options) -> Translation:
     return translate(state, {name: name for name in state})
 
 
+def read_published(state: State, options: Options) -> Translation:
+    """Published weights, whose names are ours; what the reference creates and no forward pass uses is left out."""
+    unused = {name for name in state if UNUSED.fullmatch(name) and not name.startswith("backbone.")}
+    return translate(state, {name: name for name in state if name not in unused}, "no forward pass uses it")
+
+
+def write_published(state: State, options: Options) -> Translation:
+    """Our weights as the reference has them. Layers that the reference creates and never uses are not made up."""
+    result = translate(state, {name: name for name in state})
+    result.notes.append(
+        "the reference implementation will say that prop_head.convs, upsample and conv_logits are missing: it creates "
+        "them and never uses them"
+    )
+    return result
+
+
 FORMATS = {
     "ours": Format("a checkpoint of this program", r"backbone\..*", same, same),
     "published": Format(
         "Seq Mask R-CNN of the original, Mask R-CNN of MMDetection 0.x and 1.x",
         r"bbox_head\.fc_cls\.weight",
-        published.read,
-        published.write,
+        read_published,
+        write_published,
         normalization=IMAGENET,
     ),
     "torchvision": Format(
