@@ -79,20 +79,19 @@ def run_batch(batch: Batch) -> int:
     if batch.shard is not None and not 0 <= batch.shard[0] < batch.shard[1]:
         what = "the number of a part from 0, and how many there are"
         raise ConfigError(f"{option('shard')} must be {what}, got {batch.shard}")
-    entries = read_manifest(batch.manifest)
     store = BatchStore(open_storage(plan.out))
-    with engine_of(batch.engine)(plan, batch.options) as engine:
-        workers = engine.processes
+    chosen = engine_of(batch.engine)(plan, batch.options)
+    workers = chosen.processes
+    entries = workers.after_first(partial(read_manifest, batch.manifest))
+    with chosen as engine:
         identity = workers.on_first(lambda: batch_identity(plan, engine))
         plan.threads = identity["options"]["threads"] or plan.threads
         tasks = tasks_of(entries, plan.chunk, plan.overlap)
         if batch.shard is not None:
             tasks = share_of(tasks, *batch.shard)
         if batch.dry_run:
-            if batch.resume and store.check(identity, resume=True):
-                tasks = left(tasks, store.done(), store.chunks())
-            cost = measure(plan, tasks) if tasks else Cost(0.0)
-            print(describe_estimate(tasks, cost, engine.workers * workers.size, plan.device))
+            workers.on_first(lambda: _estimate(batch, store, identity, tasks, engine.workers * workers.size))
+            workers.disconnect()
             return 0
         with _locked(batch, store, engine):
             todo = workers.on_first(lambda: _prepare(batch, store, identity, entries, tasks))
@@ -143,6 +142,16 @@ def batch_identity(plan: WorkerPlan, engine: Engine | None = None) -> dict[str, 
         settings["threads"] = plan.threads or settings["threads"]
     identity = identity_of(plan.config, plan.checkpoint, settings)
     return {**identity, "batch": {"chunk": plan.chunk, "overlap": plan.overlap}}
+
+
+def _estimate(
+    batch: Batch, store: BatchStore, identity: Mapping[str, Any], tasks: Sequence[Task], workers: int
+) -> None:
+    """Say how long a list takes, or with ``resume`` what is left of it."""
+    if batch.resume and store.check(identity, resume=True):
+        tasks = left(tasks, store.done(), store.chunks())
+    cost = measure(batch.plan, tasks) if tasks else Cost(0.0)
+    print(describe_estimate(tasks, cost, workers, batch.plan.device))
 
 
 def _prepare(
