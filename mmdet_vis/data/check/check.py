@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet_vis.data.check.objects import check_boxes, check_masks
 from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
-from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import IMAGES, davis_set, find_davis_root, mask_folder
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
@@ -124,10 +124,12 @@ def check_davis(
     root = find_davis_root(Path(root))
     names = davis_set(root, set_name, year)
     report = DatasetReport(" ".join([str(root), set_name, *([] if year is None else [str(year)])]))
-    images, pngs = root / IMAGES / resolution, root / ANNOTATIONS / resolution
+    images, (pngs, note) = root / IMAGES / resolution, mask_folder(root, resolution)
     annotated = any(any((pngs / name).glob("*.png")) for name in names)
     found = AnnotatedVideos(report.name, images, ground_truth=annotated)
     found.category("object")
+    if annotated and note:
+        found.notes.guessed[note] += 1
     for name in names:
         try:
             if annotated:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from mmdet_vis.errors import DatasetError
 
 ANNOTATIONS = "Annotations_unsupervised"
+OTHER_TRACK = "Annotations"
 IMAGES = "JPEGImages"
 RESOLUTION = "480p"
 YEARS = (2017, 2019)
@@ -39,6 +40,17 @@ def is_davis(path: Path) -> bool:
         return path.is_dir() and bool(find_davis_root(path))
     except DatasetError:
         return False
+
+
+def mask_folder(root: Path, resolution: str, annotations: str = ANNOTATIONS) -> tuple[Path, str]:
+    """The folder of a DAVIS folder's masks, and what there is to say of it (empty: nothing).
+
+    Where those of the unsupervised track are not there, it is that of the other track, ``Annotations``.
+    """
+    masks, others = root / annotations / resolution, root / OTHER_TRACK / resolution
+    if annotations != ANNOTATIONS or masks.is_dir() or not others.is_dir():
+        return masks, ""
+    return others, f"folder {OTHER_TRACK} taken, as there is no {ANNOTATIONS}"
 
 
 def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
+from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root, mask_folder
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.frame_files import copy_frames
 from mmdet_vis.data.formats.json_files import load_annotations
@@ -52,12 +52,10 @@ def read_davis(
     root = find_davis_root(root)
     names = davis_set(root, set_name, year)
     images: Path | None = root / IMAGES / resolution
-    masks = root / annotations / resolution
-    others = root / "Annotations" / resolution
-    instead = annotations == ANNOTATIONS and not masks.is_dir() and others.is_dir()
-    found = read_index(others if instead else masks, images, names, progress=progress)
-    if instead:
-        found.notes.guessed[f"folder Annotations taken, as there is no {ANNOTATIONS}"] += 1
+    masks, note = mask_folder(root, resolution, annotations)
+    found = read_index(masks, images, names, progress=progress)
+    if note:
+        found.notes.guessed[note] += 1
     return found
 
 

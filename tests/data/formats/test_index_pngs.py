@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmdet_vis.data.check.check import check_davis
 from mmdet_vis.data.converters import read_annotations
 from mmdet_vis.data.datasets.inputs import find_videos
 from mmdet_vis.data.formats.index_pngs import read_davis, read_index
@@ -101,6 +102,8 @@ def test_davis_of_the_other_tracks(tmp_path: Path, year: str) -> None:
     found = read_annotations(tmp_path)
     assert [(video.name, len(video.tracks)) for video in found.videos] == [("dog", 1), ("cat", 1)]
     assert found.notes.lines() == ["guessed: 1 folder Annotations taken, as there is no Annotations_unsupervised"]
+    report = check_davis(tmp_path)
+    assert (report.problems, report.num_objects, report.doubts) == ([], 2, found.notes.doubts())
 
 
 def test_pngs_and_frames_must_belong_together(tmp_path: Path) -> None:
