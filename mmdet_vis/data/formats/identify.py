@@ -216,10 +216,10 @@ def _of_file(path: Path) -> str:
 
 def _of_folder(path: Path) -> str | None:
     below = list_folders(path)
+    if is_cvat_masks(path):  # has these folders, too
+        return "cvat-masks"
     if (path / "ImageSets").is_dir() and (path / "JPEGImages").is_dir():
         return "davis"
-    if is_cvat_masks(path):
-        return "cvat-masks"
     if any(export_file(place) is not None for place in (path, *below)):
         return "cvat"
     if instance_folders(path) != [path]:

@@ -75,7 +75,7 @@ class FrameFiles:
     Args:
         found: takes notes.
         stems: of the files with masks, in their order.
-        video: folder of the video relative to ``images``.
+        video: folder of the video relative to ``images``; empty if it is that one itself.
         images: folder with a folder of frames per video, or with the frames of the one video; None: frames are taken
             to be called as the masks, with ``.jpg``.
         source: of the masks, for messages.
@@ -91,14 +91,15 @@ class FrameFiles:
     def __init__(
         self, found: AnnotatedVideos, stems: Sequence[str], video: str, images: Path | None, source: Path
     ) -> None:
+        prefix = f"{video}/" if video else ""
         if images is None:
-            self.names = [f"{video}/{stem}.jpg" for stem in stems]
+            self.names = [f"{prefix}{stem}.jpg" for stem in stems]
             self.places = list(range(len(stems)))
             found.notes.guessed["frames, taken to be called as their masks, with .jpg (give the frames' folder)"] += (
                 len(stems)
             )
             return
-        folder, prefix = images / video, f"{video}/"
+        folder = images / video
         if not folder.is_dir() and list_images(images)[0]:
             folder, prefix = images, ""
         if not folder.is_dir():

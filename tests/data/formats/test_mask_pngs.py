@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmdet_vis.data.converters import read_annotations
 from mmdet_vis.data.formats.colour_masks import read_colour_masks
 from mmdet_vis.data.formats.cvat_masks import read_cvat_masks
 from mmdet_vis.data.formats.identify import identify, png_kind
@@ -92,6 +93,13 @@ def test_cvat_masks_take_the_class_that_most_pixels_have(tmp_path: Path) -> None
         ("ball", encode_masks(square_mask()[None]))
     ]
     assert "linked over frames by colour" in found.notes.doubts()
+    assert found.videos[0].file_names == ["f1.jpg"]
+    # With images, as CVAT exports them: the folders are those of DAVIS, too.
+    write_image(tmp_path / "JPEGImages/f1.jpg")
+    (tmp_path / "ImageSets/Segmentation").mkdir(parents=True)
+    found = read_annotations(tmp_path)
+    assert (found.format, found.videos[0].file_names) == ("cvat-masks", ["f1.jpg"])
+    assert found.notes.lines() == ["guessed: 1 objects linked over frames by colour, which CVAT gives anew in each"]
 
 
 def test_mots_text_of_the_challenge(tmp_path: Path) -> None:
