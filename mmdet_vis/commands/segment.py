@@ -157,6 +157,8 @@ def on_videos(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.run.workers import Workers
 
     workers = Workers.from_environment()
+    if args.config is not None:  # what is wrong with it is said before what is wrong with weights
+        args.early_config = workers.after_first(lambda: read_config(args))
     args.checkpoint = workers.after_first(lambda: find_checkpoint(args))
     config = workers.after_first(lambda: read_config(args))
     earlier = {"resume": args.resume, "overwrite": args.overwrite}

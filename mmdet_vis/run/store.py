@@ -221,6 +221,7 @@ class FilesStore(RunStore):
         # Not the names themselves: one of the videos may be called "run".
         names = {job.id: hashlib.sha256(job.name.encode(errors="surrogateescape")).hexdigest()[:32] for job in jobs}
         super().__init__(folder, jobs, json, {key: f"{name}.json" for key, name in names.items()})
+        self._replaced = 0
 
     def _earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         file = self.folder / self._identity_file
@@ -241,12 +242,17 @@ class FilesStore(RunStore):
         return job.has_pictures(record.get("frames"))
 
     def check(self, identity: Mapping[str, Any], resume: bool, overwrite: bool = False) -> set[int]:
-        """See :class:`RunStore`; that a run takes the place of another is said."""
+        """See :class:`RunStore`."""
         kept = super().check(identity, resume, overwrite)
-        if not resume and (earlier := sum(path.name != IDENTITY for path in self._outdated)):
-            held = f"{self.folder} holds results of {counted(earlier, 'video')}, which this run replaces"
-            _LOGGER.info("%s; with %s what is done is kept", held, option("resume", True))
+        self._replaced = 0 if resume else sum(path.name != IDENTITY for path in self._outdated)
         return kept
+
+    def prepare(self) -> None:
+        """See :class:`RunStore`; that a run takes the place of another is said."""
+        if self._replaced:
+            held = f"{self.folder} holds results of {counted(self._replaced, 'video')}, which this run replaces"
+            _LOGGER.info("%s; with %s what is done is kept", held, option("resume", True))
+        super().prepare()
 
     def stop(self, alone: bool) -> None:
         """See :class:`RunStore`; of a run that has done no video nothing stays that would look like a result."""
