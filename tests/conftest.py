@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -33,9 +35,27 @@ def pytest_configure() -> None:
     programs.adopt_orphans()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in a random order")
+
+
+def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """The tests in an order that the seed alone decides on; those of a file stay together, as they share fixtures."""
+    chance, files = random.Random(seed), defaultdict(list)
+    for item in sorted(items, key=lambda item: item.nodeid):
+        files[item.nodeid.partition("::")[0]].append(item)
+    names = list(files)
+    chance.shuffle(names)
+    for name in names:
+        chance.shuffle(files[name])
+    return [item for name in names for item in files[name]]
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several workers: long tests come first, so that no worker waits for one at the end."""
-    if hasattr(config, "workerinput"):
+    if (seed := config.getoption("shuffle")) is not None:
+        items[:] = shuffled(items, seed)
+    elif hasattr(config, "workerinput"):
         items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import groupby
 
 import pytest
 
 from tests import programs
+from tests.conftest import shuffled
 
 WAIT = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 
@@ -19,6 +21,17 @@ def test_programs_are_forked_unless_their_environment_says_something_else() -> N
     environment = {**os.environ, "OMP_NUM_THREADS": "5"}
     assert programs.run(where, capture_output=True, text=True).stdout.startswith("True ")
     assert programs.run(where, capture_output=True, text=True, env=environment).stdout == "False 5\n"
+
+
+def test_a_random_order_keeps_files_together(request: pytest.FixtureRequest) -> None:
+    """Any process finds the same one for a seed, in whatever order it found the tests."""
+    items = request.session.items
+    order = shuffled(items, 1)
+    assert sorted(map(id, order)) == sorted(map(id, items))
+    assert order == shuffled(items[::-1], 1)
+    files = [item.nodeid.partition("::")[0] for item in order]
+    assert len(list(groupby(files))) == len(set(files))
+    assert any(order != shuffled(items, seed) for seed in range(2, 30))
 
 
 def test_exit_codes_and_errors() -> None:

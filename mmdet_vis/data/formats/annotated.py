@@ -52,7 +52,8 @@ class Notes:
 
 
 def _phrase(number: int, what: str) -> str:
-    return f"{number} {what.replace('videos', 'video', 1) if number == 1 and what.startswith('videos') else what}"
+    several = next((noun for noun in ("videos", "folders") if what.startswith(noun)), None)
+    return f"1 {several[:-1]}{what[len(several) :]}" if number == 1 and several else f"{number} {what}"
 
 
 @dataclass

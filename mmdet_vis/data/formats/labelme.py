@@ -24,9 +24,9 @@ from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
 from mmdet_vis.data.sources import is_name, natural_key
-from mmdet_vis.data.sources.folder import list_files, list_images
+from mmdet_vis.data.sources.folder import folders_below, list_files, list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, few
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
@@ -60,7 +60,21 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
     for folder, prefix in with_bar(folders, "videos", shown=progress):
         _add_video(found, folder, prefix, folder if images is None else images / prefix)
     _note_numbered(found)
+    if folders[0][1]:
+        _note_forgotten(found, images or root)
     return found
+
+
+def _note_forgotten(found: AnnotatedVideos, images: Path) -> None:
+    """Name the folders of pictures beside those of the videos that have no label file: often it was forgotten."""
+    used = {images / PurePosixPath(video.file_names[0]).parent for video in found.videos}
+    without = [
+        folder.relative_to(images).as_posix()
+        for folder in folders_below(images)
+        if folder not in used and list_images(folder)[0] and not list_files(folder, ".json")
+    ]
+    if without:
+        found.notes.facts[f"folders of pictures without a label file ({few(without)})"] += len(without)
 
 
 def _note_numbered(found: AnnotatedVideos) -> None:

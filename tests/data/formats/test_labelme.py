@@ -50,6 +50,14 @@ def test_labelme_links_polygons_by_label_and_group(tmp_path: Path) -> None:
     assert same(found[2, 2, 4], [None, None, square_mask()])
 
 
+def test_folders_of_pictures_without_a_label_file_are_named(tmp_path: Path) -> None:
+    for name in ("a", "b", "c/d"):
+        write_image(tmp_path / name / "0.jpg")
+    write_labelme(tmp_path / "a/0.json", [shape("cat", 1)])
+    assert read_labelme(tmp_path).notes.lines() == ["note: 2 folders of pictures without a label file (b, c/d)"]
+    assert read_labelme(tmp_path / "a").notes.lines() == []
+
+
 def test_labelme_shapes_that_are_no_polygons_are_counted(tmp_path: Path) -> None:
     box = [[1, 1], [5, 5]]
     shapes = [shape("cat", 1, box, "rectangle"), shape("cat", 1), shape("cat", 2, box, "circle")]

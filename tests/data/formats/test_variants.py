@@ -350,7 +350,7 @@ def test_pngs(tmp_path: Path, pixels: NDArray[Any], name: str, expected: list[li
     assert lengths(found) == expected
     assert said in notes(found)
     (root / "empty").mkdir()
-    assert "left out: 1 folders without PNGs" in notes(read_annotations(root))
+    assert "left out: 1 folder without PNGs" in notes(read_annotations(root))
 
 
 def test_objects_and_their_names_in_meta_json(tmp_path: Path) -> None:
