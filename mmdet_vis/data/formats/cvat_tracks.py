@@ -101,18 +101,55 @@ def _between(first: Element, second: Element, share: float, size: tuple[int, int
         start, end = (polygon_points(_points(shape), *size) for shape in (first, second))
     except (ValueError, DatasetError) as error:
         raise DatasetError(f"{label}: a polygon cannot be read ({error}): export the task again") from None
-    if len(start) != len(end):
-        number = max(len(start), len(end))
-        start, end = _resample(start, number), _resample(end, number)
+    start, end = _corresponding(start, end)
     return polygon_mask(start + share * (end - start), *size)
 
 
-def _resample(points: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-    """Points at equal distances on a closed outline ``[N, 2]``, from its first point on: ``[number, 2]``."""
-    closed = np.concatenate([points, points[:1]])
+_SAMPLES = 64
+"""Points at equal distances by which two outlines are compared."""
+
+
+def _corresponding(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two outlines ``[N, 2]`` and ``[M, 2]`` with points that belong together, ``[K, 2]`` each.
+
+    People draw the same outline from another corner, the other way round, or with another number of points: the second
+    one begins where it is most like the first, and both get the corners of the other.
+    """
+    if _turn(first) * _turn(second) < 0:
+        second = second[::-1]
+    corners = len(first) == len(second)  # then corners belong together
+    one, two = (outline if corners else _along(outline, np.arange(_SAMPLES) / _SAMPLES) for outline in (first, second))
+    one, two = one - one.mean(axis=0), two - two.mean(axis=0)
+    # Of all ways to begin, the one with the least distance has the largest product: a correlation of the outlines.
+    likeness = sum(np.fft.ifft(np.fft.fft(one[:, axis]).conj() * np.fft.fft(two[:, axis])).real for axis in range(2))
+    shift = int(np.argmax(np.asarray(likeness) + 1e-9 * (np.arange(len(one)) == 0)))
+    if corners:
+        return first, np.roll(second, -shift, axis=0)
+    nearest = np.abs(_places(second)[:-1] - shift / _SAMPLES)
+    second = np.roll(second, -int(np.argmin(np.minimum(nearest, 1 - nearest))), axis=0)
+    places = np.unique(np.concatenate([_places(first)[:-1], _places(second)[:-1]]))
+    return _along(first, places), _along(second, places)
+
+
+def _turn(outline: NDArray[np.float64]) -> float:
+    """Twice the area of an outline, negative if it is drawn the other way round."""
+    following = np.roll(outline, -1, axis=0)
+    return float(np.sum(outline[:, 0] * following[:, 1] - following[:, 0] * outline[:, 1]))
+
+
+def _places(outline: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far along a closed outline ``[N, 2]`` its points are, and its end: ``[N + 1]`` in [0, 1], not decreasing."""
+    closed = np.concatenate([outline, outline[:1]])
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
-    wanted = np.linspace(0, lengths[-1], number, endpoint=False)
-    return np.stack([np.interp(wanted, lengths, closed[:, axis]) for axis in range(2)], axis=1)
+    return lengths / max(lengths[-1], 1e-9)
+
+
+def _along(outline: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points of a closed outline ``[N, 2]`` at ``places`` ``[K]`` in [0, 1): ``[K, 2]``."""
+    closed, known = np.concatenate([outline, outline[:1]]), _places(outline)
+    return np.stack([np.interp(places, known, closed[:, axis]) for axis in range(2)], axis=1)
 
 
 def encloses(shape: Element, notes: Notes) -> bool:

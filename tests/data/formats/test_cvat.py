@@ -152,6 +152,27 @@ def test_cvat_keyframes_alone_are_interpolated(tmp_path: Path) -> None:
     assert lefts == [2, 4, 6, 6, None, None]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        [SQUARE[2], SQUARE[3], SQUARE[0], SQUARE[1]],  # begun at another corner
+        SQUARE[::-1],  # drawn the other way round
+        [SQUARE[1], SQUARE[0], SQUARE[3], SQUARE[2]],  # both
+        [SQUARE[1], [8, 6], SQUARE[2], [5, 9], SQUARE[3], SQUARE[0], [4, 3]],  # with more points
+        [SQUARE[3], [2, 6], *SQUARE[:3]],
+    ],
+)
+def test_outlines_that_were_drawn_in_another_way_are_interpolated(tmp_path: Path, other: list[list[float]]) -> None:
+    moved = [[x + 8, y - 2] for x, y in other]
+    body = f'<track id="0" label="cat">{polygon(0)}{polygon(4, points=moved)}</track>'
+    write_export(tmp_path, f"<task>{meta(size='5')}</task>", body, [f"frame_{n:06d}.png" for n in range(5)])
+    (track,) = read_cvat(tmp_path).videos[0].tracks
+    for frame, mask in enumerate(track.masks):
+        assert mask is not None
+        rows, columns = np.nonzero(decode_masks([mask])[0])
+        assert (len(rows), rows.min(), columns.min()) == (36, pytest.approx(3 - frame / 2, abs=0.5), 2 + 2 * frame)
+
+
 def test_cvat_projects_have_a_video_for_each_task(tmp_path: Path) -> None:
     tasks = f"<task>{meta(id='3', name='one', size='2', subset='Train')}</task>"
     tasks += f"<task>{meta(id='5', name='two', size='2', subset='Train')}</task>"
