@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from mmdet_vis import errors
 from mmdet_vis.batch.worker import SegmentVideo
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from tests.annotation_cases import two_videos
+from tests.batch.cases import plan
+
+
+def test_workers_speak_as_what_started_them(
+    tiny: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command's call arguments options, also in processes of their own."""
+    for started_by_command, called in ((True, "--mem-max 40"), (False, "mem_max=40")):
+        monkeypatch.setattr(errors, "_speaks_of_options", started_by_command)
+        made = pickle.dumps(plan(tiny, tmp_path))
+        monkeypatch.setattr(errors, "_speaks_of_options", False)  # as in a process that has just begun
+        SegmentVideo(pickle.loads(made)).close()
+        assert errors.option("mem_max", 40) == called
 
 
 def test_archives_and_annotations_are_videos(tmp_path: Path) -> None:
