@@ -114,7 +114,7 @@ def main() -> None:
     cases += [("ray", 1), ("ray", 2)] if importlib.util.find_spec("ray") else []
     with tempfile.TemporaryDirectory(prefix="batch-") as folder:
         tasks = write_clips(Path(folder, "clips"), args.clips, args.frames, *args.size)
-        short = write_clips(Path(folder, "short"), max(args.clips // 4, 1), max(args.frames // 3, 2), *args.size)
+        short = write_clips(Path(folder, "short"), max(args.clips // 4, 2), max(args.frames // 3, 2), *args.size)
         options = RunOptions(formats=("json",), key_num=args.key_num)
         facts = {"out": folder, "threads": args.threads, "retries": 0}
         plan = WorkerPlan(embedded_config(weights), weights, options, args.device, **facts)
