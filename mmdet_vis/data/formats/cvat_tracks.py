@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mmdet_vis.data.formats.annotated import Notes
 from mmdet_vis.data.formats.cvat_frames import CvatTask
 from mmdet_vis.data.formats.json_files import is_track_key
-from mmdet_vis.data.formats.shapes import box_mask, polygon_mask, polygon_points
+from mmdet_vis.data.formats.shapes import box_mask, ellipse_points, polygon_mask, polygon_points
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE
 
-SHAPES = ("polygon", "mask")
+OUTLINES = ("polygon", "ellipse")
+SHAPES = (*OUTLINES, "mask")
 """Elements that outline an object."""
 
 
@@ -39,10 +40,10 @@ def linked(element: Element) -> str | None:
 def track_masks(
     notes: Notes, track: Element, number: int, task: CvatTask, places: dict[int, int], size: tuple[int, int]
 ) -> Iterator[tuple[int, RLE]]:
-    """(position, mask) pairs of a track's polygons and masks in frames that exist.
+    """(position, mask) pairs of a track's polygons, ellipses and masks in frames that exist.
 
-    CVAT writes a shape for each frame. Where a file has keyframes alone, a polygon moves in a straight line from one to
-    the next, and what is no polygon stays until the next, as CVAT itself takes such a file.
+    CVAT writes a shape for each frame. Where a file has keyframes alone, an outline moves in a straight line from one
+    to the next, and a mask stays until the next, as CVAT itself takes such a file.
 
     Args:
         notes: counts shapes of other kinds, shapes of deleted frames, and masks between keyframes.
@@ -95,7 +96,7 @@ def track_masks(
 
 def _between(first: Element, second: Element, share: float, size: tuple[int, int], label: str) -> RLE:
     """The mask at a ``share`` in (0, 1) of the way from one keyframe to the next."""
-    if first.tag != "polygon" or second.tag != "polygon":
+    if first.tag not in OUTLINES or second.tag not in OUTLINES:
         return shape_mask(first, size, label)
     try:
         start, end = (polygon_points(_points(shape), *size) for shape in (first, second))
@@ -160,7 +161,10 @@ def encloses(shape: Element, notes: Notes) -> bool:
     return True
 
 
-def _points(shape: Element) -> list[list[float]]:
+def _points(shape: Element) -> list[list[float]] | NDArray[np.float64]:
+    if shape.tag == "ellipse":
+        x, y, rx, ry = (float(shape.get(key, "")) for key in ("cx", "cy", "rx", "ry"))
+        return ellipse_points(x, y, rx, ry, float(shape.get("rotation") or 0))
     return [[float(value) for value in point.split(",")] for point in shape.get("points", "").rstrip("; ").split(";")]
 
 
@@ -171,9 +175,9 @@ def shape_mask(shape: Element, size: tuple[int, int], label: str) -> RLE:
         DatasetError: it cannot be read.
     """
     try:
-        return polygon_mask(_points(shape), *size) if shape.tag == "polygon" else _run_lengths(shape, *size)
+        return polygon_mask(_points(shape), *size) if shape.tag in OUTLINES else _run_lengths(shape, *size)
     except (ValueError, DatasetError) as error:
-        raise DatasetError(f"{label}: a {shape.tag} cannot be read ({error}): export the task again") from None
+        raise DatasetError(f"{label}: the {shape.tag} cannot be read ({error}): export the task again") from None
 
 
 def _run_lengths(shape: Element, height: int, width: int) -> RLE:

@@ -22,7 +22,14 @@ from mmdet_vis.data.formats.labelme_pictures import image_name, size_within, tak
 from mmdet_vis.data.formats.mask_folders import find_images, video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
-from mmdet_vis.data.formats.shapes import box_mask, check_frame_size, mask_box, merge_masks, polygon_mask
+from mmdet_vis.data.formats.shapes import (
+    box_mask,
+    check_frame_size,
+    ellipse_points,
+    mask_box,
+    merge_masks,
+    polygon_mask,
+)
 from mmdet_vis.data.sources import is_name, natural_key
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
@@ -42,10 +49,10 @@ def is_labelme(content: Any) -> bool:
 def read_labelme(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
     """Read ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
 
-    The polygons and masks of a video with one label and one ``group_id`` are one object; without a group id, a label
-    stands for one object. Images without a JSON file are frames that nobody annotated; a picture that is in its JSON
-    file alone is written beside it. Other shapes (rectangles,
-    circles, points, lines) outline no object: they are left out and counted.
+    The polygons, circles and masks of a video with one label and one ``group_id`` are one object; without a group id,
+    a label stands for one object. Images without a JSON file are frames that nobody annotated; a picture that is in
+    its JSON file alone is written beside it. Other shapes (rectangles, points, lines) outline no object: they are left
+    out and counted.
 
     Args:
         root: folder of the videos; frames are relative to it, unless there is ``images``.
@@ -192,7 +199,7 @@ def _masks(
         if type(label) not in (str, int) or not str(label).strip():
             raise DatasetError(f"{where} has no label: correct it in labelme")
         kind = shape.get("shape_type") or "polygon"
-        if kind not in ("polygon", "mask"):
+        if kind not in ("polygon", "circle", "mask"):
             found.notes.left_out[f"{kind!s:.20} shapes"] += 1
             continue
         if kind == "polygon" and isinstance(shape.get("points"), list) and len(shape["points"]) < 3:
@@ -211,10 +218,20 @@ def _masks(
             if kind == "mask":
                 parts[track].append(_pixel_mask(shape, height, width))
             else:
-                parts[track].append(polygon_mask(shape.get("points", ()), height, width))
+                points = shape.get("points", ())
+                parts[track].append(polygon_mask(points if kind == "polygon" else _circle(points), height, width))
         except DatasetError as error:
             raise DatasetError(f"{where}: {error}: correct it in labelme") from None
     return {track: merge_masks(masks) for track, masks in parts.items()}
+
+
+def _circle(points: Any) -> NDArray[np.float64]:
+    """The outline of a shape "circle", whose points are its centre and one on it."""
+    try:
+        (x, y), (x1, y1) = ((float(value) for value in point) for point in points)
+    except (TypeError, ValueError, OverflowError):
+        raise DatasetError("a circle needs two points (x, y): its centre and one on it") from None
+    return ellipse_points(x, y, float(np.hypot(x1 - x, y1 - y)), float(np.hypot(x1 - x, y1 - y)))
 
 
 def _pixel_mask(shape: dict[str, Any], height: int, width: int) -> RLE:

@@ -52,6 +52,26 @@ def polygon_points(points: object, height: int, width: int) -> NDArray[np.float6
     return array
 
 
+def ellipse_points(x: float, y: float, rx: float, ry: float, turned: float = 0.0) -> NDArray[np.float64]:
+    """The outline of an ellipse as ``[72, 2]`` float64 (x, y), for :func:`polygon_mask`.
+
+    Args:
+        x, y: its centre.
+        rx, ry: its radii.
+        turned: degrees, clockwise as it is seen.
+
+    Raises:
+        DatasetError: a number is not finite.
+    """
+    if not np.isfinite([x, y, rx, ry, turned]).all():
+        raise DatasetError("a circle or ellipse needs finite numbers")
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    across, down, turn = rx * np.cos(angles), ry * np.sin(angles), np.deg2rad(turned)
+    return np.stack(
+        [x + across * np.cos(turn) - down * np.sin(turn), y + across * np.sin(turn) + down * np.cos(turn)], axis=1
+    )
+
+
 def polygon_mask(points: object, height: int, width: int) -> RLE:
     """The mask of a polygon of (x, y) points in pixels, clipped to the frame.
 

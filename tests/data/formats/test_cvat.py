@@ -59,12 +59,29 @@ def test_cvat_tracks_of_polygons_and_masks(tmp_path: Path) -> None:
     assert len(YTVISDataset(tmp_path / "out.json", tmp_path).open(0)) == 3
 
 
+def test_cvat_ellipses_are_turned_and_move_between_keyframes(tmp_path: Path) -> None:
+    ellipse = '<ellipse frame="{}" keyframe="1" outside="0" cx="{}" cy="9" rx="6" ry="2" rotation="{}"/>'
+    body = f'<track id="0" label="dog">{ellipse.format(10, 8, 90)}{ellipse.format(14, 14, 90)}</track>'
+    write_cvat(tmp_path / "clip", body)
+    (dog,) = ytvis_content(read_cvat(tmp_path))["annotations"]
+    rows, columns = np.mgrid[:H, :W] + 0.5
+    for x, mask in zip((8, 11, 14), masks_of(dog), strict=True):
+        expected = ((columns - x) / 2) ** 2 + ((rows - 9) / 6) ** 2 <= 1
+        assert np.count_nonzero(mask != expected) <= 8  # along the edge
+    write_cvat(tmp_path / "clip", f'<track id="0" label="dog">{ellipse.format(10, "x", 0)}</track>')
+    with pytest.raises(DatasetError, match="track 0, frame 0: the ellipse cannot be read"):
+        read_cvat(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         (f'<track id="0" label="dog">{polygon(11)}</track>', "in frame '11', but the task has 3 frames from 10"),
         (f'<track id="0" label="dog">{polygon(16)}</track>', "in frame '16'"),
-        ('<track id="5" label="dog"><polygon frame="10" points="1,2;x,y;3,4"/></track>', "track 5, frame 0: a polygon"),
+        (
+            '<track id="5" label="dog"><polygon frame="10" points="1,2;x,y;3,4"/></track>',
+            "track 5, frame 0: the polygon",
+        ),
         (
             '<track label="dog"><mask frame="10" rle="3, 4" left="0" top="0" width="4" height="2"/></track>',
             "its runs do not fill its box",

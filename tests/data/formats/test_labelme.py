@@ -58,18 +58,28 @@ def test_folders_of_pictures_without_a_label_file_are_named(tmp_path: Path) -> N
     assert read_labelme(tmp_path / "a").notes.lines() == []
 
 
-def test_labelme_shapes_that_are_no_polygons_are_counted(tmp_path: Path) -> None:
+def test_labelme_shapes_that_outline_nothing_are_counted(tmp_path: Path) -> None:
     box = [[1, 1], [5, 5]]
-    shapes = [shape("cat", 1, box, "rectangle"), shape("cat", 1), shape("cat", 2, box, "circle")]
+    shapes = [shape("cat", 1, box, "rectangle"), shape("cat", 1), shape("cat", 2, box, "line")]
     shapes += [shape("dog", None, [[1, 1]], "point"), shape("dog", None, box, "rectangle")]
     write_labelme(tmp_path / "clip/0.json", shapes)
     builder = read_labelme(tmp_path)
     (cat,) = ytvis_content(builder)["annotations"]
     assert same(masks_of(cat), [square_mask()])
     assert builder.notes.lines() == [
-        "left out: 1 circle shapes, 1 point shapes, 2 rectangle shapes",
+        "left out: 1 line shapes, 1 point shapes, 2 rectangle shapes",
         "note: 1 frames that are not beside their JSON files (give the frames' folder)",
     ]
+
+
+def test_labelme_circles_are_their_centre_and_a_point_on_them(tmp_path: Path) -> None:
+    write_labelme(tmp_path / "clip/0.json", [shape("cat", 1, [[12, 9], [12, 14]], "circle")])
+    builder = read_labelme(tmp_path)
+    (cat,) = ytvis_content(builder)["annotations"]
+    (mask,) = masks_of(cat)
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]] + 0.5
+    assert np.count_nonzero(mask != (np.hypot(columns - 12, rows - 9) <= 5)) <= 6  # along the edge
+    assert not any("left out" in line for line in builder.notes.lines())
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,8 @@ def test_labelme_shapes_that_are_no_polygons_are_counted(tmp_path: Path) -> None
         ([shape("cat", 1, points=[[1, 1], [2, 2], [3]])], "shape 0: a polygon needs at least 3 points"),
         ([shape("cat", 1, points=[[1, 1], [2, float("nan")], [0, 1]])], "finite numbers"),
         ([shape("cat", 1, points=[[1, 1], [1e9, 2], [0, 1]])], "far outside the frame"),
+        ([shape("cat", 1, [[1, 1], [2, 2], [3, 3]], "circle")], "a circle needs two points"),
+        ([shape("cat", 1, [[1, 1], [1, float("inf")]], "circle")], "finite numbers"),
         ([{"points": SQUARE}], "shape 0 has no label"),
     ],
 )
