@@ -19,6 +19,8 @@ from .video_time import timing
 
 _FORMATS = ("WEBP", "PNG", "AVIF")
 _ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
+# Decoders hold three pictures with transparency at once.
+_MOST_PIXELS = MAX_IMAGE_PIXELS // 4
 _MILLISECOND = Fraction(1, 1000)
 # Browsers show a frame without a time of its own for so long.
 _DEFAULT_MS = 100
@@ -79,9 +81,9 @@ class AnimationSource(FrameSource):
             image = Image.open(self._path, formats=_FORMATS)
         except (*_ERRORS, UnidentifiedImageError) as error:
             raise SourceError(f"{self._path}: cannot be decoded as an image; replace or remove this file") from error
-        if image.width * image.height > MAX_IMAGE_PIXELS:
+        if image.width * image.height > _MOST_PIXELS:
             image.close()
-            raise SourceError(f"{self._path}: has more than {MAX_IMAGE_PIXELS} pixels; scale it down")
+            raise SourceError(f"{self._path}: has frames of more than {_MOST_PIXELS} pixels; scale it down")
         return image
 
     def _scan(self) -> tuple[list[int], int, list[str]]:
