@@ -118,6 +118,10 @@ class DatasetError(UserError):
     """An annotation file or dataset folder that cannot be used."""
 
 
+class ResultsError(UserError):
+    """A results file or folder that cannot be evaluated: the message names the entry or the PNG."""
+
+
 class OutputError(UserError):
     """A result that cannot be written."""
 

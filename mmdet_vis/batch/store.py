@@ -11,9 +11,8 @@ from typing import Any
 
 from mmdet_vis.batch.join import join_chunks
 from mmdet_vis.batch.tasks import Task, chunk_name
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.result_file import read_result, write_result
-from mmdet_vis.errors import OutputError, option
+from mmdet_vis.errors import OutputError, ResultsError, option
 from mmdet_vis.files.storage import LocalStorage, Storage
 from mmdet_vis.result import VideoResult
 from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run

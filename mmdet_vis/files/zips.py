@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from mmdet_vis.errors import OutputError
 from mmdet_vis.files.atomic import atomic_stream
+
+# What reading a damaged zip may raise: RuntimeError for an encrypted member, NotImplementedError for a version to come.
+ZIP_ERRORS = (
+    OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error, UnicodeDecodeError,
+)  # fmt: skip
 
 # The earliest time that a zip can hold, for every member: clocks and time zones must not change the bytes.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)

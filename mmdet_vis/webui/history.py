@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.api import VideoResult
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import ResultsError, UserError
 from mmdet_vis.structures import InstanceSequence
 
 MOST_EDITS = 2000

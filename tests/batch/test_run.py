@@ -11,9 +11,8 @@ import pytest
 
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.batch.run import merge_batch
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.sources import open_source
-from mmdet_vis.errors import ConfigError, OutputError
+from mmdet_vis.errors import ConfigError, OutputError, ResultsError
 from mmdet_vis.result import VideoResult
 from mmdet_vis.streaming import segment_stream
 from tests.batch.cases import contents, run, write_clip, write_list

@@ -11,8 +11,7 @@ import pytest
 from mmdet_vis import VideoResult, load_model, refine, segment_video
 from mmdet_vis.commands import refine as refine_command
 from mmdet_vis.commands import review, segment
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import ConfigError, DatasetError, OutputError, SourceError
+from mmdet_vis.errors import ConfigError, DatasetError, OutputError, ResultsError, SourceError
 from mmdet_vis.structures import Delete, Prompt, Rename
 from tests.commands.test_segment import write_video
 from tests.structures.cases import make_result

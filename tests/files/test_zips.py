@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.data.formats.errors import ResultsError
+from mmdet_vis.errors import ResultsError
 from mmdet_vis.evaluation.submission import check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_results
 from mmdet_vis.files.zips import MAX_SMALL, read_member

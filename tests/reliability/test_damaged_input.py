@@ -29,11 +29,10 @@ from mmdet_vis.data.formats.coco_json import read_coco
 from mmdet_vis.data.formats.cvat import read_cvat
 from mmdet_vis.data.formats.davis_layout import davis_set
 from mmdet_vis.data.formats.davis_png import read_index_png
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.index_pngs import read_index
 from mmdet_vis.data.formats.labelme import read_labelme
 from mmdet_vis.data.sources import ImageFilesSource
-from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError, SourceError
+from mmdet_vis.errors import CheckpointError, ConfigError, DatasetError, OutputError, ResultsError, SourceError
 from mmdet_vis.evaluation.submission import check_davis_submission
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results
 from mmdet_vis.run.job import Job

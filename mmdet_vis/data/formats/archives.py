@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mmdet_vis.data.formats.errors import ZIP_ERRORS
 from mmdet_vis.data.sources import is_debris, is_inside
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
-from mmdet_vis.files.zips import MAX_MEMBER, MAX_RATIO, MAX_SMALL, read_member
+from mmdet_vis.files.zips import MAX_MEMBER, MAX_RATIO, MAX_SMALL, ZIP_ERRORS, read_member
 
 MAX_MEMBERS = 10**6
 MAX_BYTES = 2**38

@@ -14,9 +14,8 @@ from typing import Any
 
 from mmdet_vis.checks import check_path
 from mmdet_vis.data.categories import plain_name
-from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
-from mmdet_vis.errors import DatasetError, UserError
-from mmdet_vis.files.zips import read_member
+from mmdet_vis.errors import DatasetError, ResultsError, UserError
+from mmdet_vis.files.zips import ZIP_ERRORS, read_member
 
 _LOGGER = logging.getLogger(__name__)
 

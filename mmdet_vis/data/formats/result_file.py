@@ -10,10 +10,10 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.sources import is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.errors import ResultsError
 from mmdet_vis.files.atomic import atomic_stream
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, empty_rle
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.json_files import load_results, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
-from mmdet_vis.errors import DatasetError, option
+from mmdet_vis.errors import DatasetError, ResultsError, option
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.structures.rle import InvalidMaskError, check_rles, to_rle

@@ -11,8 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from mmdet_vis.data.formats.davis_layout import RESOLUTION
 from mmdet_vis.data.formats.davis_png import MAX_OBJECTS, read_index_png
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.evaluation.davis.dataset import DavisSequence, annotated_sequences
 from mmdet_vis.evaluation.davis.measures import contour_accuracy, region_similarity
 from mmdet_vis.evaluation.davis.metrics import DavisMetrics, ObjectMetrics

@@ -14,10 +14,9 @@ from PIL import Image
 
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.data.formats.davis_png import MAX_OBJECTS
-from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.evaluation.submission.writers import Report
-from mmdet_vis.files.zips import name_problems, read_member
+from mmdet_vis.files.zips import ZIP_ERRORS, name_problems, read_member
 from mmdet_vis.progress import with_bar
 
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.formats.errors import ZIP_ERRORS, ResultsError
 from mmdet_vis.data.formats.json_files import RESULTS_MEMBER, read_results_json
 from mmdet_vis.data.formats.ytvis import Annotations, Video, check_sequences, index_videos, measure_masks
+from mmdet_vis.errors import ResultsError
 from mmdet_vis.evaluation.submission.writers import Report
 from mmdet_vis.evaluation.ytvis.entries import entry_problem
-from mmdet_vis.files.zips import name_problems
+from mmdet_vis.files.zips import ZIP_ERRORS, name_problems
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, to_rles
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.ytvis import Annotations, MaskSequence, Video, is_id, measure_masks
+from mmdet_vis.errors import ResultsError
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, to_rles
 

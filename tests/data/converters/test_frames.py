@@ -12,9 +12,8 @@ from mmdet_vis.api import VideoResult
 from mmdet_vis.commands.convert import main
 from mmdet_vis.data.clips import YTVISClips
 from mmdet_vis.data.converters.frames import write_frames
-from mmdet_vis.data.formats.errors import ResultsError
 from mmdet_vis.data.formats.identify import identify
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.visualization.video_writer import VideoWriter
 from tests.structures.cases import make_result, random_masks
 from tests.tiny import moving_frames

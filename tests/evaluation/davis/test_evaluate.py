@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.evaluation.davis import evaluate
 from mmdet_vis.evaluation.davis.measures import contour_accuracy, region_similarity
 from mmdet_vis.evaluation.davis.metrics import statistics

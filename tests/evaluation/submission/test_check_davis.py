@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.evaluation.submission import check_davis_submission, write_davis_zip
 from tests.davis_cases import FRAMES, HEIGHT, VIDEOS, WIDTH, write_davis, write_map, write_results
 

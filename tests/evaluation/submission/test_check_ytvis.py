@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.evaluation.submission import Report, check_ytvis_submission, write_ytvis_zip
 from mmdet_vis.evaluation.ytvis import load_results
 from tests.ytvis_cases import example, perfect_predictions, without_last_run

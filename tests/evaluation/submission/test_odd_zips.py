@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.data.formats.errors import ResultsError
+from mmdet_vis.errors import ResultsError
 from mmdet_vis.evaluation.submission import check_davis_submission, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_results
 from tests.tiny_dataset import write_davis, write_ytvis

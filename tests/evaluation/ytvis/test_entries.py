@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from mmdet_vis.data.formats.errors import ResultsError
-from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results, plot_pr_curves
 from tests.ytvis_cases import example, perfect_predictions, without_last_run
 
