@@ -190,7 +190,7 @@ def test_another_number_of_frames_is_refused(frame, count):
 
 
 def test_a_frame_of_another_size_is_refused(frame):
-    with pytest.raises(ValueError, match="frame 2 of clip is 199x120"):
+    with pytest.raises(ValueError, match="frame 1 of clip is 199x120, its result is 200x120"):
         list(render_frames(make_result(), [frame, frame[:, :-1]]))
 
 

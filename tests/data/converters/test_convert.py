@@ -355,7 +355,7 @@ def test_the_command(tmp_path: Path, repository: Path) -> None:
     door = run("tools/convert_labelme.py", tmp_path / "out", tmp_path / "back.json", "--annotated-only")
     assert "note: 1 frames left out, since nobody annotated them" in door.stdout
     frame = tmp_path / "out/b/00000.json"
-    frame.write_text(frame.read_text().replace('"shape_type": "mask"', '"shape_type": "circle"'))
+    frame.write_text(frame.read_text().replace('"shape_type": "mask"', '"shape_type": "rectangle"'))
     failed = run("-m", "mmdet_vis", "convert", tmp_path / "out", tmp_path / "no.json", "--strict")
     assert failed.returncode == 2
-    assert failed.stderr == f"error: {tmp_path / 'no.json'} is not written (strict): left out: 1 circle shapes\n"
+    assert failed.stderr == f"error: {tmp_path / 'no.json'} is not written (strict): left out: 1 rectangle shapes\n"
