@@ -119,7 +119,8 @@ class ImageFilesSource(FrameSource):
         header = read_header(data)
         header = replace(header, alpha=header.alpha and is_transparent(data))
         if header.problem:
-            raise SourceError(f"{file}: {header.problem}; replace or remove this file")
+            fix = "" if ":" in header.problem else "; replace or remove this file"
+            raise SourceError(f"{file}: {header.problem}{fix}")
         if header.size and header.size[0] * header.size[1] > MAX_IMAGE_PIXELS:
             raise SourceError(
                 f"{file}: is {header.size[1]}x{header.size[0]}, more than {MAX_IMAGE_PIXELS} pixels; scale it down"

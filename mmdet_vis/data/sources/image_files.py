@@ -52,7 +52,8 @@ class ImageHeader:
     Attributes:
         size: stored (height, width) in pixels; None where it is not known without decoding.
         upright: False where metadata may turn the image, so that only decoding gives the size it is shown at.
-        problem: None for a whole file, else what is wrong, to follow the file's name in a message.
+        problem: None for a whole file that is read, else what is wrong, to follow the file's name in a message; with
+            what to do behind a colon, where another copy does not help.
         deep: its samples may have more than 8 bits.
         alpha: it has a channel of transparency.
         pages: indices of the pictures of a TIFF file that have the size of the first; one for other files.
@@ -199,7 +200,7 @@ def _read_tiff(data: bytes) -> ImageHeader:
     return ImageHeader(
         first.size,
         first.upright,
-        None if whole else _CUT_SHORT,
+        _CUT_SHORT if not whole else next((pages[index].not_read for index in same if pages[index].not_read), None),
         deep,
         first.alpha,
         same,

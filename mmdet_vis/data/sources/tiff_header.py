@@ -8,6 +8,7 @@ MAX_PAGES = 100_000
 """More pages are not counted: a chain of them may go in a circle, or be as long as the file allows."""
 
 _WIDTH, _HEIGHT, _BITS, _ORIENTATION, _EXTRA, _FORMAT = 256, 257, 258, 274, 338, 339
+_SAMPLES, _PLANES = 277, 284
 _DATA = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 8: 2, 9: 4, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of the types of numbers
 
@@ -23,6 +24,7 @@ class TiffPage:
         upright: it is not to be turned.
         alpha: there are samples beside the colours.
         end: number of bytes that the file must have to hold the picture.
+        not_read: what keeps it from being decoded, and what to do; empty for most.
     """
 
     size: tuple[int, int]
@@ -31,6 +33,7 @@ class TiffPage:
     upright: bool
     alpha: bool
     end: int
+    not_read: str = ""
 
 
 def read_tiff(data: bytes) -> list[TiffPage]:
@@ -64,13 +67,32 @@ def _page_of(tags: dict[int, list[int]]) -> TiffPage:
         for offsets, lengths in _DATA
         for offset, length in zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)
     ]
+    bits, kinds = max(tags.get(_BITS, [1]), default=1), tags.get(_FORMAT, [1])
     return TiffPage(
         size=(tags[_HEIGHT][0], tags[_WIDTH][0]),
-        bits=max(tags.get(_BITS, [1]), default=1),
-        plain=all(kind in (1, 4) for kind in tags.get(_FORMAT, [1])),
+        bits=bits,
+        plain=all(kind in (1, 4) for kind in kinds),
         upright=tags.get(_ORIENTATION, [1])[:1] == [1],
         alpha=bool(tags.get(_EXTRA)),
         end=max(ends, default=0),
+        not_read=_not_read(
+            bits, _REAL in kinds, max(tags.get(_SAMPLES, [1]), default=1), _SEPARATE in tags.get(_PLANES, [])
+        ),
+    )
+
+
+_REAL, _SEPARATE = 3, 2
+
+
+def _not_read(bits: int, real: bool, samples: int, separate: bool) -> str:
+    """Of deep pictures in planes OpenCV makes noise; it has no real numbers of 16 bits."""
+    if separate and samples > 1 and bits > 8:
+        return (
+            f"has samples of {bits} bits in separate planes, which are not read: save it with interleaved samples "
+            "(PlanarConfiguration 1; of tifffile planarconfig='contig')"
+        )
+    return (
+        "has real numbers of 16 bits, which are not read: save it as float32 or uint16" if real and bits == 16 else ""
     )
 
 
@@ -95,7 +117,17 @@ def _read_directory(data: bytes, place: int, order: str, big: bool) -> tuple[dic
     return tags, following
 
 
-_WANTED = {_WIDTH, _HEIGHT, _BITS, _ORIENTATION, _EXTRA, _FORMAT, *(tag for pair in _DATA for tag in pair)}
+_WANTED = {
+    _WIDTH,
+    _HEIGHT,
+    _BITS,
+    _ORIENTATION,
+    _EXTRA,
+    _FORMAT,
+    _SAMPLES,
+    _PLANES,
+    *(tag for pair in _DATA for tag in pair),
+}
 
 
 def _number(data: bytes, start: int, length: int, order: str) -> int:

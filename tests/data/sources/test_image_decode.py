@@ -217,3 +217,41 @@ def test_too_large_a_tiff_is_refused_before_it_is_decoded(tmp_path: Path) -> Non
     Image.new("1", (20_000, 20_000)).save(path, compression="group4")
     with pytest.raises(SourceError, match="more than"):
         FolderSource(tmp_path)
+
+
+def tiff(samples: np.ndarray, planes: int, kind: int = 1) -> bytes:
+    """An uncompressed TIFF file of ``[..., C]`` samples in one strip, or in one of each plane."""
+    height, width, channels = samples.shape
+    bits = samples.dtype.itemsize * 8
+    parts = [samples] if planes == 1 else [samples[..., channel] for channel in range(channels)]
+    data = [np.ascontiguousarray(part).tobytes() for part in parts]
+    tags = [(256, [width]), (257, [height]), (258, [bits] * channels), (259, [1]), (262, [2]), (273, []),
+            (277, [channels]), (278, [height]), (279, [len(part) for part in data]), (284, [planes]),
+            (339, [kind] * channels)]  # fmt: skip
+    place, body, entries = 10 + 12 * len(tags) + 4, b"", b""
+    size = 12 * channels * 4
+    offsets = [place + size + sum(map(len, data[:index])) for index in range(len(data))]
+    for tag, values in tags:
+        values = offsets if tag == 273 else values
+        raw = b"".join(value.to_bytes(4, "little") for value in values)
+        entries += tag.to_bytes(2, "little") + b"\4\0" + len(values).to_bytes(4, "little")
+        entries += raw if len(raw) == 4 else (place + len(body)).to_bytes(4, "little")
+        body += raw if len(raw) > 4 else b""
+    header = b"II*\0\x08\0\0\0" + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0"
+    return header + body.ljust(size, b"\0") + b"".join(data)
+
+
+def test_separate_planes(tmp_path: Path) -> None:
+    """Of 8 bits they are read; deeper ones would be noise, and are refused with what to do."""
+    sent = np.ascontiguousarray(picture()[..., ::-1])
+    deep = sent.astype(np.uint16) * 257
+    for name, samples, planes in (("a", sent, 1), ("b", sent, 2), ("c", deep, 1)):
+        (tmp_path / f"{name}.tif").write_bytes(tiff(samples, planes))
+        np.testing.assert_array_equal(read(tmp_path / f"{name}.tif")[0][0], picture())
+    for name, data, what in (
+        ("d", tiff(deep, 2), "has samples of 16 bits in separate planes, .*: save it with interleaved samples"),
+        ("e", tiff(sent.astype(np.float16), 1, 3), "has real numbers of 16 bits, .*: save it as float32 or uint16"),
+    ):
+        (tmp_path / f"{name}.tif").write_bytes(data)
+        with pytest.raises(SourceError, match=rf"{name}\.tif: {what}"):
+            read(tmp_path / f"{name}.tif")
