@@ -83,7 +83,7 @@ def read_coco(
         number = first.id if not tracked and type(first.id) is int else None
         video = found.add_video(first.video, names, first.height, first.width, number, **extra)
         places |= {item.id: (video, frame) for item, frame in zip(members, frame_of, strict=True)}
-    tracks = _Tracks()
+    tracks = _Tracks(several=_several(content["annotations"], places) if tracked else set())
     for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=progress)):
         label = f"{path}: annotation {position}"
         _add_annotation(found, tracks, annotation, places, categories, tracked, label)
@@ -95,6 +95,8 @@ def read_coco(
 class _Tracks:
     """Masks by track: of a video, with its number there; and the category, by name, and whether it is a crowd."""
 
+    several: set[Hashable] = field(default_factory=set)
+    """Tracks that a frame has in two categories: their numbers are those of a category each."""
     parts: dict[Hashable, defaultdict[int, list[RLE]]] = field(default_factory=dict)
     of: dict[Hashable, tuple[AnnotatedVideo, str, bool]] = field(default_factory=dict)
 
@@ -104,6 +106,19 @@ class _Tracks:
             length = len(video) // repeat
             masks = [merge_masks(frames.get(frame, [])) for frame in range(length)]
             found.add_track(video, category, masks * repeat, crowd)
+
+
+def _several(annotations: list[Any], places: dict[Hashable, tuple[AnnotatedVideo, int]]) -> set[Hashable]:
+    """The tracks, each with its video, that are in one frame in several categories."""
+    known: dict[Hashable, Any] = {}
+    found: set[Hashable] = set()
+    for entry in annotations:
+        image = entry.get("image_id") if isinstance(entry, dict) else None
+        if isinstance(image, Hashable) and image in places and (track := _track_id(entry)) is not None:
+            video, frame = places[image]
+            if known.setdefault((id(video), track, frame), entry.get("category_id")) != entry.get("category_id"):
+                found.add((id(video), track))
+    return found
 
 
 def _add_annotation(
@@ -125,9 +140,14 @@ def _add_annotation(
         found.notes.guessed['masks with "iscrowd" that CVAT drew with its brush (taken as one object)'] += 1
         crowd = False
     key: Hashable = (id(video), track) if track is not None else len(tracks.of)
+    if key in tracks.several:
+        key = (key, category)
+        found.notes.guessed["masks of a track that has several categories in one frame (an object of each)"] += 1
     known = tracks.of.setdefault(key, (video, category, crowd))
     if known[1] != category:
         found.notes.guessed["masks of another category than their track's first one, which counts"] += 1
+    if known[2] != crowd:
+        found.notes.guessed['masks with another "iscrowd" than their track\'s first one, which counts'] += 1
     frames = tracks.parts.setdefault(key, defaultdict(list))
     segmentation = plain_segmentation(annotation.get("segmentation"), found.notes)
     if segmentation in (None, []) and annotation.get("bbox"):

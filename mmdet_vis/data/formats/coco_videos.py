@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from mmdet_vis.data.formats.coco import Image
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.errors import DatasetError
 
-_VIDEO_KEYS = ("video_id", "video", "video_name", "seq_name")
+_VIDEO_KEYS = (
+    *("video_id", "video", "video_name", "seq_name", "sequence_id", "sequence", "sequence_name", "seq_id", "seq"),
+    *("clip_id", "clip"),
+)
 _FRAME_KEYS = ("frame_id", "frame_index", "frame", "mot_frame_id")
 
 
 def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> list[list[Image]]:
     """The images of each video in the order of its frames.
 
-    A video is what the images say by ``video_id`` (CocoVID), else the folder of their names. Frames are in the order of
-    ``frame_id`` where all have one, else of their names.
+    A video is what the images say by ``video_id`` (CocoVID) or ``sequence``, else the folder of their names; in one
+    folder, names that differ before their number (``clipA-0001.jpg``, ``clipB-0001.jpg``) are of several videos. Frames
+    are in the order of ``frame_id`` where all have one, else of their names.
 
     Args:
         images: of the file.
@@ -39,6 +44,10 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
     for image in images:
         group = _value(image, key) if key is not None else image.file.rpartition("/")[0]
         groups.setdefault(group, []).append(image)
+    if key is None:
+        groups = {
+            (folder, n): part for folder, frames in groups.items() for n, part in enumerate(_clips(frames, notes))
+        }
     empty = sum(not frames for frames in groups.values())
     if empty:
         notes.left_out["videos without an image"] += empty
@@ -57,6 +66,42 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
     return kept
 
 
+def _clips(images: list[Image], notes: Notes) -> list[list[Image]]:
+    """The images of a folder by what is before the last number of their names: several clips lie in one folder."""
+    clips: dict[str, list[Image]] = {}
+    for image in images:
+        match = _NUMBERED.match(_EXPORTED.sub("", image.file.rpartition("/")[2].casefold()))
+        clips.setdefault(match[1] if match else "", []).append(image)
+    if len(clips) < 2 or _ordered(images):
+        return [images]
+    # Names with a time or a random text differ before their number, too.
+    texts = {tuple(_DIGITS.split(start)) for start in clips}
+    numbers = [_DIGITS.findall(start) for start in clips]
+    differ = len(texts) == 1 and sum(len(set(column)) > 1 for column in zip(*numbers, strict=True))
+    if differ > 1 or 2 * len(clips) > len(images):
+        notes.guessed[
+            "images whose names differ before their number, taken as of one video (else, give each a video_id)"
+        ] += len(images)
+        return [images]
+    notes.guessed["videos of one folder, told apart by what is before the number in their images' names"] += len(clips)
+    return list(clips.values())
+
+
+_EXPORTED = re.compile(r"([._](jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9a-z_-]+\.\w+$")
+"""What Roboflow puts behind the name of an image: ``0001_jpg.rf.0a1b2c.jpg``."""
+_NUMBERED = re.compile(r"(.*?)\d+\D*$")
+_DIGITS = re.compile(r"\d+")
+
+
+def _ordered(images: list[Image]) -> bool:
+    """Whether the images have frame numbers that make them one video."""
+    return any(_is_order([image.entry.get(key) for image in images]) for key in _FRAME_KEYS)
+
+
+def _is_order(numbers: list[Any]) -> bool:
+    return all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers)
+
+
 def distinct_frames(images: list[Image], notes: Notes) -> tuple[list[Image], list[int]]:
     """The images of a video without those that list a file again, and which of them each of the images is."""
     places: dict[str, int] = {}
@@ -72,7 +117,7 @@ def distinct_frames(images: list[Image], notes: Notes) -> tuple[list[Image], lis
 def _sort(frames: list[Image], notes: Notes) -> None:
     for key in _FRAME_KEYS:
         numbers = [image.entry.get(key) for image in frames]
-        if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
+        if _is_order(numbers):
             frames.sort(key=lambda image: image.entry[key])
             return
         if any(number is not None for number in numbers):

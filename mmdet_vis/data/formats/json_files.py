@@ -41,7 +41,8 @@ RESULTS_MEMBER = "results.json"
 def load_annotations(path: str | Path, guessed: Counter[str] | None = None) -> dict[str, Any]:
     """Read a YouTube-VIS annotation file.
 
-    Categories whose names differ in case, spaces and ``_`` alone are one: that of the first spelling.
+    Categories whose names differ in case, spaces and ``_`` alone are one: that of the first spelling. So are those of
+    a COCO file that have the same name: Roboflow lists one again above all.
 
     Args:
         path: of the file.
@@ -74,12 +75,16 @@ def _join_spellings(content: dict[str, Any]) -> list[str]:
     lines = []
     for entry in named:
         known = first.setdefault(plain_name(entry["name"]), entry)
-        if known["name"] != entry["name"] and known["id"] != entry["id"]:
+        if known["name"] == entry["name"] and known["id"] != entry["id"] and isinstance(content.get("images"), list):
+            same[entry["id"]] = known["id"]
+            others.append(entry)
+            lines.append(f"category listed again ({entry['name']!r:.40} with the id {entry['id']}, taken as the first)")
+        elif known["name"] != entry["name"] and known["id"] != entry["id"]:
             same[entry["id"]] = known["id"]
             others.append(entry)
             lines.append(f"category spelt in another way ({entry['name']!r:.40} taken as {known['name']!r:.40})")
     if same:
-        content["categories"] = [e for e in entries if e not in others]
+        content["categories"] = [e for e in entries if not any(e is other for other in others)]
         for item in objects if isinstance(objects, list) else ():
             if isinstance(item, dict) and type(item.get("category_id")) is int:
                 item["category_id"] = same.get(item["category_id"], item["category_id"])
