@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
+from .image_colour import Colours, colours_of_codes, colours_of_profile
 from .image_files import MAX_IMAGE_PIXELS
 from .naming import unique_names
 from .video_time import timing
@@ -47,7 +48,10 @@ class AnimationSource(FrameSource):
         self._first = 0
         self._image: Any = self._open()
         self.name = unique_names([self._path])[0]
+        self._turn, self._colours = _TURNS.get(self._exif()), self._named_colours()
         self.height, self.width = self._image.height, self._image.width
+        if self._turn in _SIDEWAYS:
+            self.height, self.width = self.width, self.height
         self._cache_size = max(cache_bytes // (3 * self.height * self.width), 1)
         stamps, end, self.warnings = self._scan()
         if not stamps:
@@ -105,6 +109,8 @@ class AnimationSource(FrameSource):
             time += duration if duration > 0 else _DEFAULT_MS
             clear += self._image.has_transparency_data and self._image.convert("RGBA").getextrema()[3][0] < 255
         notes = [problem] if problem else []
+        if self._colours is not None:
+            notes.append(f"is not sRGB ({self._colours.note})")
         if unset and len(stamps) > 1:
             notes.append(f"{unset} of {len(stamps)} frames have no duration: each is shown for {_DEFAULT_MS} ms")
         if clear:
@@ -129,10 +135,43 @@ class AnimationSource(FrameSource):
         except _ERRORS as error:
             raise SourceError(f"{self._path}: frame {index} is gone; the file changed, run again") from error
 
+    def _exif(self) -> int:
+        """The orientation that Exif data, or the container, ask for: 1 (as stored) to 8."""
+        try:
+            return int(self._image.getexif().get(0x0112, 1))
+        except _ERRORS:
+            return 1
+
+    def _named_colours(self) -> Colours | None:
+        with self._path.open("rb") as file:
+            coded = colours_of_codes(file.read(2**16))
+        return coded or colours_of_profile(self._image.info.get("icc_profile"))
+
     def _picture(self) -> Frame:
         if self._image.has_transparency_data:
             rgba = np.asarray(self._image.convert("RGBA")).astype(np.uint16)
-            rgb = (rgba[..., :3] * rgba[..., 3:] + 127) // 255
+            rgb = ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
         else:
             rgb = np.asarray(self._image.convert("RGB"))
-        return np.ascontiguousarray(rgb[..., ::-1]).astype(np.uint8)
+        if self._turn is not None:
+            rgb = np.asarray(Image.fromarray(rgb).transpose(self._turn))
+        frame = np.ascontiguousarray(rgb[..., ::-1])
+        return frame if self._colours is None else self._colours.apply(frame)
+
+
+_TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        start=2,
+    )
+)
+"""By Exif's orientation, what makes a stored picture upright."""
+_SIDEWAYS = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]

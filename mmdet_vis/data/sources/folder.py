@@ -14,6 +14,7 @@ from pathlib import Path
 from ...errors import SourceError
 from .base import Frame, FrameSource
 from .file_kinds import not_read
+from .image_colour import Colours, colours_of_image
 from .image_decode import decode_deep, decode_image, is_transparent, levels_of
 from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, ImageHeader, read_header
 from .naming import display_name, is_debris, natural_key, unique_names
@@ -75,6 +76,7 @@ class ImageFilesSource(FrameSource):
         self.name = name
         self.fps = None
         self._files = list(files)
+        self._colours: dict[Path, Colours] = {}
         headers = [self._inspect(file) for file in self._files]
         self.height, self.width = headers[0].size or (0, 0)
         for file, header in zip(self._files[1:], headers[1:], strict=True):
@@ -108,6 +110,8 @@ class ImageFilesSource(FrameSource):
                 frame = self._levels.apply(decode_deep(file, data, page))
             else:
                 frame = decode_image(file, data, page)
+            if file in self._colours:
+                frame = self._colours[file].apply(frame)
             if frame.shape != (self.height, self.width, 3):
                 raise SourceError(f"{file}: changed its size while it was in use; run again")
             frames.append(frame)
@@ -125,6 +129,9 @@ class ImageFilesSource(FrameSource):
             raise SourceError(
                 f"{file}: is {header.size[1]}x{header.size[0]}, more than {MAX_IMAGE_PIXELS} pixels; scale it down"
             )
+        colours = colours_of_image(data)
+        if colours is not None:
+            self._colours[file] = colours
         if header.size and min(header.size) > 0 and header.upright:
             return header
         picture = decode_deep(file, data) if header.deep else decode_image(file, data)
@@ -138,6 +145,8 @@ class ImageFilesSource(FrameSource):
             notes.append(f"{deep} of {count} frames have more than 8 bits: scaled from {self._levels.name}")
         if alpha := sum(header.alpha for header in headers):
             notes.append(f"{alpha} of {len(headers)} images have transparency, which is ignored")
+        named = Counter(self._colours[file].note for file in self._files if file in self._colours)
+        notes += [f"{number} of {len(headers)} images are not sRGB ({note})" for note, number in named.items()]
         moving = sum(header.animated or (len(headers) > 1 and header.moving) for header in headers)
         if moving:
             notes.append(f"{moving} of {len(headers)} images hold several pictures, of which the first is used")

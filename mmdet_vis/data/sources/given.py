@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from ...errors import ConfigError, SourceError
 from .array import ArraySource
 from .base import Frame, FrameSource
 from .folder import ImageFilesSource
+from .image_colour import colours_of_profile
 from .inputs import open_source
 from .naming import unique_names
 from .video_decode import VIDEO_SUFFIXES
@@ -76,7 +78,8 @@ def bgr_frame(picture: Any, color: Color, place: str) -> Frame:
     """One picture as a frame ``[H, W, 3]`` uint8 BGR; it shares its memory where it can.
 
     Args:
-        picture: an array ``[H, W, 3]`` uint8, or a PIL image, which is turned upright as its Exif data say.
+        picture: an array ``[H, W, 3]`` uint8, or a PIL image, which is turned upright as its Exif data say,
+            and brought to sRGB from the colours of its ICC profile.
         color: order of the channels of an array.
         place: how messages call it.
 
@@ -84,7 +87,9 @@ def bgr_frame(picture: Any, color: Color, place: str) -> Frame:
         SourceError: it is neither.
     """
     if isinstance(picture, Image.Image):
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[..., ::-1]
+        frame = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[..., ::-1]
+        colours = colours_of_profile(picture.info.get("icc_profile"))
+        return frame if colours is None else colours.apply(frame)
     if not isinstance(picture, np.ndarray):
         raise SourceError(f"{place} is of type {type(picture).__name__}: give arrays [H, W, 3] uint8 or PIL images")
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
@@ -137,6 +142,7 @@ def _from_items(source: Iterable[Any], color: Color, max_bytes: int | None) -> F
 def _held(pictures: Iterable[Any], color: Color, max_bytes: int | None) -> ArraySource:
     frames: list[Frame] = []
     held = 0
+    notes: Counter[str] = Counter()
     for index, picture in enumerate(pictures):
         frame = bgr_frame(picture, color, f"source[{index}]")
         if frames and frame.shape != frames[0].shape:
@@ -144,6 +150,8 @@ def _held(pictures: Iterable[Any], color: Color, max_bytes: int | None) -> Array
                 f"source[{index}] is {frame.shape[1]}x{frame.shape[0]}, source[0] is "
                 f"{frames[0].shape[1]}x{frames[0].shape[0]}: all frames of a video must have one size"
             )
+        if isinstance(picture, Image.Image) and (colours := colours_of_profile(picture.info.get("icc_profile"))):
+            notes[colours.note] += 1
         held += frame.nbytes
         if max_bytes is not None and held > max_bytes:
             raise SourceError(
@@ -153,4 +161,6 @@ def _held(pictures: Iterable[Any], color: Color, max_bytes: int | None) -> Array
         frames.append(frame)
     if not frames:
         raise SourceError("source holds no frames: give at least one")
-    return ArraySource(frames)
+    source = ArraySource(frames)
+    source.warnings = [f"source: {n} of {len(frames)} images are not sRGB ({note})" for note, n in notes.items()]
+    return source

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from ...errors import SourceError
 from .base import Frame
+from .image_colour import PILLOW_ERRORS, PILLOW_FORMATS
 from .image_files import MAX_IMAGE_PIXELS
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
@@ -24,9 +25,6 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
 
 # Depths of sensors that write files of 16 bits: 12 bits shown as 16 are nearly black.
 _DEPTHS = (8, 10, 12, 14, 16)
-# What is asked of Pillow where OpenCV gives up. No others: some of its readers start programs.
-_PILLOW_FORMATS = ("TIFF", "JPEG", "PNG", "WEBP", "AVIF")
-_PILLOW_ERRORS = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,10 @@ def decode_image(file: Path, data: bytes, page: int = 0) -> Frame:
     Raises:
         SourceError: it cannot be decoded.
     """
-    frame = _decode(data, cv2.IMREAD_COLOR, page)
+    # OpenCV leaves AVIF as it is stored.
+    frame = _by_pillow(data, page) if data[4:8] == b"ftyp" else None
+    if frame is None:
+        frame = _decode(data, cv2.IMREAD_COLOR, page)
     if frame is None:
         frame = _by_pillow(data, page)
     if frame is None or frame.dtype != np.uint8:
@@ -126,7 +127,7 @@ def _decode(data: bytes, flags: int, page: int) -> NDArray[Any] | None:
 def _by_pillow(data: bytes, page: int) -> NDArray[Any] | None:
     """Decode what OpenCV cannot, or None: ``[H, W, 3]`` uint8 BGR, or ``[H, W]`` of deeper grey samples."""
     try:
-        with Image.open(io.BytesIO(data), formats=_PILLOW_FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 return None
             image.seek(page)
@@ -134,5 +135,5 @@ def _by_pillow(data: bytes, page: int) -> NDArray[Any] | None:
             if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
                 return np.asarray(upright)
             return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
-    except _PILLOW_ERRORS:
+    except PILLOW_ERRORS:
         return None

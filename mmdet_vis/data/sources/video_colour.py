@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from .base import Frame
 
 # FFmpeg's numbers (ISO/IEC 23091-2).
-BT2020 = 9
+BT2020, DISPLAY_P3 = 9, 12
 PQ, HLG = 16, 18
 
 _NAMES = {PQ: "HDR (PQ)", HLG: "HDR (HLG)"}
@@ -33,10 +33,18 @@ _KNEE = 0.9
 _CODES = 2**16
 _MOST_LIGHT = 4.0  # Times white; both curves have come to 1 by then.
 
-# BT.2020 to BT.709 primaries, linear light (Report ITU-R BT.2407, section 2).
-_TO_BT709 = np.array(
-    [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]], np.float32
-)
+# To BT.709 primaries, linear light: of BT.2020 (Report ITU-R BT.2407, section 2), and of P3 with the white of D65
+# (SMPTE EG 432-1), by the XYZ of both.
+_TO_BT709 = {
+    BT2020: np.array(
+        [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]],
+        np.float32,
+    ),
+    DISPLAY_P3: np.array(
+        [[1.224940, -0.224940, 0], [-0.042057, 1.042057, 0], [-0.019638, -0.078636, 1.098274]], np.float32
+    ),
+}
+_WIDE = {BT2020: "BT.2020", DISPLAY_P3: "Display P3"}
 
 
 def pq_to_nits(signal: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,20 +97,21 @@ def _bytes(signal: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(np.clip(signal, 0, 1) * 255).astype(np.uint8)
 
 
-def to_bt709(rgb: NDArray[np.uint16], transfer: int, wide: bool = True) -> Frame:
+def to_bt709(rgb: NDArray[np.uint16], transfer: int, primaries: int = BT2020) -> Frame:
     """Bring a picture to BT.709.
 
     Args:
         rgb: ``[H, W, 3]`` uint16, full range, R'G'B' of the transfer curve.
         transfer: :data:`PQ`, :data:`HLG`, or any other number for the curve of BT.709.
-        wide: whether its primaries are those of BT.2020.
+        primaries: :data:`BT2020`, :data:`DISPLAY_P3`, or any other number for those of BT.709; PQ and HLG without a
+            word on them (2) have those of BT.2020.
 
     Returns:
         ``[H, W, 3]`` uint8, B'G'R'.
     """
     light_of, signal_of = _tables(transfer if transfer in _NAMES else 1)
     light = light_of[rgb]
-    matrix = _TO_BT709 if wide else np.eye(3, dtype=np.float32)
+    matrix = _TO_BT709.get(_named(transfer, primaries), np.eye(3, dtype=np.float32))
     # One pass for the gamut, the order of the channels and the unit of the second table; then the root of it.
     light = cv2.transform(light, np.ascontiguousarray(matrix[::-1]) / _MOST_LIGHT)
     np.clip(light, 0, 1, out=light)
@@ -124,20 +133,22 @@ class BgrConverter:
 
     def __call__(self, picture: Any) -> Frame:
         """Convert a ``av.VideoFrame`` to ``[H, W, 3]`` uint8 BGR."""
-        transfer, wide = colours_of(picture)
-        if transfer not in _NAMES and not wide:
+        transfer, primaries = colours_of(picture)
+        if not note_of(transfer, primaries):
             bgr = self._reformatter.reformat(picture, self._width, self._height, "bgr24").to_ndarray()
             return np.asarray(bgr, dtype=np.uint8)
         rgb = self._reformatter.reformat(picture, self._width, self._height, "rgb48le").to_ndarray()
-        return to_bt709(np.asarray(rgb, dtype=np.uint16), transfer, wide)
+        return to_bt709(np.asarray(rgb, dtype=np.uint16), transfer, primaries)
 
 
-def colours_of(picture: Any) -> tuple[int, bool]:
-    """Transfer curve of a picture (FFmpeg's number), and whether its primaries are those of BT.2020."""
-    transfer = int(getattr(picture, "color_trc", 2))
-    primaries = int(getattr(picture, "color_primaries", 2))
-    # PQ and HLG without a word on primaries are of BT.2100, which has only these.
-    return transfer, primaries == BT2020 or (transfer in _NAMES and primaries == 2)
+def colours_of(picture: Any) -> tuple[int, int]:
+    """Transfer curve and primaries of a picture (FFmpeg's numbers; 2 where it does not say)."""
+    return int(getattr(picture, "color_trc", 2)), int(getattr(picture, "color_primaries", 2))
+
+
+def _named(transfer: int, primaries: int) -> int:
+    """PQ and HLG without a word on primaries are of BT.2100, which has only those of BT.2020."""
+    return BT2020 if transfer in _NAMES and primaries == 2 else primaries
 
 
 def is_transparent(picture: Any) -> bool:
@@ -149,7 +160,11 @@ def is_transparent(picture: Any) -> bool:
 
 def colour_note(picture: Any) -> str:
     """What is done to the colours of a picture, to follow the file's name in a message; empty if nothing is."""
-    transfer, wide = colours_of(picture)
+    return note_of(*colours_of(picture))
+
+
+def note_of(transfer: int, primaries: int) -> str:
+    """The same of FFmpeg's numbers of a transfer curve and of primaries."""
     if transfer in _NAMES:
         return f"{_NAMES[transfer]}: tone-mapped to BT.709, {_WHITE_NITS:g} cd/m² is white"
-    return "BT.2020 colours: converted to BT.709" if wide else ""
+    return f"{_WIDE[primaries]} colours: converted to BT.709" if primaries in _WIDE else ""

@@ -144,3 +144,18 @@ def test_a_canvas_too_large_for_its_decoder_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(SourceError, match=r"a\.webp: has frames of more than 33554432 pixels; scale it down"):
         AnimationSource(path)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".png"])
+@pytest.mark.parametrize("orientation", [2, 6])
+def test_exif_orientation(tmp_path: Path, suffix: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    frames = pictures(2)
+    options = {"lossless": True} if suffix == ".webp" else {}
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], duration=50, exif=exif, **options)
+    stored = [np.asarray(frame)[..., ::-1] for frame in frames]
+    with open_source(tmp_path / f"a{suffix}") as source:
+        expected = [np.rot90(frame, -1) if orientation == 6 else frame[:, ::-1] for frame in stored]
+        assert (source.height, source.width) == expected[0].shape[:2]
+        np.testing.assert_array_equal(source.read(0, 2), expected)

@@ -140,3 +140,13 @@ def test_tone_mapping_is_the_one_written_down() -> None:
     signal = np.where(signal <= 0.9, signal, 0.9 + 0.1 * (1 - np.exp(-(signal - 0.9) / 0.1)))
     expected = np.rint(np.clip(signal, 0, 1) * 255)[..., ::-1]
     assert np.abs(to_bt709(rgb, HLG).astype(int) - expected).max() <= 1
+
+
+def test_display_p3(tmp_path: Path) -> None:
+    """As phones record it: the curve and the matrix are those of BT.709."""
+    to_p3 = np.array([[0.8225, 0.1775, 0], [0.0332, 0.9668, 0], [0.0171, 0.0724, 0.9105]])
+    light = bt709_to_scene(pictures()[..., ::-1] / 255) @ to_p3.T
+    path = encode(tmp_path / "p3.mkv", invert(bt709_to_scene(SIGNAL), light), BT709, LIMITED, BT709, 12)
+    found, warnings = difference(path, pictures())
+    assert found < 1.5
+    assert warnings == [f"{path}: Display P3 colours: converted to BT.709"]
