@@ -129,6 +129,9 @@ def build_parser(prog: str | None = None, source_format: str | None = None) -> a
         part: Any = parser.add_argument_group("what is kept")
         part.add_argument("--videos", type=_names, metavar="A,B", help="these videos only")
         part.add_argument("--categories", type=_names, metavar="A,B", help="objects of these categories only")
+        parser.add_argument(
+            "--overwrite", action="store_true", help="write into a folder TARGET that holds something already"
+        )
         apart = part.add_mutually_exclusive_group()
         apart.add_argument(
             "--val-share", type=_share, metavar="X", help="keep this share of the videos apart, as TARGET with _val"
@@ -178,5 +181,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, source
     parts = ("videos", "categories", "annotated_only", "val_share", "val_videos")
     selection = Selection(**{name: given[name] for name in parts if name in given})
     formats = args.source_format, args.target_format
-    convert(args.source, args.target, *formats, options, selection, args.strict, frames_to=given.get("frames_to"))
+    overwrite = given.get("overwrite", False)
+    frames_to = given.get("frames_to")
+    convert(
+        args.source, args.target, *formats, options, selection, args.strict, frames_to=frames_to, overwrite=overwrite
+    )
     return 0

@@ -57,5 +57,6 @@ def _histogram(report: DatasetReport) -> Table:
     for number, name in report.categories.items():
         table.add_row(escape(name), *(str(n) for n in (number, objects[number], videos[number], masks[number])))
     table.add_section()
-    table.add_row("all", "", *(str(count.total()) for count in (objects, videos, masks)))
+    labelled = sum(bool(video.objects) for video in report.videos.values())  # one may be of several categories
+    table.add_row("all", "", str(objects.total()), str(labelled), str(masks.total()))
     return table

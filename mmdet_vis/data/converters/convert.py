@@ -13,7 +13,7 @@ from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
-from mmdet_vis.errors import DatasetError, counted, option
+from mmdet_vis.errors import DatasetError, OutputError, UserError, counted, option
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def convert(
     strict: bool = False,
     say: Callable[[str], None] = print,
     frames_to: str | Path | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Convert annotations or results; what is left out or guessed is said, a line for each kind.
 
@@ -59,11 +60,12 @@ def convert(
         say: takes the lines.
         frames_to: put the frames of the videos in ``options.images``, which then may be video files, into this folder,
             and take them from there; see :func:`~mmdet_vis.data.converters.frames.write_frames`.
+        overwrite: write into a folder that holds something already, which may be what somebody corrected by hand.
 
     Raises:
         DatasetError, ResultsError: the source cannot be used, or ``strict`` forbids it.
         SourceError: a video cannot be read.
-        OutputError: the target cannot be written.
+        OutputError: the target cannot be written, or holds something.
     """
     check_path("source", source)
     check_path("target", target)
@@ -80,8 +82,12 @@ def convert(
         )
     if os.path.realpath(target) == os.path.realpath(source):
         raise DatasetError(f"{target} is the source: choose another name for the result")
+    places = [target] if selection.val_share is selection.val_videos is None else [target, _apart(target)]
+    if not overwrite:
+        _check_empty([place for place in places if not FORMATS[to_format].is_file])
+    replaced = [place for place in places if place.is_file()]
     if frames_to is not None:
-        options = _with_frames(options, Path(frames_to), selection, say)
+        options = _with_frames(source, from_format, options, Path(frames_to), selection, say, target.parent)
     found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
     _select(found, selection)
     if found.ground_truth:
@@ -90,7 +96,8 @@ def convert(
         raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
     for part, place in _parts(found, target, selection):
         write(part, place)
-        say(f"wrote {place} ({FORMATS[to_format].title}): {part.summary()}")
+        verb = "replaced" if place in replaced else "wrote"
+        say(f"{verb} {place} ({FORMATS[to_format].title}): {part.summary()}")
     for line in found.notes.lines():
         say(line)
     if found.images is not None and FORMATS[to_format].is_file:
@@ -99,10 +106,36 @@ def convert(
         raise DatasetError(f"{target} is written, but not all could be (strict): {found.notes.doubts()}")
 
 
-def _with_frames(options: ReadOptions, folder: Path, selection: Selection, say: Callable[[str], None]) -> ReadOptions:
+def _check_empty(places: Sequence[Path]) -> None:
+    for place in places:
+        if place.is_dir() and any(place.iterdir()):
+            raise OutputError(
+                f"{place} holds something already, which may be corrected by hand: choose another folder, or write "
+                f"into it with {option('overwrite', True)}"
+            )
+
+
+def _with_frames(
+    source: Path,
+    from_format: str | None,
+    options: ReadOptions,
+    folder: Path,
+    selection: Selection,
+    say: Callable[[str], None],
+    unpack_to: Path,
+) -> ReadOptions:
+    """Take the frames out of the videos that are converted; what cannot be is found out before."""
     if options.images is None:
         raise DatasetError(f"the frames for {folder} come out of the videos: name their folder as that of the images")
-    videos, frames = write_frames(options.images, folder, selection.videos, options.progress)
+    names = selection.videos
+    try:
+        found = read_annotations(source, from_format, replace(options, images=None), lambda line: None, unpack_to)
+    except UserError:
+        pass  # it may need the frames to be read
+    else:
+        _select(found, selection)
+        names = [video.name for video in found.videos]
+    videos, frames = write_frames(options.images, folder, names, options.progress)
     say(f"wrote {counted(frames, 'frame')} of {counted(videos, 'video')} of {options.images} to {folder}")
     return replace(options, images=folder)
 
@@ -156,6 +189,11 @@ def _named(found: AnnotatedVideos, names: Sequence[str]) -> list[AnnotatedVideo]
     return [video for video in found.videos if video.name in set(names)]
 
 
+def _apart(target: Path) -> Path:
+    """Where what is kept apart for validation goes."""
+    return target.with_name(f"{target.stem}_val{target.suffix}")
+
+
 def _parts(found: AnnotatedVideos, target: Path, selection: Selection) -> list[tuple[AnnotatedVideos, Path]]:
     """What is written, and where."""
     number = len(found.videos)
@@ -172,5 +210,5 @@ def _parts(found: AnnotatedVideos, target: Path, selection: Selection) -> list[t
     train = [video for video in found.videos if video.name not in apart]
     return [
         (replace(found, videos=train), target),
-        (replace(found, videos=val), target.with_name(f"{target.stem}_val{target.suffix}")),
+        (replace(found, videos=val), _apart(target)),
     ]

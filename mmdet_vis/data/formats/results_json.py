@@ -124,6 +124,10 @@ def _add_saved(found: AnnotatedVideos, result: VideoResult, score_thr: float) ->
     for name, number in zip(result.categories, result.category_ids, strict=True):
         found.category(name, number)
     video = found.add_video(result.name, names, result.height, result.width)
+    hidden = sum(s.reaches(score_thr) and not s.reaches(result.show_thr) for s in result.sequences)
+    if hidden:
+        without = option("score_thr", result.show_thr)
+        found.notes.facts[f"objects whose score is too low for them to be drawn ({without} leaves them out)"] += hidden
     for sequence in result.sequences:
         if not sequence.reaches(score_thr):
             found.notes.left_out[f"sequences with a score below {score_thr:g}"] += 1

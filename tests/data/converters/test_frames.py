@@ -13,7 +13,7 @@ from mmdet_vis.commands.convert import main
 from mmdet_vis.data.clips import YTVISClips
 from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.identify import identify
-from mmdet_vis.errors import DatasetError, ResultsError
+from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.visualization.video_writer import VideoWriter
 from tests.structures.cases import make_result, random_masks
 from tests.tiny import moving_frames
@@ -70,6 +70,36 @@ def test_a_folder_of_results_can_be_trained_on(
     for part in clips:
         assert len(part[(0, 0)].images) == 1
         assert 1 in part.videos[0].labels  # named by a person, so its score does not count
+
+
+def test_only_the_frames_that_are_needed_once_all_is_well(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_results(tmp_path / "fixed")
+    frames, target = tmp_path / "frames", tmp_path / "out.json"
+    rest = [str(target), "--images", str(videos), "--frames-to", str(frames)]
+    with pytest.raises(DatasetError, match="has no category 'wolf'"):
+        main([str(tmp_path / "fixed"), *rest, "--categories", "wolf"])
+    assert not frames.exists()
+    assert main([str(tmp_path / "fixed/b.result.json"), *rest]) == 0
+    assert [folder.name for folder in frames.iterdir()] == ["b"]
+    (videos / "a.mp4").rename(videos / "other.mp4")
+    with pytest.raises(DatasetError, match="has no video 'a': it has b, other"):
+        main([str(tmp_path / "fixed/a.result.json"), *rest])
+    capsys.readouterr()
+
+
+def test_what_may_be_corrected_by_hand_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_results(tmp_path / "fixed")
+    result, folder, file = (str(tmp_path / name) for name in ("fixed/b.result.json", "index", "out.json"))
+    assert main([result, folder, "--to", "index"]) == 0
+    with pytest.raises(OutputError, match=r"index holds something already, .*with overwrite=True"):
+        main([result, folder, "--to", "index"])
+    assert main([result, folder, "--to", "index", "--overwrite"]) == 0
+    assert main([result, file]) == 0
+    assert f"wrote {file}" in capsys.readouterr().out
+    assert main([result, file]) == 0
+    assert f"replaced {file}" in capsys.readouterr().out
 
 
 def test_what_is_missing_is_said(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
