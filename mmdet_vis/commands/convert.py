@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, source
         if not args.pngs and args.images is not None:
             parser.error("--images is for --pngs: DAVIS has its own folder of images")
         if args.pngs:
-            from mmdet_vis.data.formats.identify import png_kind
+            from mmdet_vis.data.formats.mask_kinds import png_kind
 
             args.source_format = png_kind(args.source)
     names = {"images", "category", "score_thr", "set_name", "year", "resolution"}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mmdet_vis.data.datasets.base import unique_video_names, video_names
 from mmdet_vis.data.formats.archives import is_archive, unpack
-from mmdet_vis.data.formats.identify import identify, is_json_file, is_plain_text, names_dataset, only_folder
+from mmdet_vis.data.formats.identify import identify, is_json_file, is_plain_text, names_dataset
+from mmdet_vis.data.formats.mask_kinds import only_folder
 from mmdet_vis.data.formats.opening import log_notes, open_annotations
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names

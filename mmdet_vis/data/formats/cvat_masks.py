@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks, find_images
+from mmdet_vis.data.formats.frame_folders import find_images
+from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks
 from mmdet_vis.data.formats.number_pngs import read_colours
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_files

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import zipfile
-from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.formats.coco_json import is_coco
 from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
-from mmdet_vis.data.formats.index_pngs import META
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
-from mmdet_vis.data.formats.mask_folders import FRAME_FOLDERS, find_images
-from mmdet_vis.data.formats.mots_classes import PER_CLASS
-from mmdet_vis.data.formats.mots_png import INSTANCES, instance_folders
+from mmdet_vis.data.formats.mask_kinds import has_mask_folder, mask_datasets, masks_beside_frames, of_pngs, only_folder
+from mmdet_vis.data.formats.mots_png import instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
-from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_colours, read_numbers
-from mmdet_vis.data.formats.object_folders import has_object_folders
 from mmdet_vis.data.formats.other_programs import LINES, other_folder, other_json, other_text
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
-from mmdet_vis.data.sources import is_debris
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_folders, list_images
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
-from mmdet_vis.errors import DatasetError, option
+from mmdet_vis.errors import DatasetError, counted, option
 
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
 _LOOKED_AT = 3
-_MASKS = {"Annotations", "annotations", "masks", "mask", "labels", "gt"}
-"""What folders of masks are called."""
 _SAMPLES = 200
-"""PNGs of a video that are looked into for one with an object."""
+"""Folders that are looked into for images."""
 
 
 def identify(path: Path) -> tuple[str, Path]:
@@ -61,11 +51,14 @@ def identify(path: Path) -> tuple[str, Path]:
         known = _marked(place)
         if known is not None:
             return known
-    if (masks := _masks_beside_frames(path) or (inner and _masks_beside_frames(inner))) is not None:
-        path, inner = masks, only_folder(masks)
-    kind = _of_pngs(path)
-    if kind == "objects" and inner is not None and not _is_binary(inner) and not find_images(path, None, [inner.name]):
-        return png_kind(inner), inner  # <masks>/<video>/<frame>.png, as it was packed
+    if (masks := masks_beside_frames(path) or (inner and masks_beside_frames(inner))) is not None:
+        path = masks
+    elif subsets := mask_datasets(path):
+        raise DatasetError(
+            f"{path} holds {counted(len(subsets), 'dataset')} of masks beside their frames: give one of them, such as "
+            f"{subsets[0]}"
+        )
+    kind, path = of_pngs(path)
     if kind is not None:
         return kind, path
     places = [path, *folders_below(path)]
@@ -95,42 +88,6 @@ def _marked(path: Path) -> tuple[str, Path] | None:
     return found[0] if found else None
 
 
-def _masks_beside_frames(path: Path) -> Path | None:
-    """The folder of masks in one that has the frames beside it, as YouTube-VOS does; None if it is not so.
-
-    Raises:
-        DatasetError: there are several.
-    """
-    below = list_folders(path)
-    if not any(folder.name in FRAME_FOLDERS for folder in below):
-        return None
-    masks = [folder for folder in below if folder.name not in FRAME_FOLDERS and _holds_pngs(folder)]
-    masks = [folder for folder in masks if folder.name == "Annotations"] or masks
-    if len(masks) > 1:
-        raise DatasetError(f"{path} holds {len(masks)} folders of masks: give one of them, such as {masks[0]}")
-    if not masks:
-        return None
-    resolution = only_folder(masks[0])  # Of DAVIS: Annotations/480p beside JPEGImages/480p.
-    inside = [folder / resolution.name for folder in below if folder.name in FRAME_FOLDERS] if resolution else []
-    return resolution if any(list_folders(place) for place in inside if place.is_dir()) else masks[0]
-
-
-def _holds_pngs(folder: Path) -> bool:
-    return any(list_files(place, ".png") for place in (folder, *islice(folders_below(folder), _SAMPLES)))
-
-
-def only_folder(path: Path) -> Path | None:
-    """The one folder that is all that a folder holds, as archives have it."""
-    entries = [entry for entry in path.iterdir() if not is_debris(entry.name)]
-    return entries[0] if len(entries) == 1 and entries[0].is_dir() else None
-
-
-def _is_binary(video: Path) -> bool:
-    """Whether the first masks of a video's folders have one value besides the background: an object's folder each."""
-    firsts = [pngs[0] for folder in list_folders(video) if (pngs := list_files(folder, ".png"))]
-    return all(png_mode(png) and len(np.unique(read_colours(png))) <= 2 for png in firsts[:_SAMPLES])
-
-
 def names_dataset(path: Path) -> bool:
     """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
     inner = only_folder(path)
@@ -141,8 +98,9 @@ def names_dataset(path: Path) -> bool:
     if any(kind in _WITH_FRAMES for kind in kinds):
         return True
     # Folders of PNGs may be frames: the names must say which are masks.
-    named = [place for place in places if _MASKS & {folder.name for folder in list_folders(place)}]
-    return any(_masks_beside_frames(place) is not None for place in named)
+    return any(has_mask_folder(place) and masks_beside_frames(place) is not None for place in places) or any(
+        mask_datasets(place) for place in places
+    )
 
 
 def is_plain_text(path: Path) -> bool:
@@ -233,32 +191,3 @@ def _of_folder(path: Path) -> str | None:
         if any(is_labelme(read_json(file)) for file in files):
             return "labelme"
     return None
-
-
-def _of_pngs(path: Path) -> str | None:
-    """Which kind of PNGs of masks a folder holds, or the folders in it."""
-    below = list_folders(path)
-    if any(has_object_folders(entry) for entry in below) and not (path / META).is_file():
-        return "objects"
-    if any(list_files(place, ".png") for place in (path, *below)):
-        return png_kind(path)
-    deeper = any(has_object_folders(entry) for entry in folders_below(path))
-    return (png_kind(path) if (path / META).is_file() else "objects") if deeper else None
-
-
-def png_kind(root: Path) -> str:
-    """Which format the PNGs of a folder, or of the folders in it, are in: "index", "colours" or "mots"."""
-    base = root / INSTANCES if (root / INSTANCES).is_dir() else root
-    folders = [base, *folders_below(base)] if base.is_dir() else []
-    for folder in folders:
-        for png in list_files(folder, ".png")[:_SAMPLES]:
-            mode = png_mode(png)
-            if mode in COLOURS:
-                return "colours"
-            if mode not in DEEP:
-                break  # all PNGs of a folder are of one kind
-            numbers = np.unique(read_numbers(png))
-            numbers = numbers[numbers > 0]
-            if len(numbers):
-                return "mots" if numbers.min() >= PER_CLASS and numbers.max() < 65535 else "index"
-    return "index"

@@ -14,8 +14,9 @@ from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root, mask_folder
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.frame_files import copy_frames
+from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, find_images, nested_videos
+from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, nested_videos
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, png_palette, read_colours, read_numbers
 from mmdet_vis.data.sources.folder import list_files, list_folders

@@ -17,9 +17,10 @@ from PIL import Image
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
+from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.json_files import load_annotations, plain_id, read_json
 from mmdet_vis.data.formats.labelme_pictures import image_name, size_within, take_pictures_out
-from mmdet_vis.data.formats.mask_folders import find_images, video_folders
+from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.shapes import (

@@ -16,9 +16,6 @@ from mmdet_vis.structures import RLE, encode_masks
 
 MAX_OBJECTS = 2000
 """Of a video: more colours or numbers than that are no objects but a photograph, or a picture saved with losses."""
-FRAME_FOLDERS = ("JPEGImages", "frames", "images", "image_02", "img1", "training/image_02")
-"""Beside a folder of masks: where a folder of frames per video is looked for."""
-
 Masks = dict[Hashable, list[RLE | None]]
 
 
@@ -53,20 +50,6 @@ def nested_videos(root: Path, is_video: Callable[[Path], bool], depth: int = 4) 
             yield folder
         elif depth > 1 and not folder.is_symlink():
             yield from nested_videos(folder, is_video, depth - 1)
-
-
-def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:
-    """The folder with a folder of frames per video: ``images``, or one beside ``root`` that has them."""
-    if images is not None:
-        return images if images.is_dir() else None
-    # Of MOTS, the masks are one folder deeper: there, only folders called as the videos count.
-    for parents, alone in (((root.parent, root), len(videos) == 1), ((root.absolute().parent.parent,), False)):
-        for folder in (parent / name for name in (*FRAME_FOLDERS, f"JPEGImages/{root.name}") for parent in parents):
-            if folder == root or not folder.is_dir():
-                continue
-            if any((folder / video).is_dir() for video in videos) or (alone and list_images(folder)[0]):
-                return folder
-    return None
 
 
 class FrameFiles:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmdet_vis.data.formats.annotated import PARTS, AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import find_images
+from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.mots_classes import LABELS, MotsClasses, number_tracks
 from mmdet_vis.data.formats.other_programs import other_text

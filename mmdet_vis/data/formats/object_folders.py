@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.mask_folders import FrameFiles, find_images, nested_videos
+from mmdet_vis.data.formats.frame_folders import find_images, interior
+from mmdet_vis.data.formats.mask_folders import FrameFiles, nested_videos
 from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
 from mmdet_vis.data.sources import natural_key
@@ -21,6 +22,8 @@ from mmdet_vis.structures import RLE, decode_masks, encode_masks
 from mmdet_vis.structures.masks import empty_rle
 
 _NUMBERED = re.compile(r"(?P<category>.*?)[ _-]*[0-9]*")
+_FEW_SHADES = 32
+"""Below that, grey values are numbers of objects; shades of a mask go up to white."""
 
 
 def has_object_folders(video: Path) -> bool:
@@ -71,7 +74,13 @@ def _add_video(found: AnnotatedVideos, video_name: str, folder: Path, category: 
     for name, pngs in objects.items():
         masks: list[RLE | None] = [None] * len(stems)
         for png in pngs:
-            pixels = _object_pixels(found, png)
+            colours = read_colours(png)
+            if not is_one_object(colours):
+                raise DatasetError(
+                    f"{png} holds several objects, but {folder.name}/{name} is taken as the folder of one: put index "
+                    "PNGs into VIDEO/FRAME.png, or a mask of each object into a folder of its own"
+                )
+            pixels = _object_pixels(found, colours)
             size = size or (pixels.shape[0], pixels.shape[1])
             if pixels.shape != size:
                 raise DatasetError(f"{png} has another size than other masks of its video: all must have one size")
@@ -84,10 +93,28 @@ def _add_video(found: AnnotatedVideos, video_name: str, folder: Path, category: 
         found.add_track(video, (match and match["category"]) or category, frames.spread(masks))
 
 
-def _object_pixels(found: AnnotatedVideos, png: Path) -> NDArray[np.bool_]:
+def is_one_object(colours: NDArray[np.int32]) -> bool:
+    """Whether a picture ``[H, W]`` of 0xRRGGBB has one colour but black, or one with the shades of its soft edges."""
+    bright = _brightness(colours)
+    if bright.max() < _FEW_SHADES:
+        return np.count_nonzero(np.unique(colours)) < 2
+    kept = 2 * bright >= bright.max()
+    parts = [colours >> shift & 255 for shift in (16, 8, 0)]
+    if any(len(np.unique((5 * part >= 2 * bright)[kept])) > 1 for part in parts):
+        return False  # red and green are no shades of one colour
+    flat = kept & interior(colours)
+    return all(int(np.ptp(part[flat])) <= _FEW_SHADES for part in parts) if flat.any() else True
+
+
+def _brightness(colours: NDArray[np.int32]) -> NDArray[np.int32]:
+    """``[H, W]``: the highest channel of each pixel."""
+    bright: NDArray[np.int32] = np.maximum(np.maximum(colours >> 16, colours >> 8 & 255), colours & 255)
+    return bright
+
+
+def _object_pixels(found: AnnotatedVideos, colours: NDArray[np.int32]) -> NDArray[np.bool_]:
     """``[H, W]``: what is not black; of several brightnesses, what has at least half of the highest."""
-    colours: NDArray[np.int32] = read_colours(png)
-    bright = np.maximum(np.maximum(colours >> 16, colours >> 8 & 255), colours & 255)
+    bright = _brightness(colours)
     levels = np.unique(bright[bright > 0])
     if len(levels) > 1 and 2 * levels[0] < levels[-1]:
         found.notes.guessed["masks with shades between black and white (from half the brightness on, the object)"] += 1

@@ -11,8 +11,9 @@ from PIL import Image
 from mmdet_vis.data.converters import read_annotations
 from mmdet_vis.data.formats.colour_masks import read_colour_masks
 from mmdet_vis.data.formats.cvat_masks import read_cvat_masks
-from mmdet_vis.data.formats.identify import identify, png_kind
+from mmdet_vis.data.formats.identify import identify
 from mmdet_vis.data.formats.index_pngs import read_index
+from mmdet_vis.data.formats.mask_kinds import png_kind
 from mmdet_vis.data.formats.mots_png import read_mots
 from mmdet_vis.data.formats.mots_txt import read_mots_txt
 from mmdet_vis.errors import DatasetError

@@ -1,0 +1,83 @@
+"""Folders of masks as people lay them out: subsets, frames under any name, and masks that are smoothed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.data.datasets.inputs import find_videos
+from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.object_folders import read_object_folders
+from mmdet_vis.errors import DatasetError
+from tests.annotation_cases import H, W, square_mask, write_image
+
+TWO: NDArray[np.uint8] = square_mask()
+TWO[0] = 2
+
+
+def save(path: Path, pixels: NDArray[np.generic], palette: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(pixels)
+    if palette:
+        image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    image.save(path)
+
+
+def objects(found: AnnotatedVideos) -> dict[str, list[str]]:
+    return {video.name: [track.category for track in video.tracks] for video in found.videos}
+
+
+def test_a_root_with_subsets_as_youtube_vos_has_them(tmp_path: Path) -> None:
+    for subset in ("train", "valid"):
+        for video in ("aaa", "bbb"):
+            write_image(tmp_path / subset / f"JPEGImages/{video}/00000.jpg")
+            save(tmp_path / subset / f"Annotations/{video}/00000.png", TWO, palette=True)
+        names = {video: {"objects": {"1": {"category": "ape"}, "2": {"category": "cat"}}} for video in ("aaa", "bbb")}
+        (tmp_path / subset / "meta.json").write_text(json.dumps({"videos": names}))
+    for read in (read_annotations, find_videos):
+        with pytest.raises(DatasetError, match=r"holds 2 datasets of masks beside their .*/train"):
+            read(tmp_path)
+    assert objects(read_annotations(tmp_path / "train")) == {"aaa": ["ape", "cat"], "bbb": ["ape", "cat"]}
+
+
+@pytest.mark.parametrize("name", ["rgb", "Frames", "original", "of_the_camera"])
+@pytest.mark.parametrize("ending", [".jpg", ".png"])
+def test_frames_beside_masks_are_known_by_what_they_hold(tmp_path: Path, name: str, ending: str) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (40, W, 3), dtype=np.uint8)
+    for video in ("a", "b"):
+        save(tmp_path / f"masks/{video}/0.png", np.pad(TWO, ((0, 40 - H), (0, 0))), palette=True)
+        save(tmp_path / f"{name}/{video}/0{ending}", photo)
+    for given in (tmp_path, tmp_path / "masks"):
+        found = read_annotations(given)
+        assert (found.format, objects(found)) == ("index", {"a": ["object"] * 2, "b": ["object"] * 2})
+        assert (found.images, found.notes.lines()) == (tmp_path / name, [])
+    assert [video.path for video in find_videos(tmp_path)] == [tmp_path / name / video for video in ("a", "b")]
+
+
+@pytest.mark.parametrize("root", ["masks/train", "masks/cam1"])
+@pytest.mark.parametrize(("pixels", "frames"), [(TWO, True), (TWO, False), (square_mask(), True)])
+def test_folders_of_videos_are_no_folders_of_objects(
+    tmp_path: Path, root: str, pixels: NDArray[np.uint8], frames: bool
+) -> None:
+    for video in ("a", "b"):
+        save(tmp_path / root / video / "0.png", pixels, palette=True)
+        if frames:
+            write_image(tmp_path / root.replace("masks", "frames") / video / "0.jpg")
+    found = read_annotations(tmp_path / "masks")
+    number = int(pixels.max())
+    assert [track for tracks in objects(found).values() for track in tracks] == ["object"] * 2 * number
+    assert len(found.videos) == 2
+    assert (found.images is not None) == frames
+
+
+def test_a_folder_of_an_object_holds_no_other(tmp_path: Path) -> None:
+    for name in ("ball_1", "cat"):
+        save(tmp_path / f"masks/clip/{name}/0.png", TWO if name == "cat" else square_mask(), palette=name == "cat")
+    with pytest.raises(DatasetError, match=r"cat/0\.png holds several objects, but clip/cat is taken as the folder of"):
+        read_object_folders(tmp_path / "masks")
