@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from mmdet_vis.errors import ConfigError
@@ -54,5 +55,6 @@ def resolve_categories(value: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def plain_name(name: str) -> str:
-    """A category's name without what spellings differ in: case, spaces at its ends, and what stands between words."""
-    return "_".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    """A category's name without what spellings differ in: case, spaces at its ends, what stands between words, accents
+    that are characters of their own (as on macOS) or not."""
+    return "_".join(unicodedata.normalize("NFC", name).casefold().replace("_", " ").replace("-", " ").split())

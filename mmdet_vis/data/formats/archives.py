@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import tarfile
 import zipfile
@@ -112,6 +113,7 @@ def _opened(path: Path) -> Iterator[list[_Member]]:
 
 
 def _of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
+    page = _code_page(archive)
     for info in archive.infolist():
         if info.is_dir():
             continue
@@ -119,7 +121,44 @@ def _of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
             raise DatasetError(f"{path} is encrypted: unpack it yourself with its password and give the folder")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DatasetError(f"{path} holds a link, {info.filename!r:.60}: unpack it yourself and give the folder")
-        yield _Member(info.filename, info.file_size, lambda name=info.filename: read_member(archive, name))  # type: ignore[misc]
+        name = _raw(info).decode(page) if page and _raw(info) else info.filename
+        yield _Member(name, info.file_size, lambda name=info.filename: read_member(archive, name))  # type: ignore[misc]
+
+
+def _raw(info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a name that says not that it is UTF-8, and is no plain text either; else nothing."""
+    if info.flag_bits & _UTF8 or info.filename.isascii():
+        return b""
+    try:
+        return info.orig_filename.encode("cp437")  # as which it was decoded
+    except UnicodeEncodeError:
+        return b""
+
+
+def _code_page(archive: zipfile.ZipFile) -> str | None:
+    """The encoding of names that do not say theirs: UTF-8, or that in which annotations in the archive name a file."""
+    names = [name for info in archive.infolist() if (name := _raw(info))]
+    texts: list[str] | None = None
+    for page in _CODE_PAGES if names else ():
+        try:
+            decoded = [name.decode(page) for name in names]
+        except UnicodeDecodeError:
+            continue
+        if page == "utf-8":
+            return page
+        if texts is None:
+            infos = [i for i in archive.infolist() if i.filename.lower().endswith(_COMPARED[:2])][:_LOOKED_AT]
+            small = [i.filename for i in infos if i.file_size < MAX_SMALL and not i.flag_bits & _ENCRYPTED]
+            texts = [read_member(archive, name).decode("utf-8", "replace") for name in small]
+        last = [PurePosixPath(name.replace("\\", "/")).name for name in decoded]
+        if any(name in text or json.dumps(name)[1:-1] in text for name in last[:_LOOKED_AT] for text in texts):
+            return page
+    return None
+
+
+_UTF8 = 0x800
+_CODE_PAGES = ("utf-8", "gbk", "cp932", "euc_kr", "big5", "cp1252", "cp850", "cp866", "cp1251")
+_LOOKED_AT = 20
 
 
 def _of_tar(archive: tarfile.TarFile) -> Iterator[_Member]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.mask_writing import frame_stems
 from mmdet_vis.data.formats.orientation import TURNED, orientation, turn_upright
-from mmdet_vis.data.sources import ImageFilesSource
-from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources import ImageFilesSource, is_inside, is_name
+from mmdet_vis.data.sources.folder import list_folders, list_images
 from mmdet_vis.errors import OutputError, SourceError
 from mmdet_vis.files.atomic import temporary_path
 
@@ -42,21 +45,28 @@ def images_near(path: Path, first: str | None) -> Path | None:
     ]
     # With all of its folders, or fewer: files say where they were on another machine.
     parts = PurePosixPath(first).parts if first else ()
-    for file in dict.fromkeys(("/".join(parts), "/".join(parts[-2:]), *parts[-1:])) if parts else ():
-        for base in (path.parent, path.parent.parent):
-            for name in (*subsets, *_NEAR):
-                if os.path.isfile(base / name / file):  # Path.is_file() fails for names too long
-                    return base / name
+    files = list(dict.fromkeys(("/".join(parts), "/".join(parts[-2:]), *parts[-1:]))) if parts else []
+    places = [base / name for base in (path.parent, path.parent.parent) for name in (*subsets, *_NEAR)]
+    for file in files:
+        for place in places:
+            if os.path.isfile(place / file):  # Path.is_file() fails for names too long
+                return place
+    if first and (not first.isascii() or next(_spellings(first)) != first):
+        folders = [_Folders(place) for place in dict.fromkeys(places) if place.is_dir()]
+        return next((folder.root for file in files for folder in folders if folder.spelt(file)), None)
     return None
 
 
 def find_frames(videos: AnnotatedVideos) -> None:
     """Find the frames of all videos in their folder of images, and note what is not as the annotations say, in place.
 
-    Names that differ in case or ending, or lack their folder, are replaced by those of the files. Masks of pictures
-    that Exif data turns, drawn on them as they are stored, are turned.
+    Names that differ in case or ending, in how accents or spaces are encoded, or lack their folder, are replaced by
+    those of the files. Masks of pictures that Exif data turns, drawn on them as they are stored, are turned.
     """
     if videos.images is None:
+        if not any("(give the " in what for what in (*videos.notes.guessed, *videos.notes.facts)):
+            frames = sum(map(len, videos.videos))
+            videos.notes.facts["frames that were not found (give the frames' folder)"] += frames
         return
     folders = _Folders(videos.images)
     for video in videos.videos:
@@ -103,26 +113,61 @@ class _Folders:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._names: dict[Path, dict[str, str]] = {}
+        self._below: dict[Path, dict[str, str]] = {}
 
     def find(self, name: str, video: str) -> str | None:
         """The name of a frame's file relative to the root; None if there is none."""
         if (self.root / name).is_file():
             return name
-        path = PurePosixPath(name)
-        parents = dict.fromkeys([path.parent, PurePosixPath(video), PurePosixPath(path.parent.name), PurePosixPath()])
-        for parent in parents:
-            names = self._listed(self.root / parent)
-            known = names.get(path.name.casefold()) or names.get(f"{path.stem.casefold()}.")
-            if known is not None:
-                return str(parent / known)
+        for written in _spellings(name):
+            path = PurePosixPath(written)
+            parents = [path.parent, PurePosixPath(video), PurePosixPath(path.parent.name), PurePosixPath()]
+            for parent in dict.fromkeys(parents):
+                known = self._in(parent, _plain(path.name), f"{_plain(path.stem)}.")
+                if known is not None:
+                    return known
         return None
+
+    def spelt(self, name: str) -> str | None:
+        """As :meth:`find`, where only the case of names and how they are encoded may differ."""
+        paths = map(PurePosixPath, _spellings(name))
+        return next((known for path in paths if (known := self._in(path.parent, _plain(path.name)))), None)
+
+    def _in(self, parent: PurePosixPath, *keys: str) -> str | None:
+        """The file of a folder that is called by one of the keys of :meth:`_listed`."""
+        folder = PurePosixPath()
+        for part in parent.parts:
+            place = self.root / folder
+            if not os.path.isdir(place / part):
+                if place not in self._below:
+                    self._below[place] = {_plain(path.name): path.name for path in list_folders(place)}
+                part = self._below[place].get(_plain(part), "")
+            if not part:
+                return None
+            folder /= part
+        names = self._listed(self.root / folder)
+        return next((str(folder / names[key]) for key in keys if key in names), None)
 
     def _listed(self, folder: Path) -> dict[str, str]:
         if folder not in self._names:
             files = [file.name for file in list_images(folder)[0]] if folder.is_dir() else []
-            self._names[folder] = {f"{Path(file).stem.casefold()}.": file for file in files}
-            self._names[folder] |= {file.casefold(): file for file in files}
+            self._names[folder] = {f"{_plain(Path(file).stem)}.": file for file in files}
+            self._names[folder] |= {_plain(file): file for file in files}
         return self._names[folder]
+
+
+def _plain(name: str) -> str:
+    """A file's name without what systems change: its case, and accents that are characters of their own (macOS)."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """A name without what an address has behind it and instead of spaces, and the name."""
+    written = unquote(name.partition("?")[0])
+    if is_name(written) and is_inside(written):
+        yield written
+    if written != name:
+        yield name
 
 
 def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, numbered: str = "") -> list[str]:

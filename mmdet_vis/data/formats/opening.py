@@ -24,7 +24,6 @@ from mmdet_vis.data.formats.identify import describe_json, holds_results, identi
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.formats.registry import FORMATS, Format, ReadOptions
 from mmdet_vis.data.formats.ytvis_json import tidy_ytvis, ytvis_content
-from mmdet_vis.data.sources import is_name
 from mmdet_vis.errors import DatasetError, option
 
 _LOGGER = logging.getLogger(__name__)
@@ -146,8 +145,7 @@ def open_annotations(path: str | Path, images: Path | None = None, progress: boo
         if kind in _RESULTS:
             raise DatasetError(f"{path} is not a YouTube-VIS annotation file: {describe_json(content, path)}")
         if kind not in ("coco", "cocovid"):
-            tidy_ytvis(content, notes)
-            return OpenedAnnotations(content, images or images_near(path, _first_frame(content)), "ytvis", notes)
+            return OpenedAnnotations(content, tidy_ytvis(content, notes, path, images), "ytvis", notes)
     found = read_annotations(path, None, ReadOptions(images=images, progress=progress), _LOGGER.info)
     if found.format in _RESULTS:
         raise DatasetError(f"{path} holds results, not annotations: evaluate or convert them")
@@ -229,11 +227,3 @@ def log_notes(path: str | Path, notes: Notes) -> None:
         raise DatasetError(f"{path}: {notes.doubts()}; this is an error, as the run is strict")
     for line in replace(notes).lines():
         _LOGGER.warning("%s: %s", path, line)
-
-
-def _first_frame(content: dict[str, Any]) -> str | None:
-    try:
-        name = content["videos"][0]["file_names"][0]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return name.replace("\\", "/") if is_name(name) else None

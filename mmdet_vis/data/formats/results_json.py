@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
-from mmdet_vis.data.formats.json_files import load_results, read_json
+from mmdet_vis.data.formats.json_files import load_results, plain_id, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
 from mmdet_vis.data.sources.folder import list_files, list_folders, list_images
@@ -60,6 +60,10 @@ def read_results(
     kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
     for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
         where = f"{path}: entry {position}"
+        for key in ("video_id", "category_id") if isinstance(entry, dict) else ():
+            if type(plain := plain_id(entry.get(key))) is not type(entry.get(key)):
+                entry[key] = plain
+                found.notes.guessed[f"{key}s written as text or real numbers"] += 1
         video_id, category_id, score, masks = _entry(entry, where)
         if score < score_thr:
             found.notes.left_out[f"entries with a score below {score_thr:g}"] += 1
@@ -216,7 +220,7 @@ def _masks(segmentations: list[Any], where: str) -> list[RLE | None]:
     if len(size) != 2 or not all(type(side) is int and 0 < side < 2**20 for side in size):
         raise ResultsError(f"{where} has a mask of size {size!s:.40}: give a results file")
     try:
-        rles = [to_rle(mask, *size) for mask in segmentations]
+        rles = [to_rle(mask or None, *size) for mask in segmentations]
         present = [rle for rle in rles if rle is not None]
         check_rles(present)
     except InvalidMaskError as error:

@@ -20,6 +20,8 @@ def plain_segmentation(value: Any, notes: Notes) -> Any:
         notes: counts what was changed.
     """
     if isinstance(value, dict):
+        if not value:
+            return None  # as [] is
         return _plain_runs(value, notes)
     if not isinstance(value, list) or not value:
         return value

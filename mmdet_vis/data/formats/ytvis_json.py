@@ -10,9 +10,12 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.formats.annotated import AnnotatedTrack, AnnotatedVideos, Notes
+from mmdet_vis.data.formats.coco_images import is_absolute, relative_names, upright_videos
+from mmdet_vis.data.formats.frame_files import images_near
 from mmdet_vis.data.formats.json_files import load_annotations, write_ids_plainly
 from mmdet_vis.data.formats.segmentations import plain_segmentations
 from mmdet_vis.data.formats.ytvis import frame_files, index_annotations, index_videos
+from mmdet_vis.data.sources import is_name
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
@@ -23,15 +26,37 @@ ANNOTATED_FRAMES = "annotated_frames"
 
 def is_ytvis(content: Any) -> bool:
     """Whether the content of a JSON file looks like a YouTube-VIS annotation file."""
-    if not isinstance(content, dict) or not isinstance(content.get("videos"), list) or "images" in content:
+    if not isinstance(content, dict) or not isinstance(content.get("videos"), list) or content.get("images", []):
         return False
     return any(isinstance(video, dict) and "file_names" in video for video in content["videos"])
 
 
-def tidy_ytvis(content: dict[str, Any], notes: Notes) -> None:
-    """Bring ids and masks of a file into the forms that the format knows, in place; what is changed is noted."""
+def tidy_ytvis(content: dict[str, Any], notes: Notes, path: Path, images: Path | None = None) -> Path | None:
+    """Bring ids, masks, names and sizes of a file into the forms that the format knows, in place.
+
+    Args:
+        content: of the file.
+        notes: what is changed.
+        path: of the file.
+        images: the folder of the frames; None: it is looked for.
+
+    Returns:
+        that folder; None if it is not known.
+    """
     write_ids_plainly(content, notes.guessed)
     plain_segmentations(content, notes)
+    videos = content.get("videos")
+    lists = [e.get("file_names") for e in videos if isinstance(e, dict)] if isinstance(videos, list) else []
+    lists = [names for names in lists if isinstance(names, list) and names and all(map(is_name, names))]
+    flat = [name.replace("\\", "/") for names in lists for name in names]
+    if all(map(is_absolute, flat)):  # one that is so among others is refused
+        plain = iter(relative_names(flat, notes, kept=1))
+        for names in lists:
+            names[:] = [next(plain) for _ in names]
+    images = images or images_near(path, lists[0][0] if lists else None)
+    if lists:
+        upright_videos(content, images, notes)
+    return images
 
 
 def read_ytvis(path: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
@@ -42,7 +67,7 @@ def read_ytvis(path: Path, images: Path | None = None, progress: bool = False) -
     """
     notes = Notes()
     content = load_annotations(path, notes.guessed)
-    tidy_ytvis(content, notes)
+    images = tidy_ytvis(content, notes, path, images)
     has_objects = isinstance(content.get("annotations"), list)
     index = index_annotations(content, str(path)) if has_objects else index_videos(content, str(path))
     found = AnnotatedVideos(f"YouTube-VIS file {path}", images, ground_truth=has_objects, notes=notes)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mmdet_vis.data.converters import read_annotations
-from tests.annotation_cases import H, W
+from mmdet_vis.structures import encode_masks
+from tests.annotation_cases import H, W, square_mask, write_image
 from tests.data.formats.test_variants import FLAT, coco, lengths, notes
 
 
@@ -80,3 +82,66 @@ def test_a_category_that_is_listed_again(tmp_path: Path, name: str) -> None:
     assert lengths(found) == [[2]]
     assert found.categories == {"cat": 1}
     assert "1 category" in notes(found)
+
+
+NFC, NFD = "v\u00e9lo", "ve\u0301lo"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (NFD, f"{NFC}/{{}}.png"),
+        (NFC, f"{NFD}/{{}}.png"),
+        (NFD, f"{NFC.upper()}/{{}}.PNG"),
+        ("my clip", "my%20clip/{}.png"),
+        ("clip", "clip/{}.png?sig=a/b"),
+        ("", "https://host/bucket/my%20clip/{}.png?sig=a/b"),
+    ],
+)
+def test_frames_whose_names_are_encoded_otherwise(tmp_path: Path, folder: str, name: str) -> None:
+    for number in range(3):
+        write_image(tmp_path / "images" / folder / f"{number}.png")
+    found = read_annotations(clips(tmp_path, [name.format(number) for number in range(3)]))
+    assert found.images is not None
+    assert all((found.images / file).is_file() for file in found.videos[0].file_names)
+    assert "file names" in notes(found) or "3 frames whose files have another name" in notes(found)
+
+
+def test_frames_that_are_not_there_are_said(tmp_path: Path) -> None:
+    found = read_annotations(clips(tmp_path, ["a/0.jpg", "a/1.jpg"]))
+    assert "note: 2 frames that were not found (give the frames' folder)" in notes(found)
+
+
+@pytest.mark.parametrize("page", ["utf-8", "gbk", "cp932", "cp850"])
+def test_zips_whose_names_are_in_an_old_code_page(tmp_path: Path, page: str) -> None:
+    stem = {"gbk": "\u89c6\u9891", "cp932": "\u30d3\u30c7\u30aa", "cp850": "\u00e9t\u00e9"}.get(page, NFC)
+    path = clips(tmp_path, [f"{stem}0.png", f"{stem}1.png"])
+    write_image(tmp_path / "0.png")
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.write(path, "a.json")
+        for number in range(2):  # as long a name, for its bytes are put in below
+            opened.write(tmp_path / "0.png", f"images/{'x' * len(stem.encode(page))}{number}.png")
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace(b"x" * len(stem.encode(page)), stem.encode(page)))
+    found = read_annotations(archive)
+    assert found.images == tmp_path / "export/images"
+    assert all((found.images / name).is_file() for name in found.videos[0].file_names)
+
+
+def test_categories_of_two_encodings_are_one(tmp_path: Path) -> None:
+    path = coco(tmp_path, {}, [{}, {"category_id": 5}])
+    content = json.loads(path.read_text())
+    content["categories"] = [{"id": 1, "name": NFC}, {"id": 5, "name": NFD}]
+    path.write_text(json.dumps(content))
+    found = read_annotations(path)
+    assert (lengths(found), list(found.categories)) == ([[2]], [NFC])
+
+
+def test_results_whose_ids_are_text(tmp_path: Path) -> None:
+    masks = [encode_masks(square_mask()[None])[0], {}]
+    entries = [{"video_id": "1", "category_id": 2.0, "score": 0.5, "segmentations": masks}]
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    found = read_annotations(tmp_path / "results.json")
+    assert lengths(found) == [[1]]
+    assert "1 category_ids written as text or real numbers" in notes(found)
