@@ -19,6 +19,7 @@ from mmdet_vis.corrections.check import (
     check_same_video,
     chunks,
     listed,
+    tell_other_name,
 )
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.sources import FrameSource, as_source
@@ -155,6 +156,7 @@ class Session:
         """Correct a result of this video, see :func:`mmdet_vis.refine`."""
         check_callable("progress", progress)
         check_same_video(result, self.video)
+        tell_other_name(result, self.video)
         settings = build_settings(self.model.config, None, mem_step, mem_max)
         corrections = listed(corrections)
         check_corrections(result, corrections)

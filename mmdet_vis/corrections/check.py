@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -14,7 +15,10 @@ from mmdet_vis.corrections.edit import edit_result, numbers_of
 from mmdet_vis.errors import ConfigError, SourceError, counted
 from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, VideoResult, empty_rle
 
+_LOGGER = logging.getLogger(__name__)
 _Result = TypeVar("_Result", bound=VideoResult)
+UNNAMED = {"array", "images"}
+"""What videos are called that were given as arrays or pictures."""
 
 
 class Frames(Protocol):
@@ -72,6 +76,12 @@ def check_same_video(result: VideoResult, video: Frames) -> None:
     if sizes[0] != sizes[1]:
         was, here = (f"{counted(number, 'frame')} of {width}x{height}" for width, height, number in sizes)
         raise SourceError(f"{video.name} has {here}, the result of {result.name} has {was}: give its own video")
+
+
+def tell_other_name(result: VideoResult, video: Frames) -> None:
+    """Warn of a video that is not called as the result's was: another one of its size and length, or renamed."""
+    if result.name != video.name and not {result.name, video.name} & UNNAMED:
+        _LOGGER.warning("the result is of %s, and corrected with the video %s", result.name, video.name)
 
 
 def check_prompts(prompts: Iterable[Any], video: Frames) -> None:

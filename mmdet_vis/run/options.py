@@ -14,7 +14,7 @@ from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_vid
 from mmdet_vis.checks import as_list, check_number, check_path
 from mmdet_vis.choices import DEFAULT_FORMATS, FORMATS, in_order
 from mmdet_vis.config.load import build_settings, recommended
-from mmdet_vis.corrections.check import check_prompts, check_same_video
+from mmdet_vis.corrections.check import check_prompts, check_same_video, tell_other_name
 from mmdet_vis.corrections.files import as_json
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.device import check_runtime, parse_bytes, resolve_device, resolve_precision
@@ -108,7 +108,10 @@ class RunOptions:
         """
         if self.refined is not None:
             how: dict[str, Any] = {name: getattr(self, name) for name in ("mem_step", "mem_max", "feature_memory")}
-            return refine(VideoResult.load(self.refined), self.corrections, model, source, progress=progress, **how)
+            result = VideoResult.load(self.refined)
+            if not self.needs_model:  # else the session does
+                tell_other_name(result, source)
+            return refine(result, self.corrections, model, source, progress=progress, **how)
         assert model is not None
         how = self.algorithm("feature_memory", "prompts", "propose")
         # Index PNGs have sequences of all scores; results.json does not.

@@ -15,12 +15,12 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmdet_vis.api import VISModel
+from mmdet_vis.api import VideoResult, VISModel
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.data.datasets import VideoInput, find_videos
 from mmdet_vis.data.formats.opening import strictly
-from mmdet_vis.errors import DatasetError, OutputError, SourceError, UserError, few
+from mmdet_vis.errors import ConfigError, DatasetError, OutputError, SourceError, UserError, few
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
 from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
@@ -86,7 +86,7 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
 
     def check() -> tuple[list[VideoInput], dict[str, Any]]:
         with strictly(run.options.strict):
-            videos = find_videos(inputs)
+            videos = _asked_for(find_videos(inputs), run.options)
         given = [video.path for video in videos] + ([run.options.refined] if run.options.refined else [])
         jobs = jobs_of_files(videos, run.save_dir, run.options.formats)
         # Also of formats that this run does not write: another one into the same folder may.
@@ -106,6 +106,30 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
         return bool(summary["failed"])
 
     return _run(run, workers, jobs, store, identity, finish, alone=len(jobs) == 1)
+
+
+def _asked_for(videos: list[VideoInput], options: RunOptions) -> list[VideoInput]:
+    """The videos of a run: what a person said of one is used on that one alone.
+
+    Raises:
+        ConfigError: there are prompts, and several videos.
+        SourceError: none of several videos has the name of the result that is corrected.
+        ResultsError: that result cannot be read.
+    """
+    if len(videos) == 1:
+        return videos
+    names = few([video.name for video in videos])
+    if options.prompts or not options.propose:
+        raise ConfigError(f"prompts are for one video, there are {len(videos)} ({names}): name one of them")
+    if options.refined is None:
+        return videos
+    own = VideoResult.load(options.refined).name
+    named = [video for video in videos if video.name == own]
+    if not named:
+        raise SourceError(
+            f"{options.refined} is of the video {own}, which is none of the {len(videos)} ({names}): name its video"
+        )
+    return named
 
 
 def run_dataset(run: Run, workers: Workers | None = None) -> int:

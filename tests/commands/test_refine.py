@@ -97,6 +97,25 @@ def test_prompts_are_for_one_video(words, message, capsys):
     assert message in capsys.readouterr().err
 
 
+def test_one_video_of_a_folder_is_corrected(folder, model, no_model, caplog):
+    for name in ("a", "clip", "other"):
+        write_video(folder / "more" / f"{name}.mp4", 5)
+    made = make_result(np.ones((2, 5, 64, 96), bool), VideoResult)
+    made.save("clip.result.json")
+    (folder / "fixes.json").write_text('[{"type": "delete", "id": 1}]')
+    words = [*model, "--corrections", "fixes.json", "--format", "result"]
+    assert refine_command.main(["clip.result.json", "more", *words, "--save-dir", "out"]) == 0
+    assert sorted(path.name for path in (folder / "out").glob("*.result.json")) == ["clip.result.json"]
+    assert not caplog.records
+    assert refine_command.main(["clip.result.json", "more/other.mp4", *words, "--save-dir", "as_other"]) == 0
+    assert "the result is of clip, and corrected with the video other" in caplog.text
+    (folder / "more/clip.mp4").unlink()
+    with pytest.raises(SourceError, match=r"is of the video clip, which is none of the 2 \(a, other\): name its video"):
+        refine_command.main(["clip.result.json", "more", *words, "--save-dir", "none"])
+    with pytest.raises(ConfigError, match=r"^prompts are for one video, there are 2 \(a, other\): name one of them"):
+        segment.main(["more", *model, "--prompt", "0:box:1,2,30,40"])
+
+
 @pytest.fixture
 def no_model(monkeypatch):
     """Loading a model fails the test."""
