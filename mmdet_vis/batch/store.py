@@ -67,7 +67,7 @@ class BatchStore:
         """
         try:
             return float(json.loads(self.storage.read(IDENTITY))["options"]["score_thr"])
-        except (*UNREADABLE, TypeError, KeyError) as error:
+        except (*UNREADABLE, TypeError, KeyError, OverflowError) as error:
             raise OutputError(
                 f"{self.storage.place(IDENTITY)} cannot be read ({error}); check {option('out')}"
             ) from error

@@ -181,7 +181,7 @@ def _whole(given: Any, name: str, default: int) -> int:
 def _score(value: Any, default: float) -> float:
     try:
         score = default if value is None else float(value)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         score = -1.0
     if not 0 <= score <= 1:
         raise UserError("the score must be a number from 0 to 1")

@@ -155,7 +155,7 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
         }
         differences = {str(name): float(value) for name, value in index["differences"].items()}
         digests = {str(name): str(value) for name, value in index["sha256"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise damaged from error
     return GraphFolder(path, config, axes, differences, digests)
 
