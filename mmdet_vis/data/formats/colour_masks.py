@@ -10,7 +10,7 @@ import numpy as np
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.davis_png import voc_palette
-from mmdet_vis.data.formats.index_pngs import META, add_png_video, png_videos, read_labels
+from mmdet_vis.data.formats.index_pngs import META, add_png_video, doubt, png_videos, read_labels
 from mmdet_vis.data.formats.mask_folders import Masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
@@ -18,9 +18,7 @@ from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
-from mmdet_vis.structures import areas
 
-_FEW_PIXELS = 10
 VOID = 0xE0E0C0
 """The colour with which Pascal VOC outlines objects: of no object."""
 
@@ -43,7 +41,7 @@ def read_colour_masks(
         found.category(category)
 
     def drop(objects: Masks) -> None:
-        _doubt(found, objects)
+        doubt(found, objects, "colours", "a black pixel")
         if objects.pop(VOID, None) is not None:
             found.notes.facts["videos with outlines in the void colour of Pascal VOC, which are of no object"] += 1
 
@@ -53,21 +51,6 @@ def read_colour_masks(
             raise DatasetError(f"{folder} holds no colour PNGs: unpack the annotations of all videos")
         add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), category)
     return found
-
-
-def _doubt(found: AnnotatedVideos, objects: Masks) -> None:
-    """Note what speaks against a colour for each object: smoothed edges, and no black around them."""
-    present = [[rle for rle in masks if rle is not None] for masks in objects.values()]
-    small = sum(int(areas(masks).max()) < _FEW_PIXELS for masks in present)
-    if small > 1 and 2 * small > len(present):
-        found.notes.guessed[
-            f"colours of fewer than {_FEW_PIXELS} pixels, each an object (edges that were smoothed? save masks without)"
-        ] += small
-    size = next((masks[0]["size"] for masks in present if masks), None)
-    covered = sum(int(areas(masks).sum()) for masks in present)
-    frames = max((len(masks) for masks in objects.values()), default=0)
-    if size is not None and covered == size[0] * size[1] * frames:
-        found.notes.guessed["videos without a black pixel, where every colour is an object (black is of none)"] += 1
 
 
 def _is_colour(text: str) -> bool:

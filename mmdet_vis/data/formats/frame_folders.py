@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.number_pngs import png_mode, read_colours
 from mmdet_vis.data.sources.folder import folders_below, list_folders, list_images
@@ -70,12 +68,3 @@ def is_photo(png: Path) -> bool:
         return True
     grey = bool((colours % 0x10101 == 0).all())  # of a mask with soft edges, most is black or white
     return grey and len(colours) > _SHADES and 2 * int(np.sort(counts)[-2:].sum()) < int(counts.sum())
-
-
-def interior(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """``[H, W]``: pixels whose 8 neighbours have the same of at most 65536 values: not those of soft edges."""
-    _, places = np.unique(pixels, return_inverse=True)
-    values = places.reshape(pixels.shape).astype(np.uint16)
-    around = np.ones((3, 3), np.uint8)
-    same: NDArray[np.bool_] = cv2.dilate(values, around) == cv2.erode(values, around)
-    return same

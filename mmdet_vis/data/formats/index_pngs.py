@@ -19,10 +19,12 @@ from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.data.formats.mask_folders import FrameFiles, Masks, collect_masks, nested_videos
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, png_palette, read_colours, read_numbers
+from mmdet_vis.data.formats.soft_edges import black_or_white, has_soft_edges
 from mmdet_vis.data.sources.folder import list_files, list_folders
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
+from mmdet_vis.structures import RLE, areas
 
 VOID = 255
 """Pixels of an index PNG that belong neither to an object nor to the background.
@@ -30,6 +32,7 @@ VOID = 255
 In the binary masks of DAVIS 2016, which hold no other number, it is the object.
 """
 DEEP_VOID = 65535
+_FEW_PIXELS = 10
 META = "meta.json"
 """Of YouTube-VOS, beside or in the folder of masks: ``{"videos": {video: {"objects": {number: {"category": …}}}}}``."""
 
@@ -136,9 +139,14 @@ def add_index_video(
         found.notes.guessed["videos whose PNGs have different palettes (their colours count, not their numbers)"] += 1
 
     def drop_void(objects: Masks) -> None:
+        doubt(found, objects, "numbers", "a pixel of 0")
         for void in (VOID, DEEP_VOID):
-            if set(objects) != {void} and not by_colour and objects.pop(void, None) is not None:
-                found.notes.facts[f"videos with pixels of {void}, which are of no object (void)"] += 1
+            if set(objects) == {void} or by_colour or void not in objects:
+                continue
+            kept, dropped = sum(map(_area, objects.values())), _area(objects.pop(void))
+            if 2 * dropped > kept:
+                found.notes.guessed[f"videos in which {void}, taken as void, has most of the pixels of objects"] += 1
+            found.notes.facts[f"videos with pixels of {void}, which are of no object (void)"] += 1
 
     add_png_video(found, name, pngs, images, read_colours if by_colour else read_numbers, drop_void, labels, category)
 
@@ -155,6 +163,9 @@ def add_png_video(
 ) -> None:
     """Add a video of PNGs, an object for each value of :func:`collect_masks` that ``drop`` leaves."""
     frames = FrameFiles(found, [png.stem for png in pngs], name, images, pngs[0].parent)
+    if has_soft_edges(pngs):
+        found.notes.guessed["videos of grey masks with soft edges, of one object each (from half of white on)"] += 1
+        read = black_or_white
     objects, size = collect_masks(pngs, read)
     drop(objects)
     video = frames.add_video(found, name, size)
@@ -162,6 +173,28 @@ def add_png_video(
         if labels and str(number) not in labels:
             found.notes.guessed[f"objects that {META} does not name, taken as {category}"] += 1
         found.add_track(video, (labels or {}).get(str(number), category), frames.spread(masks))
+
+
+def doubt(found: AnnotatedVideos, objects: Masks, values: str, background: str) -> None:
+    """Note what speaks against an object for each value: smoothed edges, and no background around them."""
+    present = [[rle for rle in masks if rle is not None] for masks in objects.values()]
+    small = sum(int(areas(masks).max()) < _FEW_PIXELS for masks in present)
+    if small > 1 and 2 * small > len(present):
+        found.notes.guessed[
+            f"{values} of fewer than {_FEW_PIXELS} pixels, each an object (edges that were smoothed? save masks "
+            "without)"
+        ] += small
+    size = next((masks[0]["size"] for masks in present if masks), None)
+    frames = max((len(masks) for masks in objects.values()), default=0)
+    if size is not None and sum(map(_area, objects.values())) == size[0] * size[1] * frames:
+        found.notes.guessed[
+            f"videos without {background}, where every one of the {values} is an object (panoptic masks? their "
+            "background is none)"
+        ] += 1
+
+
+def _area(masks: Sequence[RLE | None]) -> int:
+    return int(areas([rle for rle in masks if rle is not None]).sum())
 
 
 def write_davis(videos: AnnotatedVideos, target: Path) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.frame_folders import find_images, interior
+from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_folders import FrameFiles, nested_videos
 from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
+from mmdet_vis.data.formats.soft_edges import interior
 from mmdet_vis.data.sources import natural_key
 from mmdet_vis.data.sources.folder import list_files, list_folders
 from mmdet_vis.errors import DatasetError

@@ -15,6 +15,7 @@ from mmdet_vis.data.datasets.inputs import find_videos
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.object_folders import read_object_folders
 from mmdet_vis.errors import DatasetError
+from mmdet_vis.structures import areas
 from tests.annotation_cases import H, W, square_mask, write_image
 
 TWO: NDArray[np.uint8] = square_mask()
@@ -81,3 +82,46 @@ def test_a_folder_of_an_object_holds_no_other(tmp_path: Path) -> None:
         save(tmp_path / f"masks/clip/{name}/0.png", TWO if name == "cat" else square_mask(), palette=name == "cat")
     with pytest.raises(DatasetError, match=r"cat/0\.png holds several objects, but clip/cat is taken as the folder of"):
         read_object_folders(tmp_path / "masks")
+
+
+def doubts(path: Path) -> str:
+    return read_annotations(path).notes.doubts()
+
+
+def soft(value: int = 255) -> NDArray[np.uint8]:
+    """A square of 16x16 pixels with smoothed edges, twice the side of what it was made from."""
+    small = np.zeros((16, 16), np.uint8)
+    small[4:12, 4:12] = value
+    return np.asarray(Image.fromarray(small).resize((40, 40), Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("kind", ["L", "RGB"])
+def test_grey_masks_with_soft_edges_are_one_object(tmp_path: Path, kind: str) -> None:
+    for frame in range(2):
+        save(tmp_path / f"clip/{frame}.png", np.asarray(Image.fromarray(soft()).convert(kind)))
+    (track,) = read_annotations(tmp_path / "clip").videos[0].tracks
+    assert areas(track.masks).tolist() == [int((soft() >= 128).sum())] * 2
+    assert "1 video of grey masks with soft edges, of one object" in read_annotations(tmp_path / "clip").notes.doubts()
+
+
+def test_objects_with_soft_edges_in_one_folder(tmp_path: Path) -> None:
+    for name in ("ball_1", "ball_2"):
+        save(tmp_path / f"clip/{name}/0.png", soft())
+    found = read_annotations(tmp_path)
+    assert (found.format, objects(found)) == ("objects", {"clip": ["ball", "ball"]})
+
+
+def test_index_pngs_that_let_one_doubt(tmp_path: Path) -> None:
+    void = square_mask() * 255
+    void[0] = 3
+    save(tmp_path / "a/0.png", void)
+    assert (
+        "1 video in which 255, taken as void, has most of the pixels" in read_annotations(tmp_path / "a").notes.doubts()
+    )
+    save(tmp_path / "b/0.png", np.pad(np.full((4, 4), 7, np.uint8), 4, constant_values=9))
+    assert (
+        "1 video without a pixel of 0, where every one of the numbers"
+        in read_annotations(tmp_path / "b").notes.doubts()
+    )
+    save(tmp_path / "c/0.png", np.eye(9, dtype=np.uint8) * np.arange(9, dtype=np.uint8))
+    assert "8 numbers of fewer than 10 pixels, each an object" in doubts(tmp_path / "c")
