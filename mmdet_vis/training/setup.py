@@ -30,7 +30,7 @@ from mmdet_vis.training.check import check_custom_keys, check_training, train_se
 from mmdet_vis.training.runner import TrainingRunner
 from mmdet_vis.training.step import TrainingModel
 from mmdet_vis.training.validation import VideoValLoop
-from mmdet_vis.weights.checkpoint import read_state_dict
+from mmdet_vis.weights.checkpoint import check_types, read_state_dict
 from mmdet_vis.weights.find import find_weights
 
 PART_ERRORS = (*BUILD_ERRORS, AssertionError, ImportError)
@@ -173,6 +173,7 @@ def initialise(network: nn.Module, path: str | Path) -> None:
             f"load_from {path}: none of its {len(state)} tensors has the name and shape of one of the model's; "
             "convert it first with tools/convert_checkpoint.py"
         )
+    check_types(path, used, own)
     network.load_state_dict(used, strict=False)
     left = [k for k in own if k not in used and not k.endswith("num_batches_tracked")]
     reshaped = [k for k in left if k in state]

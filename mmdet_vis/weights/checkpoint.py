@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,12 @@ from mmdet_vis.choices import WEIGHTS
 from mmdet_vis.errors import CheckpointError, OutputError, few
 from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.weights.published import UNUSED, guess_backbone, guess_config
-from mmdet_vis.weights.torch_files import no_weights, read_torch
+from mmdet_vis.weights.torch_files import no_tensors, no_weights, read_torch
+from mmdet_vis.weights.wrappers import unwrapped, without_wrappers
 
 _LOGGER = logging.getLogger(__name__)
+
+FORMATS = WEIGHTS
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -54,6 +58,7 @@ def file_format(path: Path) -> str:
             f"checkpoint {path} cannot be opened: {error.strerror or error}; check its permissions"
         ) from error
     if head.startswith(b"PK"):
+        _refuse_zip_around_weights(path)
         return "torch"
     if head.startswith(b"\x80") and 2 <= _byte(head, 1) <= 5:
         _refuse_plain_pickle(path, head)
@@ -61,6 +66,20 @@ def file_format(path: Path) -> str:
     if _byte(head, 8) == ord("{") and int.from_bytes(head[:8], "little") < 100_000_000:
         return "safetensors"
     raise CheckpointError(f"checkpoint {path} is not a checkpoint{_looks_like(path, head)}")
+
+
+def _refuse_zip_around_weights(path: Path) -> None:
+    """Files of ``torch.save`` are zips, which hold ``data.pkl``; others may be archives that hold such a file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return  # damaged, which reading it says
+    within = [name for name in names if name.lower().endswith(FORMATS)]
+    if within and not any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
+        raise CheckpointError(
+            f"checkpoint {path} is a zip archive around {within[0]!r:.80}: unpack it and give the file with the weights"
+        )
 
 
 def _refuse_plain_pickle(path: Path, head: bytes) -> None:
@@ -97,25 +116,14 @@ def _byte(data: bytes, index: int) -> int:
     return data[index] if index < len(data) else -1
 
 
-WRAPPERS = (
-    "state_dict", "model", "model_state", "model_state_dict", "net", "network", "weights", "params", "module",
-    "ema_state_dict", "model_ema", "ema_model", "ema",
-)  # fmt: skip
-"""Keys under which training programs wrap a state dict; where a file has several, the first one here counts."""
-
-PREFIXES = ("module.", "model.", "net.", "network.", "ema.", "ema_model.", "model_ema.", "_orig_mod.")
-"""What DistributedDataParallel, Lightning, averages of weights and torch.compile put before every name."""
-
-FORMATS = WEIGHTS
-
-
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read a checkpoint file.
 
     Args:
         path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
-            plain or under ``state_dict`` / ``model``. :data:`PREFIXES` before every key are removed. Objects beside the
-            weights are left out, without running anything of theirs; one line in the log names them.
+            plain or under ``state_dict`` / ``model``. What wrappers put
+            before every key (:mod:`.wrappers`) is removed. Objects beside the weights
+            are left out, without running anything of theirs; one line in the log names them.
 
     Returns:
         names and tensors, on the CPU.
@@ -131,51 +139,47 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     else:
         content = read_torch(path, beside_objects=True)
-    content = _unwrapped(path, content)
+    content = unwrapped(path, content)
     if not isinstance(content, Mapping):
         raise no_weights(path, content)
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     if not state:
-        raise CheckpointError(f"checkpoint {path} holds no weights (keys: {', '.join(map(str, list(content)[:5]))})")
-    return _without_prefixes(path, state)
+        raise no_tensors(path, content)
+    _check_kinds(path, state)
+    return without_wrappers(path, state)
 
 
-def _unwrapped(path: Path, content: object) -> object:
-    """What is under :data:`WRAPPERS`, one in another; other weights that are left out are named in the log."""
-    for _ in range(len(WRAPPERS)):  # a file may hold a dict that holds itself
-        if not isinstance(content, Mapping):
-            break
-        held = [wrapper for wrapper in WRAPPERS if isinstance(content.get(wrapper), Mapping) and content[wrapper]]
-        if not held:
-            break
-        if len(held) > 1:
-            _LOGGER.warning("checkpoint %s: %s is used, left out %s", path, held[0], ", ".join(held[1:]))
-        content = content[held[0]]
-    return content
+def _check_kinds(path: Path, state: Mapping[str, Tensor]) -> None:
+    for key, tensor in state.items():
+        kind = "nested" if tensor.is_nested else "quantized" if tensor.is_quantized else ""
+        if not kind and tensor.is_meta:
+            kind = "meta (without values)"
+        if not kind and tensor.layout != torch.strided:
+            kind = "sparse"
+        if kind:
+            raise CheckpointError(
+                f"checkpoint {path}: {key} is a {kind} tensor, not a dense one of numbers: save the weights as they "
+                "are in a network of float32"
+            )
 
 
-def _without_prefixes(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Remove what wrappers put before every name, and with it their counters, which have no dot (``n_averaged``)."""
-    inner = {key: value for key, value in state.items() if "." in key}
-    left = [key for key in state if "." not in key]
-    found = True
-    while inner and found:
-        found = False
-        for prefix in PREFIXES:
-            within = {key for key in inner if key.startswith(prefix)}
-            # Of several networks in a file (an average, a teacher, a loss), the first that has a backbone.
-            several = any(key.startswith(f"{prefix}backbone.") for key in within)
-            if within and (
-                len(within) == len(inner) or (several and not any(k.startswith("backbone.") for k in inner))
-            ):
-                left += [key for key in inner if key not in within]
-                inner = {key.removeprefix(prefix): inner[key] for key in inner if key in within}
-                found = True
-    if not inner or inner.keys() <= state.keys():
-        return state
-    if left:
-        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, few(left))
-    return inner
+def check_types(path: str | Path, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Check that what is to be real numbers in a network is so in a file; copying would take whole ones for them.
+
+    Args:
+        path: of the file.
+        weights: of the file.
+        own: the network's, with these keys and more.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    for key, tensor in weights.items():
+        if own[key].is_floating_point() and not tensor.is_floating_point():
+            raise CheckpointError(
+                f"checkpoint {path}: {key} holds numbers of type {str(tensor.dtype).removeprefix('torch.')}, not real "
+                "ones: it was quantized or converted; use the weights as they were trained (float32, float16, bfloat16)"
+            )
 
 
 def load_checkpoint(model: nn.Module, path: str | Path, parts: Collection[str] | None = None) -> None:
@@ -200,6 +204,7 @@ def load_checkpoint(model: nn.Module, path: str | Path, parts: Collection[str] |
     if not comparison.fits:
         raise CheckpointError(describe_mismatch(Path(path), comparison, state))
     weights = {k: state[k] for k in comparison.usable}
+    check_types(path, weights, model.state_dict())
     _check_finite(path, weights)
     model.load_state_dict(weights, strict=False)
 

@@ -18,7 +18,7 @@ import threading
 import warnings
 from _compat_pickle import IMPORT_MAPPING
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -171,6 +171,24 @@ def no_weights(path: Path, content: object) -> CheckpointError:
     if is_inert(content):
         return _refusal(path, f" ({type(content).__module__}.{type(content).__qualname__})")
     return CheckpointError(f"checkpoint {path} holds a {type(content).__name__}, not a dict of weights")
+
+
+def no_tensors(path: Path, content: Mapping[Any, Any]) -> CheckpointError:
+    """The error for a dict that holds no tensor; objects in it may have been the weights."""
+    objects = {str(key): type(value) for key, value in content.items() if isinstance(value, _Inert)}
+    for key, kind in objects.items():
+        if kind.__module__.startswith("numpy"):
+            return CheckpointError(
+                f"checkpoint {path} holds {len(objects)} NumPy objects ({key!r:.60}) and no tensors: save it again "
+                "with tensors (torch.from_numpy of each array), or as safetensors"
+            )
+        if key in ("model", "ema", "net", "network", "module", "state_dict"):
+            return CheckpointError(
+                f"checkpoint {path} holds the model itself under {key!r}, a Python object "
+                f"({kind.__module__}.{kind.__qualname__}), not its weights, and is not run: where it was trained, save "
+                f"torch.load(...)[{key!r}].state_dict()"
+            )
+    return CheckpointError(f"checkpoint {path} holds no weights (keys: {', '.join(map(str, list(content)[:5]))})")
 
 
 def is_inert(value: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import zipfile
 
 import pytest
 import torch
@@ -286,3 +287,58 @@ def test_conversion_tool(model, repository, tmp_path):
         assert failed.stderr.count("\n") == 1
     assert (tmp_path / "a.pth").read_bytes() == before
     assert "SOURCE" in convert("--help").stdout.upper()
+
+
+STATE = {"backbone.a": torch.ones(2, 2), "neck.c": torch.ones(3)}
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.complex64])
+def test_weights_that_are_no_real_numbers(model, tmp_path, dtype):
+    torch.save({k: v.to(dtype) if "rpn_reg" in k else v for k, v in model.state_dict().items()}, tmp_path / "w.pth")
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(CheckpointError, match=rf"w.pth: rpn_head.rpn_reg.weight holds numbers of type {name}"):
+        load_checkpoint(model, tmp_path / "w.pth")
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, that these kinds may change
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    {
+        "sparse": lambda: torch.ones(2, 2).to_sparse(),
+        "sparse ": lambda: torch.ones(2, 2).to_sparse_csr(),
+        "meta": lambda: torch.ones(2, 2, device="meta"),
+        "quantized": lambda: torch.quantize_per_tensor(torch.ones(2, 2), 0.1, 0, torch.qint8),
+        "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    }.items(),
+)
+def test_tensors_without_plain_numbers(tmp_path, kind, make):
+    torch.save({**STATE, "neck.odd": make()}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=f"w.pth: neck.odd is a {kind.strip()}.* tensor"):
+        read_state_dict(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("wrap", [
+    lambda state: {"teacher": state, "student": {k: v + 1 for k, v in state.items()}},
+    lambda state: {f"detector.{k}": v for k, v in state.items()} | {"track_head.x": torch.ones(1)},
+    lambda state: {f"_forward_module._fsdp_wrapped_module.{k}": v for k, v in state.items()},
+    lambda state: {"backbone._orig_mod.a": state["backbone.a"], "neck.module.c": state["neck.c"]},
+    lambda state: {f"teacher.{k}": v for k, v in state.items()} | {f"student.{k}": -v for k, v in state.items()},
+])  # fmt: skip
+def test_wrappers(tmp_path, wrap):
+    torch.save(wrap(STATE), tmp_path / "w.pth")
+    assert equal(read_state_dict(tmp_path / "w.pth"), STATE)
+
+
+def test_what_is_no_state_dict_is_named(tmp_path):
+    path = tmp_path / "w.pth"
+    for content, message in (
+        ({"state_dict": {k: v.numpy() for k, v in STATE.items()}}, r"holds 2 NumPy objects \('backbone.a'\)"),
+        ({"model": torch.nn.Linear(2, 2), "epoch": 1}, r"holds the model itself under 'model'.*Linear.*state_dict\(\)"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(CheckpointError, match=message):
+            read_state_dict(path)
+    with zipfile.ZipFile(tmp_path / "zip.pth", "w") as archive:
+        archive.write(path, "best/weights.pth")
+    with pytest.raises(CheckpointError, match=r"is a zip archive around 'best/weights.pth': unpack it"):
+        read_state_dict(tmp_path / "zip.pth")
