@@ -34,6 +34,8 @@ class _Member:
 
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip, by its content, or a tar archive, by its name."""
+    if path.suffix.lower() == ".npz":  # arrays in a zip
+        return False
     return path.is_file() and (path.name.lower().endswith(TAR_SUFFIXES) or zipfile.is_zipfile(path))
 
 

@@ -15,7 +15,7 @@ from mmdet_vis.data.formats.labelme import is_labelme
 from mmdet_vis.data.formats.mask_kinds import has_mask_folder, mask_datasets, masks_beside_frames, of_pngs, only_folder
 from mmdet_vis.data.formats.mots_png import instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
-from mmdet_vis.data.formats.other_programs import LINES, other_folder, other_json, other_text
+from mmdet_vis.data.formats.other_programs import is_panoptic, other_file, other_folder, other_json, other_text
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_folders, list_images
@@ -131,7 +131,7 @@ def kind_of_json(content: Any) -> str | None:
         return "result"
     if is_ytvis(content):
         return "ytvis"
-    if is_coco(content):
+    if is_coco(content) and not is_panoptic(content):
         return "cocovid" if isinstance(content.get("videos"), list) and content["videos"] else "coco"
     return None
 
@@ -152,6 +152,8 @@ def describe_json(content: Any, path: str | Path) -> str:
 
 def _of_file(path: Path) -> str:
     suffix = path.suffix.lower()
+    if (other := other_file(path)) is not None:
+        raise DatasetError(f"{path} is no annotation file that is known: {other}")
     if suffix == ".xml":
         return "cvat"
     if zipfile.is_zipfile(path):
@@ -163,8 +165,6 @@ def _of_file(path: Path) -> str:
     if suffix == ".txt" or suffix in _NO_ANNOTATIONS:
         what = other_text(path) or "of text files, those of MOTS with masks are"
         raise DatasetError(f"{path} is no file of annotations that is known ({what}): see docs/formats.md")
-    if suffix in LINES:
-        raise DatasetError(f"{path} is no annotation file that is known: {LINES[suffix]}")
     content = read_json(path)
     kind = kind_of_json(content)
     if kind is None:

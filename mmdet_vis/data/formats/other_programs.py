@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,25 @@ LINES = dict.fromkeys(
 )
 """Endings of files with an object on each line."""
 
+_PANOPTIC = (
+    "it lists the segments of panoptic PNGs (COCO panoptic, VIPSeg), whose masks are in the PNGs; convert it to COCO "
+    "or YouTube-VIS, an id of a segment as the track_id"
+)
 _KEYS = (
+    ({"sequences", "split"}, "it is of BURST; convert it to YouTube-VIS (sequences have masks by track id and frame)"),
+    (
+        {"sequences", "categories"},
+        "it is of BURST; convert it to YouTube-VIS (sequences have masks by track id and frame)",
+    ),
+    ({"samples"}, f"it lists the samples of FiftyOne; {_COCO}"),
+    ({"item", "annotations"}, f"it is of V7 Darwin; {_COCO}"),
+    ({"image", "annotations", "dataset"}, f"it is of V7 Darwin; {_COCO}"),
+    ({"metadata", "instances"}, f"it is of SuperAnnotate; {_COCO}"),
+    ({"object_answers", "data_units"}, f"it is of Encord; {_COCO}"),
+    ({"jsonResponse"}, f"it is of Kili; {_COCO}"),
+    ({"info", "objects"}, f"it is a frame of ISAT; {_COCO}"),
+    ({"imgHeight", "imgWidth", "objects"}, "it holds the polygons of Cityscapes; give its *_instanceIds.png masks"),
+    ({"version", "tags", "shapes", "tracks"}, 'it is of a backup of CVAT; export the task as "CVAT for video 1.1"'),
     ({"_via_img_metadata"}, f"it is a project of VIA; {_COCO}"),
     ({"file", "metadata", "attribute"}, f"it is a project of VIA 3; {_COCO}"),
     ({"categories", "items"}, 'it is of Datumaro; export the task as "CVAT for video 1.1" or COCO'),
@@ -29,6 +48,23 @@ _KEYS = (
     ({"log", "mask_colors"}, "it lists the masks of BURST or TAO; convert it to COCO with their tools"),
 )
 _ENTRIES = (
+    (
+        {"video_id", "track_id", "segmentation"},
+        "it is a list of masks of single frames, as TAO has its tracks; write it as "
+        "COCO (images, annotations with track_id and video_id, categories)",
+    ),
+    ({"shapes", "tracks", "tags"}, 'it is of a backup of CVAT; export the task as "CVAT for video 1.1"'),
+    ({"object_answers"}, f"it is of Encord; {_COCO}"),
+    ({"externalId", "labels"}, f"it is of Kili; {_COCO}"),
+    ({"jsonResponse"}, f"it is of Kili; {_COCO}"),
+    ({"DataRow ID"}, "it is of Labelbox; export COCO or masks"),
+    ({"Label", "External ID"}, "it is of Labelbox; export COCO or masks"),
+    ({"annotator", "annotation_id"}, "it looks like an export of Label Studio; export it there as COCO"),
+    ({"bbox", "mask", "category_token"}, f"it is of nuImages; {_COCO}"),
+    ({"sample_data_token", "mask"}, f"it is of nuImages; {_COCO}"),
+    ({"labelIdx", "points"}, f"it is of EISeg; {_COCO}"),
+    ({"name", "labelIdx"}, f"it is of EISeg; {_COCO}"),
+    ({"view_id", "mask"}, f"it is of Pixano; {_COCO}"),
     ({"annotations", "data"}, "it looks like an export of Label Studio; export it there as COCO"),
     ({"image_id", "category_id", "score"}, "it is a list of COCO detections of single images, which no track links"),
     ({"frames", "videoName"}, f"it is of Scalabel or BDD100K; {_COCO}"),
@@ -47,10 +83,38 @@ def other_json(content: Any) -> str | None:
             return "it lists the images of a COCO file that has no annotations, as a test set does"
         if isinstance(content.get("videos"), dict):
             return "it lists objects or sentences of YouTube-VOS; give the folder that has Annotations and JPEGImages"
-        return next((text for keys, text in _KEYS if keys <= content.keys()), None)
+        if is_panoptic(content):
+            return _PANOPTIC
+        known = next((text for keys, text in _KEYS if keys <= content.keys()), None)
+        return known or _by_entries(content)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return next((text for keys, text in _ENTRIES if keys <= content[0].keys()), None)
     return None
+
+
+def is_panoptic(content: dict[str, Any]) -> bool:
+    """Whether a dict is a file of COCO panoptic, or of VIPSeg, which has a list for each video."""
+    entries = content.get("annotations")
+    return _holds(entries, "segments_info") or (_holds(entries, "annotations") and _holds(entries, "video_id"))
+
+
+def _holds(entries: Any, key: str) -> bool:
+    """Whether a list begins with an object that has this key."""
+    return isinstance(entries, list) and bool(entries) and isinstance(entries[0], dict) and key in entries[0]
+
+
+def _by_entries(content: dict[str, Any]) -> str | None:
+    """Of an object that has a key for each image or object, by what is under the first."""
+    first = next(iter(content.values()), None)
+    if isinstance(first, dict) and {"filename", "regions"} <= first.keys():
+        return f"it holds annotations of VIA; {_COCO}"
+    if isinstance(first, list) and first and all(entry is None or _is_rle(entry) for entry in first):
+        return "it is a dict of masks by object, as MeViS has it; give its folder with masks as PNGs, or write COCO"
+    return None
+
+
+def _is_rle(entry: Any) -> bool:
+    return isinstance(entry, dict) and {"size", "counts"} <= entry.keys()
 
 
 def other_text(path: Path) -> str | None:
@@ -66,7 +130,47 @@ def other_text(path: Path) -> str | None:
             return "it holds boxes of MOT, which have no masks"
     if _YOLO.fullmatch(line):
         return "it holds labels of YOLO, which have no tracks; convert them to COCO"
-    return None
+    return next((text for start, text in _LINES.items() if line.startswith(start)), None)
+
+
+_LINES = {
+    "filename,file_size": f"it is a table of VIA; {_COCO}",
+    "#filename,file_size": f"it is a table of VIA; {_COCO}",
+    "# CSV_HEADER": f"it is a table of VIA 3; {_COCO}",
+    "ImageID,": "it is a table of OpenImages, which has no tracks; convert it to COCO",
+    "MaskPath,": "it is a table of OpenImages, which has no tracks; convert it to COCO",
+    "train:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
+    "path:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
+    "names:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
+    '{"source-ref"': f"it is a manifest of SageMaker; {_COCO}",
+}
+_TABLES = "it holds arrays or a table; write the masks as PNGs (a folder of each video) or as COCO"
+_ARRAYS = dict.fromkeys((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".tfrecord", ".pkl", ".pickle"), _TABLES)
+_PACKED = {
+    **dict.fromkeys(
+        (".rar", ".7z", ".zst"), "it is an archive of a kind that is not read: unpack it and give the folder"
+    ),
+    ".zip": "it is a zip archive that is cut short or damaged: get it again",
+}
+_PROGRAMS = (
+    (b"<annotations", ""),  # of CVAT
+    (b"<folder>", f"it is of Pascal VOC or LabelMe, which have no tracks; {_COCO}"),
+    (b"<annotation>", f"it is of Pascal VOC or LabelMe, which have no tracks; {_COCO}"),
+)
+
+
+def other_file(path: Path) -> str | None:
+    """What a file is that is neither JSON nor a video, by its ending or first bytes; None for what is not known."""
+    suffix = path.suffix.lower()
+    if suffix in LINES or suffix in _ARRAYS:
+        return LINES.get(suffix) or _ARRAYS[suffix]
+    if suffix == ".xml":
+        with open(path, "rb") as stream:
+            head = stream.read(2**12).replace(b"\0", b"")
+        return next((text or None for mark, text in _PROGRAMS if mark in head), None)
+    if suffix in _PACKED and not zipfile.is_zipfile(path):
+        return _PACKED[suffix]
+    return other_text(path) if suffix == ".manifest" else None
 
 
 def other_folder(places: Iterable[Path]) -> str | None:
@@ -79,7 +183,15 @@ def other_folder(places: Iterable[Path]) -> str | None:
                 known = None
             if known is not None:
                 return f"{file.name}: {known}"
-        for file in list_files(place, ".txt")[:2]:
+        for file in (
+            file for suffix in (".txt", ".csv", ".yaml", ".manifest") for file in list_files(place, suffix)[:2]
+        ):
             if file.is_file() and (known := other_text(file)) is not None:
                 return f"{file.name}: {known}"
+        for suffix in (".xml", ".zip", *_ARRAYS):
+            for file in list_files(place, suffix)[:1]:
+                if file.is_file() and zipfile.is_zipfile(file) and suffix == ".zip":
+                    return f"{file.name}: it is an archive in the folder: give it by its own name"
+                if file.is_file() and (known := other_file(file)) is not None:
+                    return f"{file.name}: {known}"
     return None

@@ -20,6 +20,25 @@ from mmdet_vis.errors import DatasetError
         ("a.json", '{"images": []}', "it lists the images of a COCO file that has no annotations"),
         ("a.json", '[{"image_id": 1, "category_id": 1, "score": 1, "bbox": []}]', "it is a list of COCO detections"),
         ("a.json", '[{"name": "0.jpg", "labels": []}]', "it is of Scalabel or BDD100K"),
+        ("a.json", '{"sequences": [], "split": "val", "categories": []}', "it is of BURST"),
+        ("a.json", '{"images": [], "annotations": [{"segments_info": []}]}', "it lists the segments of panoptic PNGs"),
+        ("a.json", '{"a.jpg12": {"filename": "a.jpg", "regions": []}}', "it holds annotations of VIA"),
+        ("a.json", '{"imgHeight": 1, "imgWidth": 1, "objects": []}', "it holds the polygons of Cityscapes"),
+        ("a.json", '[{"DataRow ID": 1}]', "it is of Labelbox"),
+        ("a.json", '[{"id": 1, "annotator": 1, "annotation_id": 3}]', "it looks like an export of Label Studio"),
+        ("a.json", '[{"version": 0, "tags": [], "shapes": [], "tracks": []}]', "it is of a backup of CVAT"),
+        (
+            "a.json",
+            '[{"image_id": 1, "category_id": 1, "track_id": 1, "video_id": 1, "score": 1, "segmentation": {}}]',
+            "it is a list of masks of single frames, as TAO",
+        ),
+        ("a.csv", "filename,file_size,file_attributes\na.jpg,1,{}", "it is a table of VIA"),
+        ("a.csv", "ImageID,Source\n", "it is a table of OpenImages"),
+        ("data.yaml", "train: images/train\nnames: [ball]", "it is the data.yaml of YOLO"),
+        ("a.manifest", '{"source-ref": "s3://a.jpg"}', "it is a manifest of SageMaker"),
+        ("a.xml", "<annotation><folder>a</folder></annotation>", "it is of Pascal VOC or LabelMe"),
+        ("a.npz", "PK", "it holds arrays or a table; write the masks as PNGs"),
+        ("a.zip", "PK\3\4", "it is a zip archive that is cut short or damaged: get it again"),
         ("a.ndjson", '{"data_row": {}}', "it is a list of JSON lines"),
         ("gt/gt.txt", "1,1,794.2,47.5,71.2,174.8,1,1,0.8", "it holds boxes of MOT, which have no masks"),
         ("labels/0.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5", "it holds labels of YOLO, which have no tracks"),
@@ -28,7 +47,7 @@ from mmdet_vis.errors import DatasetError
 def test_files_of_other_programs_are_named(tmp_path: Path, name: str, text: str, what: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text(text)
-    places = [tmp_path / name] + ([tmp_path] if not name.endswith("ndjson") else [])
+    places = [tmp_path / name, *([tmp_path] if not name.endswith("ndjson") else [])]
     for place in places:
         with pytest.raises(DatasetError) as error:
             read_annotations(place)
