@@ -51,7 +51,7 @@ def images_near(path: Path, first: str | None) -> Path | None:
         for place in places:
             if os.path.isfile(place / file):  # Path.is_file() fails for names too long
                 return place
-    if first and (not first.isascii() or next(_spellings(first)) != first):
+    if first and (not first.isascii() or next(_spellings(first), first) != first):
         folders = [_Folders(place) for place in dict.fromkeys(places) if place.is_dir()]
         return next((folder.root for file in files for folder in folders if folder.spelt(file)), None)
     return None

@@ -16,6 +16,7 @@ from mmdet_vis.data.clips import StillClips, YTVISClips
 from mmdet_vis.data.converters import FORMATS, ReadOptions, convert
 from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.data.formats.archives import unpack
+from mmdet_vis.data.formats.frame_files import images_near
 from mmdet_vis.data.formats.opening import annotation_content, open_annotations, strictly
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
@@ -160,3 +161,8 @@ def test_an_archive_that_was_exported_again(tmp_path: Path) -> None:
     export("<a>2</a>", "0", "1")  # of the same size
     with pytest.raises(DatasetError, match="which holds something else"):
         unpack(tmp_path / "clip.zip", tmp_path, said.append)
+
+
+@pytest.mark.parametrize("name", ["../../0.jpg", "/", "a/../../b.jpg", ".."])
+def test_names_that_lead_elsewhere_are_looked_for_nowhere(tmp_path: Path, name: str) -> None:
+    assert images_near(tmp_path / "instances.json", name) is None
