@@ -84,7 +84,7 @@ class ContainerStream(Stream):
                 for note in (
                     stream_note(self._container, self._stream) or transparent,
                     colour_note(picture),
-                    aspect_note(self._aspect, stored),
+                    aspect_note(self._aspect, stored, orientation.upright_size(stored) != stored),
                 ):
                     self._note(note)
             try:

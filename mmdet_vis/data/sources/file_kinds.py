@@ -28,6 +28,12 @@ _NOT_READ = {
         (".exr", ".hdr"), "images of high dynamic range, which are not read: save them as 16-bit PNG or TIFF"
     ),
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"), _RAW),
+    **dict.fromkeys(
+        (".braw", ".r3d", ".crm", ".ari"), "raw videos of a cinema camera, which are not read: export H.264"
+    ),
+    **dict.fromkeys(
+        (".nut", ".wtv", ".rm", ".rmvb", ".gxf"), "videos of a container that is not read: convert it to mp4"
+    ),
     **dict.fromkeys((".jp2", ".j2k", ".jxl", ".psd", ".svg", ".pdf", ".ico", ".xcf"), _OTHER),
 }
 

@@ -150,6 +150,8 @@ class ImageFilesSource(FrameSource):
         moving = sum(header.animated or (len(headers) > 1 and header.moving) for header in headers)
         if moving:
             notes.append(f"{moving} of {len(headers)} images hold several pictures, of which the first is used")
+        if stack := headers[0].stack if len(headers) == 1 else "":
+            notes.append(f"its {count} pages are {stack} of ImageJ's, each a frame here: save one of them, or RGB")
         if others := sum(header.others for header in headers):
             notes.append(f"ignored {others} pictures of another size than the first of their file")
         return [f"{place}: {note}" for note in notes]

@@ -59,6 +59,7 @@ class ImageHeader:
         pages: indices of the pictures of a TIFF file that have the size of the first; one for other files.
         others: number of pictures in a TIFF file that are left out.
         animated: an animation, of WebP or PNG.
+        stack: what the pages of a TIFF file of ImageJ are beside times; empty for most.
     """
 
     size: tuple[int, int] | None = None
@@ -69,6 +70,7 @@ class ImageHeader:
     pages: tuple[int, ...] = (0,)
     others: int = 0
     animated: bool = False
+    stack: str = ""
 
     @property
     def moving(self) -> bool:
@@ -205,7 +207,19 @@ def _read_tiff(data: bytes) -> ImageHeader:
         first.alpha,
         same,
         len(pages) - len(same),
+        stack=_imagej_stack(data) if len(same) > 1 else "",
     )
+
+
+_IMAGEJ = re.compile(rb"ImageJ=[^\0]{0,300}")
+_AXIS = re.compile(rb"(channels|slices)=(\d{1,6})")
+
+
+def _imagej_stack(data: bytes) -> str:
+    """ImageJ writes the channels and depths of each time as pages, and their numbers into the description."""
+    found = _IMAGEJ.search(data)
+    axes = {name.decode(): int(number) for name, number in _AXIS.findall(found[0])} if found else {}
+    return " and ".join(f"{number} {name}" for name, number in axes.items() if number > 1)
 
 
 _PNM_HEADER = re.compile(rb"P([56])(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")

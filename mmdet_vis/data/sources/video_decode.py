@@ -16,7 +16,22 @@ from ...errors import SourceError
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
     | {".3gp", ".3g2", ".ogv", ".gif", ".qt", ".m2t", ".vob", ".asf", ".f4v"}
-    | {".h264", ".264", ".avc", ".hevc", ".h265", ".265", ".y4m", ".mjpeg", ".mjpg", ".m2v", ".dv", ".mxf"}
+    | {
+        ".h264",
+        ".264",
+        ".avc",
+        ".hevc",
+        ".h265",
+        ".265",
+        ".y4m",
+        ".mjpeg",
+        ".mjpg",
+        ".m1v",
+        ".m2v",
+        ".dv",
+        ".mxf",
+        ".ivf",
+    }
 )
 # Streams without a container, as cameras and recorders leave them. Almost any bytes may pass for one, so that the
 # ending has to say so.
@@ -24,7 +39,7 @@ _BARE = {
     **dict.fromkeys((".h264", ".264", ".avc"), "h264"),
     **dict.fromkeys((".hevc", ".h265", ".265"), "hevc"),
     **dict.fromkeys((".mjpeg", ".mjpg"), "mjpeg"),
-    **{".y4m": "yuv4mpegpipe", ".m2v": "mpegvideo", ".dv": "dv", ".mxf": "mxf"},
+    **{".y4m": "yuv4mpegpipe", ".m1v": "mpegvideo", ".m2v": "mpegvideo", ".ivf": "ivf", ".dv": "dv", ".mxf": "mxf"},
 }
 
 # Frames of more pixels are refused, since FFmpeg holds several at a time: 8K (7680 x 4320) just fits.

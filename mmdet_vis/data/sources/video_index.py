@@ -160,7 +160,8 @@ def _notes(index: VideoIndex, colours: str) -> list[str]:
     notes = [index.timing.problem, colours]
     if index.interlaced:
         notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
-    return [*notes, aspect_note(index.pixel_aspect, index.stored)]
+    a, b, c, d = index.matrix
+    return [*notes, aspect_note(index.pixel_aspect, index.stored, abs(b) + abs(c) > abs(a) + abs(d))]
 
 
 def _resized(scan: _Scan, start: int, stop: int) -> str:
@@ -174,13 +175,21 @@ def scaled_note(size: tuple[int, int], stored: tuple[int, int]) -> str:
     return f"of another size ({size[1]}x{size[0]}): scaled to the first one's {stored[1]}x{stored[0]}"
 
 
-def aspect_note(aspect: Fraction, stored: tuple[int, int]) -> str:
-    """What is said of frames (height, width) whose pixels have a width of ``aspect`` heights; empty if it is 1."""
+def aspect_note(aspect: Fraction, stored: tuple[int, int], sideways: bool = False) -> str:
+    """What is said of frames (height, width) whose pixels have a width of ``aspect`` heights; empty if it is 1.
+
+    ``sideways`` ones are turned by a quarter, and so are the sizes that are said.
+    """
     if aspect == 1:
         return ""
     (height, width), ratio = stored, f"{aspect.numerator}:{aspect.denominator}"
-    shown = f"{round(width * aspect)}x{height}"
-    return f"its pixels are not square ({ratio}, shown as {shown}): masks are of the stored {width}x{height}"
+    shown, kept = (round(width * aspect), height), (width, height)
+    if sideways:
+        shown, kept, ratio = shown[::-1], kept[::-1], f"{aspect.denominator}:{aspect.numerator}"
+    return (
+        f"its pixels are not square ({ratio}, shown as {shown[0]}x{shown[1]}): masks are of the stored "
+        f"{kept[0]}x{kept[1]}"
+    )
 
 
 @dataclass

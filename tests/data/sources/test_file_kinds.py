@@ -15,6 +15,7 @@ import pytest
 from PIL import Image, features
 
 from mmdet_vis.data.sources import find_inputs, open_source
+from mmdet_vis.data.sources.video_index import aspect_note
 from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.container import FileStream
 
@@ -205,3 +206,30 @@ def test_recordings_that_were_joined_keep_what_is_whole(tmp_path: Path) -> None:
     with open_source(tmp_path / "joined.ts") as source:
         assert 0 < len(source) <= 8
         assert any("damaged; only the" in line for line in source.warnings)
+
+
+@pytest.mark.parametrize(("ending", "codec"), [(".ivf", "libvpx"), (".m1v", "mpeg1video")])
+def test_bare_streams(tmp_path: Path, ending: str, codec: str) -> None:
+    path = tmp_path / f"a{ending}"
+    with av.open(str(path), "w", format={".m1v": "mpeg1video"}.get(ending)) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    assert find_inputs(tmp_path) == [path]
+    assert len(open_source(path)) == 3
+
+
+@pytest.mark.parametrize(("ending", "fix"), [(".braw", "export H.264"), (".wtv", "convert it to mp4")])
+def test_videos_that_are_not_read(tmp_path: Path, ending: str, fix: str) -> None:
+    (tmp_path / f"a{ending}").write_bytes(bytes(100))
+    with pytest.raises(SourceError, match=f"is one of the .*{fix}"):
+        open_source(tmp_path / f"a{ending}")
+
+
+def test_sizes_of_turned_pixels_that_are_not_square() -> None:
+    assert "(16:15, shown as 768x576): masks are of the stored 720x576" in aspect_note(Fraction(16, 15), (576, 720))
+    assert "(15:16, shown as 576x768): masks are of the stored 576x720" in aspect_note(
+        Fraction(16, 15), (576, 720), True
+    )

@@ -241,6 +241,15 @@ def tiff(samples: np.ndarray, planes: int, kind: int = 1) -> bytes:
     return header + body.ljust(size, b"\0") + b"".join(data)
 
 
+def test_a_stack_of_imagej_with_channels_is_said(tmp_path: Path) -> None:
+    path, grey = tmp_path / "a.tif", [pil(number).convert("L") for number in range(4)]
+    text = "ImageJ=1.53\nimages=4\nchannels=2\nframes=2\nhyperstack=true\n"
+    grey[0].save(path, save_all=True, append_images=grey[1:], description=text)
+    frames, warnings = read(path)
+    assert len(frames) == 4
+    assert warnings == [f"{path}: its 4 pages are 2 channels of ImageJ's, each a frame here: save one of them, or RGB"]
+
+
 def test_separate_planes(tmp_path: Path) -> None:
     """Of 8 bits they are read; deeper ones would be noise, and are refused with what to do."""
     sent = np.ascontiguousarray(picture()[..., ::-1])
