@@ -31,7 +31,7 @@ from mmdet_vis.config.load import (
     load_config,
     recommended,
 )
-from mmdet_vis.corrections.check import apply_edits, check_result, listed
+from mmdet_vis.corrections.check import apply_edits, check_result, listed, tell_new_categories, without_emptied
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import check_runtime, compile_parts, place, resolve_device, resolve_precision
 from mmdet_vis.errors import ConfigError, option
@@ -353,7 +353,8 @@ def refine(
             computed again.
 
     Returns:
-        the corrected result: sequences keep their order and ``track_id``, added ones come first.
+        the corrected result: sequences keep their order and ``track_id``, added ones come first. One that is
+        visible in no frame any more is left out.
 
     Raises:
         ConfigError: a correction does not fit the result or the video; the line says which and why.
@@ -366,7 +367,9 @@ def refine(
             raise ConfigError(f"session is of type {type(session).__name__}: give a Session(model, source)")
         return session.refine(result, corrections, mem_step, mem_max, progress)
     if not any(isinstance(correction, Prompt) for correction in corrections):
-        return apply_edits(result, enumerate(corrections))  # type: ignore[arg-type]  # no prompt is among them
+        edited = apply_edits(result, enumerate(corrections))  # type: ignore[arg-type]  # no prompt is among them
+        tell_new_categories(corrections, result.categories)
+        return without_emptied(result, edited)
     if model is None or source is None:
         missing = " and ".join(n for n, v in (("model", model), ("source", source)) if v is None)
         raise ConfigError(f"prompts are carried through the video: refine() needs {missing}, or session, as well")

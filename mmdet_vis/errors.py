@@ -20,6 +20,8 @@ from typing import NoReturn
 
 from mmdet_vis.signals import end_on_signals, let_signals_kill, was_interrupted
 
+EXIT_SOME_FAILED = 3
+"""Of commands that were given several things, some of which could not be done."""
 EXIT_INTERRUPTED = 130
 """Of commands that Ctrl-C, SIGTERM or a closed terminal ended."""
 
@@ -104,6 +106,10 @@ class UserError(Exception):
 
 class ConfigError(UserError):
     """A configuration file, or an option or argument, that cannot be used."""
+
+
+class ViewError(ConfigError, IndexError, ValueError):
+    """A frame, picture or style with which a result cannot be looked at; to Python one of its own errors, too."""
 
 
 class CheckpointError(UserError):

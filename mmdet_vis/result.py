@@ -11,7 +11,7 @@ from mmdet_vis import structures
 from mmdet_vis.checks import check_path, is_whole, short
 from mmdet_vis.data.formats.result_file import read_result, write_result
 from mmdet_vis.data.sources.given import Color, check_color
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, ViewError
 from mmdet_vis.visualization.overlay import Style, draw_frame
 
 
@@ -60,7 +60,8 @@ class VideoResult(structures.VideoResult):
 
         Raises:
             ConfigError: ``color`` is neither, or the frame's number or its image are none.
-            ValueError: the video has no such frame, or the image has another size or type.
+            ViewError: the video has no such frame, the image has another size or type, or the style is not known (a
+                ValueError, too).
         """
         check_color(color)
         if not is_whole(index):
@@ -68,7 +69,7 @@ class VideoResult(structures.VideoResult):
         if not isinstance(image, np.ndarray):
             raise ConfigError(f"image is of type {type(image).__name__}: give the frame, [H, W, 3] uint8")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"image must be [H, W, 3] uint8, got {image.dtype} {list(image.shape)}")
+            raise ViewError(f"image must be [H, W, 3] uint8, got {image.dtype} {list(image.shape)}")
         if color == "rgb":
             return np.ascontiguousarray(
                 draw_frame(self, index, np.ascontiguousarray(image[..., ::-1]), score_thr, style)[..., ::-1]

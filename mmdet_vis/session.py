@@ -13,19 +13,22 @@ import torch
 from mmdet_vis.checks import as_list, check_callable, check_flag, check_number
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import (
+    CorrectionError,
     apply_edits,
     check_corrections,
     check_prompts,
     check_same_video,
     chunks,
     listed,
+    tell_new_categories,
     tell_other_name,
+    without_emptied,
 )
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.sources import FrameSource, as_source
 from mmdet_vis.data.sources.given import Color, Source
 from mmdet_vis.device import parse_bytes
-from mmdet_vis.errors import ConfigError, option
+from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
@@ -137,7 +140,8 @@ class Session:
         prompts = as_list("prompts", prompts, "Prompt")
         check_prompts(prompts, self.video)
         if not propose and not prompts:
-            raise ConfigError(f"{option('propose', False)} follows nothing but prompts: give at least one")
+            raise ConfigError("propose=False follows nothing but prompts: give at least one")
+        tell_new_categories(prompts, self.model.categories)
         result = self._result(self._found(settings, progress, on_key) if propose else None, score_thr)
         if prompts:
             taken = {prompt.id for prompt in prompts if prompt.id is not None}
@@ -160,12 +164,17 @@ class Session:
         settings = build_settings(self.model.config, None, mem_step, mem_max)
         corrections = listed(corrections)
         check_corrections(result, corrections)
+        tell_new_categories(corrections, (*result.categories, *self.model.categories))
+        before = result
         for is_prompt, chunk in chunks(corrections):
-            if is_prompt:
-                result = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
-            else:
+            if not is_prompt:
                 result = apply_edits(result, chunk)
-        return result
+                continue
+            try:
+                result = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
+            except CorrectionError as error:
+                raise CorrectionError("corrections", chunk[error.index][0], error.reason) from None
+        return without_emptied(before, result)
 
     def _found(
         self,

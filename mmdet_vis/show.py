@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from mmdet_vis.corrections.check import CorrectionError
 from mmdet_vis.corrections.edit import category_label, numbers_of
+from mmdet_vis.data.categories import find_name
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings
 from mmdet_vis.propose_reduce.confidence import combine
@@ -73,8 +75,8 @@ def show(
     """Correct the sequences whose number is the ``id`` of a prompt, and add the objects of other prompts.
 
     Raises:
-        ConfigError: no proposal has a prompt's points, or there is nothing in its box; the network gives numbers that
-            are not finite.
+        CorrectionError: no proposal has a prompt's points, or there is nothing in its box.
+        ConfigError: the network gives numbers that are not finite.
     """
     for name in (*stage.model.categories, *(p.category for p in prompts if p.category is not None)):
         result, _ = category_label(result, name)
@@ -103,13 +105,13 @@ def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> l
     network = stage.model.network
     drawn = [i for i, prompt in enumerate(prompts) if prompt.mask is None]
     if drawn and network.mask_head is None:
-        raise ConfigError(f"prompt on frame {prompts[drawn[0]].frame}: this model has no detector: give the mask")
+        what = f"prompt on frame {prompts[drawn[0]].frame}: this model has no detector: give the mask"
+        raise CorrectionError("prompts", drawn[0], what)
     for frame, indices in groupby(sorted(drawn, key=lambda i: prompts[i].frame), key=lambda i: prompts[i].frame):
         levels = [x.float() for x in stage.store.compute([frame]).levels]
         for i in indices:
             prompt = prompts[i]
-            known = prompt.category in stage.model.categories
-            label = stage.model.categories.index(prompt.category) if known else None
+            label = None if prompt.category is None else find_name(prompt.category, stage.model.categories)
             if prompt.box is not None:
                 x0, y0, x1, y1 = prompt.box
                 box = x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y
@@ -124,7 +126,7 @@ def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> l
             if mask is not None:
                 (masks[i],) = rles_to_original(encode_masks(mask[None]), stage.resized, (result.height, result.width))
             if mask is None or not areas([masks[i]])[0]:
-                raise ConfigError(f"prompt on frame {frame}: {what}")
+                raise CorrectionError("prompts", i, f"prompt on frame {frame}: {what}")
     return [masks[i] if prompt.mask is None else prompt.mask for i, prompt in enumerate(prompts)]  # type: ignore[misc]
 
 
@@ -135,7 +137,7 @@ def _objects(result: VideoResult, prompts: Sequence[Prompt], masks: Sequence[RLE
         one = objects.setdefault(number, _Object(number, known.get(number)))
         one.new[prompt.frame] = mask
         if prompt.category is not None:
-            one.label = result.categories.index(prompt.category)
+            one.label = find_name(prompt.category, result.categories)
     return list(objects.values())
 
 
@@ -199,7 +201,7 @@ def _sequence(stage: Stage, result: VideoResult, one: _Object, found: Followed, 
         scores = stage.settings.reduction.calibration(scores)
     class_scores = np.zeros(len(result.categories), np.float32)
     if stage.model.classifies:
-        class_scores[[result.categories.index(name) for name in stage.model.categories]] = scores[0, 1:]
+        class_scores[[find_name(name, result.categories) for name in stage.model.categories]] = scores[0, 1:]
     elif before is not None:
         class_scores[: len(before.class_scores)] = before.class_scores
     elif one.label is not None or len(stage.model.categories) == 1:

@@ -208,6 +208,11 @@ def test_reaches():
             "prompt on frame 1: no proposal has the positive and no negative one",
         ),
         (
+            lambda s, r: s.refine(r, [Prompt(1, mask=SQUARE), Prompt(1, point=[(0, 0), (0, 0)], labels=[1, 0])]),
+            ConfigError,
+            r"^corrections\[1\]: prompt on frame 1: no proposal has",
+        ),
+        (
             lambda s, r: refine(r, Delete(1)),
             ConfigError,
             "corrections is of type Delete: give a list of Prompt",

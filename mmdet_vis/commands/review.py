@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmdet_vis.commands.arguments import positive, probability
 from mmdet_vis.commands.original import Parser
-from mmdet_vis.errors import counted
+from mmdet_vis.errors import EXIT_SOME_FAILED, ResultsError, UserError, counted
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
-    parser = Parser(prog=prog, description=__doc__)
+    parser = Parser(
+        prog=prog,
+        description=__doc__,
+        epilog="Exit code 3: some of several files could not be read (they are named).",
+    )
     parser.add_argument(
         "result", nargs="+", type=Path, help="result file: of segment --format result, or VideoResult.save()"
     )
@@ -36,14 +44,29 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.corrections.review import worth_a_look
     from mmdet_vis.result import VideoResult
 
-    rows, passed_over = [], []
-    for path in args.result:
-        result = VideoResult.load(path)
-        rows += [(result, found) for found in worth_a_look(result, args.number, args.show_thr, args.apart)]
+    rows, passed_over, failed = [], [], False
+    paths = list({os.path.realpath(path): path for path in reversed(args.result)}.values())[::-1]  # each once
+    for path in paths:
+        try:
+            result = VideoResult.load(path)
+            try:
+                doubts = worth_a_look(result, args.number, args.show_thr, args.apart)
+            except UserError as error:
+                raise ResultsError(f"{path}: {error}") from None
+        except UserError as error:
+            if len(paths) == 1:
+                raise
+            _LOGGER.error("%s", error)
+            failed = True
+            continue
+        if not result.sequences:
+            _LOGGER.info("%s has no objects", path)
+        rows += [(result, found) for found in doubts]
         looked_at = {s.track_id for s in result.shown(args.show_thr)}
         passed_over += [s.score for s in result.sequences if s.track_id not in looked_at]
     rows.sort(key=lambda row: row[1].confidence)
-    print("| confidence | video | frame | time | sequence | category |\n|---|---|---|---|---|---|")
+    if rows:
+        print("| confidence | video | frame | time | sequence | category |\n|---|---|---|---|---|---|")
     for result, found in rows[: args.number]:
         time = "" if result.fps is None else f"{found.frame / result.fps:.2f} s"
         category = result.category_of(result.sequence(found.track_id))
@@ -52,4 +75,4 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         below = "which are not drawn" if args.show_thr is None else f"whose score is below {args.show_thr:g}"
         how = f"--show-thr {math.floor(1000 * max(min(passed_over), 0)) / 1000:g} looks at these, too"
         print(f"not looked at: {counted(len(passed_over), 'sequence')}, {below}; {how}", file=sys.stderr)
-    return 0
+    return EXIT_SOME_FAILED if failed else 0

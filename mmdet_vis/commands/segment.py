@@ -76,6 +76,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
             parser.error(f"--{option} is for runs over a dataset: leave it out with VIDEO")
     if (args.prompt or args.no_propose) and (args.input_dir is None or len(args.input_dir) != 1):
         parser.error("--prompt and --no-propose are for one video: name it")
+    if args.no_propose and not args.prompt:
+        parser.error("--no-propose needs --prompt: it follows prompts alone")
     return run(args)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from mmdet_vis.checks import as_list
 from mmdet_vis.corrections.edit import edit_result, numbers_of
+from mmdet_vis.data.categories import find_name, plain_name
 from mmdet_vis.errors import ConfigError, SourceError, counted
-from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, VideoResult, empty_rle
+from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, Rename, VideoResult, empty_rle
 
 _LOGGER = logging.getLogger(__name__)
 _Result = TypeVar("_Result", bound=VideoResult)
@@ -84,6 +86,37 @@ def tell_other_name(result: VideoResult, video: Frames) -> None:
         _LOGGER.warning("the result is of %s, and corrected with the video %s", result.name, video.name)
 
 
+def tell_new_categories(corrections: Iterable[Correction], known: Sequence[str]) -> None:
+    """Say which categories of prompts and corrections are none of the known ones; a slip of the pen founds one, too."""
+    given = (correction.category for correction in corrections if isinstance(correction, Prompt | Rename))
+    new = [name for name in dict.fromkeys(given) if name is not None and find_name(name, known) is None]
+    plain = {plain_name(name): name for name in known}
+    for name in new:
+        like = [plain[other] for other in get_close_matches(plain_name(name), plain, n=1)]
+        hint = f"; there is {like[0]!r}" if like else ""
+        level = logging.WARNING if like else logging.INFO
+        _LOGGER.log(level, "category %r is new, beside %s%s", name, counted(len(plain), "other"), hint)
+
+
+def without_emptied(before: VideoResult, result: _Result) -> _Result:
+    """A corrected result without the sequences that have no visible pixel any more; they are said.
+
+    Args:
+        before: as it was; what is empty there stays.
+        result: corrected.
+    """
+    earlier = {sequence.track_id: sequence for sequence in before.sequences}
+    kept = []
+    for sequence in result.sequences:
+        old = earlier.get(sequence.track_id)
+        if sequence.areas.any() or (old is not None and not old.areas.any()):
+            kept.append(sequence)
+            continue
+        name = result.category_of(sequence)
+        _LOGGER.warning("sequence %d (%s) is visible in no frame any more: left out", sequence.track_id, name)
+    return result if len(kept) == len(result.sequences) else replace(result, sequences=kept)
+
+
 def check_prompts(prompts: Iterable[Any], video: Frames) -> None:
     """Check that prompts fit a video.
 
@@ -91,12 +124,14 @@ def check_prompts(prompts: Iterable[Any], video: Frames) -> None:
         CorrectionError: one does not, or is none.
     """
     places: set[tuple[int, int]] = set()
+    names: dict[int, str] = {}
     for index, prompt in enumerate(prompts):
         if not isinstance(prompt, Prompt):
             what = f"is of type {type(prompt).__name__}: give a list of Prompt"
             raise CorrectionError("prompts", index, what)
         try:
             _check_prompt(prompt, places, len(video), video.height, video.width)
+            _check_name(prompt, names)
         except ConfigError as error:
             raise CorrectionError("prompts", index, str(error)) from None
 
@@ -115,9 +150,11 @@ def check_corrections(result: VideoResult, corrections: Iterable[Correction]) ->
             result = apply_edits(result, chunk)
             continue
         prompts: list[Prompt] = [prompt for _, prompt in chunk]
+        names: dict[int, str] = {}
         for index, prompt in chunk:
             try:
                 _check_prompt(prompt, places, result.num_frames, result.height, result.width)
+                _check_name(prompt, names)
             except ConfigError as error:
                 raise CorrectionError("corrections", index, str(error)) from None
         known = {sequence.track_id for sequence in result.sequences}
@@ -161,3 +198,10 @@ def _check_prompt(prompt: Prompt, places: set[tuple[int, int]], frames: int, hei
         if (prompt.id, prompt.frame) in places:
             raise ConfigError(f"two prompts for the object {prompt.id} on frame {prompt.frame}: give one")
         places.add((prompt.id, prompt.frame))
+
+
+def _check_name(prompt: Prompt, names: dict[int, str]) -> None:
+    if prompt.id is not None and prompt.category is not None:
+        other = names.setdefault(prompt.id, prompt.category)
+        if plain_name(other) != plain_name(prompt.category):
+            raise ConfigError(f"the object {prompt.id} is called {other!r} by an earlier prompt: give one category")

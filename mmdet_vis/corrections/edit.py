@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from mmdet_vis.data.categories import find_name
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.structures import (
     RLE,
@@ -66,9 +67,13 @@ def numbers_of(result: VideoResult, prompts: Sequence[Prompt]) -> list[int]:
 
 
 def category_label(result: _Result, name: str) -> tuple[_Result, int]:
-    """The 0-based label of a category, and the result, to which the category is added if it lacks it."""
-    if name in result.categories:
-        return result, result.categories.index(name)
+    """The 0-based label of a category, and the result, to which the category is added if it lacks it.
+
+    Case, spaces and what stands between words do not make another category.
+    """
+    label = find_name(name, result.categories)
+    if label is not None:
+        return result, label
     sequences = [replace(s, class_scores=np.append(s.class_scores, np.float32(0))) for s in result.sequences]
     ids = (*result.category_ids, max(result.category_ids, default=0) + 1)
     added = replace(result, sequences=sequences, categories=(*result.categories, name), category_ids=ids)

@@ -11,7 +11,7 @@ from typing import Any
 from mmdet_vis.corrections.check import CorrectionError
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.number_pngs import read_colours
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.structures import Correction, Delete, Merge, NotVisible, Prompt, Rename, Split, Swap
 
 KINDS: dict[str, type] = {
@@ -102,7 +102,7 @@ def correction_of(entry: Any, folder: Path) -> Correction:
     if not isinstance(ids, list) or not all(type(number) is int for number in ids):
         raise ConfigError(f"ids={ids!r:.40} must be a list of whole numbers")
     if isinstance(values.get("mask"), str):
-        values["mask"] = _mask_file(folder / values["mask"])
+        values["mask"] = _mask_file(folder / values["mask"], " beside the file")
     elif "mask" in values and not isinstance(values["mask"], Mapping):
         raise ConfigError(f"mask={values['mask']!r:.40} must be an RLE {{size, counts}} or the name of a PNG")
     correction: Correction = KINDS[kind](**values)
@@ -119,9 +119,13 @@ def parse_prompt(text: str) -> list[Prompt]:
         ConfigError: it is neither; the line shows the forms.
     """
     frame, colon, rest = text.partition(":")
+    kind, _, value = rest.partition(":")
+    if not text.strip():
+        raise ConfigError(f"a prompt is empty: write {SHORT}, or name a JSON file")
+    if kind in _SHORT and not (frame.isdecimal() and len(frame) < 10):
+        raise ConfigError(f"{text!r:.100}: FRAME is a whole number from 0: write {SHORT}")
     if not colon or not frame.isdecimal():
         return read_prompts(text)
-    kind, _, value = rest.partition(":")
     if kind not in _SHORT:
         raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
     # A path may have a colon, as on Windows.
@@ -129,10 +133,9 @@ def parse_prompt(text: str) -> list[Prompt]:
     head, _, category = (value, "", "") if whole else value.rpartition(":")
     try:
         arguments = _SHORT[kind](head)
+        return [Prompt(int(frame), category=category or None, **arguments)]
     except ValueError:
         raise ConfigError(f"{text!r:.100}: write {SHORT}") from None
-    try:
-        return [Prompt(int(frame), category=category or None, **arguments)]
     except ConfigError as error:
         raise ConfigError(f"{text!r:.100}: {error}") from None
 
@@ -186,11 +189,16 @@ def _point(text: str) -> dict[str, Any]:
 
 
 def _mask(text: str) -> dict[str, Any]:
-    return {"mask": _mask_file(Path(text))}
+    return {"mask": _mask_file(Path(text), "")}
 
 
 _SHORT: dict[str, Callable[[str], dict[str, Any]]] = {"box": _box, "point": _point, "mask": _mask}
 
 
-def _mask_file(path: Path) -> Any:
-    return read_colours(path) != 0
+def _mask_file(path: Path, missing: str) -> Any:
+    if not path.exists():
+        raise ConfigError(f"mask {path.name if missing else path} does not exist{missing}: give a PNG")
+    try:
+        return read_colours(path) != 0
+    except DatasetError as error:
+        raise ConfigError(f"mask: {error}") from None

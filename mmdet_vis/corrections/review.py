@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmdet_vis.checks import check_whole
+from mmdet_vis.corrections.check import check_result
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.structures import VideoResult
 
@@ -30,8 +32,11 @@ def worth_a_look(result: VideoResult, number: int = 20, score_thr: float | None 
         apart: of a sequence, no two frames closer than this are listed: one correction carries to its neighbours.
 
     Raises:
-        ConfigError: no sequence has a confidence.
+        ConfigError: no sequence has a confidence; an argument cannot be used.
     """
+    check_result(result)
+    check_whole("number", number, 1)
+    check_whole("apart", apart, 1)
     looked_at = result.shown(score_thr)
     known = [s for s in looked_at if s.confidence is not None]
     if looked_at and not known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from mmdet_vis.errors import ConfigError
 
@@ -54,6 +55,15 @@ def resolve_categories(value: str | Sequence[str]) -> tuple[str, ...]:
     return names
 
 
+def find_name(name: str, names: Sequence[str]) -> int | None:
+    """The place of a category among others: that of its own spelling, else of one alike by :func:`plain_name`."""
+    if name in names:
+        return list(names).index(name)
+    plain = plain_name(name)
+    return next((place for place, other in enumerate(names) if plain_name(other) == plain), None)
+
+
+@lru_cache(4096)
 def plain_name(name: str) -> str:
     """A category's name without what spellings differ in: case, spaces at its ends, what stands between words, accents
     that are characters of their own (as on macOS) or not."""

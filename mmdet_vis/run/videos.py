@@ -20,7 +20,7 @@ from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
 from mmdet_vis.data.datasets import VideoInput, find_videos
 from mmdet_vis.data.formats.opening import strictly
-from mmdet_vis.errors import ConfigError, DatasetError, OutputError, SourceError, UserError, few
+from mmdet_vis.errors import EXIT_SOME_FAILED, ConfigError, DatasetError, OutputError, SourceError, UserError, few
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
 from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
@@ -39,8 +39,6 @@ from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore
 from mmdet_vis.run.workers import Workers, balance
 
 _LOGGER = logging.getLogger(__name__)
-
-EXIT_SOME_FAILED = 3
 
 
 @dataclass(kw_only=True)

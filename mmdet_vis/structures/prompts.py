@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -15,6 +16,8 @@ from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.masks import RLE, areas, encode_masks
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
+_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
+"""Control characters, halves of characters, and ends of lines and paragraphs."""
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
@@ -66,7 +69,7 @@ class Prompt:
         _whole("prompt: frame", self.frame, 0)
         if self.id is not None:
             _whole("prompt: id", self.id, 1)
-        _text("category", self.category)
+        object.__setattr__(self, "category", _text("category", self.category))
         if self.labels is not None and self.point is None:
             raise ConfigError("labels are those of points: leave them out without point")
         convert = {"mask": _mask, "box": _box, "point": _points}[given[0]]
@@ -170,7 +173,7 @@ class Rename:
         _whole_ones(self, id=1)
         if self.category is None:
             raise ConfigError("rename: category=None must be a name of up to 200 characters")
-        _text("category", self.category)
+        object.__setattr__(self, "category", _text("category", self.category))
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,13 @@ def _whole_ones(edit: object, **least: int) -> None:
         _whole(f"{kind}: {name}", getattr(edit, name), value)
 
 
-def _text(name: str, value: object) -> None:
+def _text(name: str, value: object) -> str | None:
+    """A name without the spaces at its ends."""
     if value is not None and (not isinstance(value, str) or not value.strip() or len(value) > 200):
         raise ConfigError(f"{name}={value!r:.40} must be a name of up to 200 characters")
+    if value is not None and any(unicodedata.category(letter) in _NO_TEXT for letter in value):
+        raise ConfigError(f"{name}={value!r:.40} holds a line break or another control character: leave that out")
+    return None if value is None else value.strip()
 
 
 def _mask(mask: Any) -> RLE:
@@ -238,7 +245,8 @@ def _mask(mask: Any) -> RLE:
 
 def _numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     try:
-        numbers = () if isinstance(value, str) else tuple(float(v) for v in value)
+        values = [] if isinstance(value, str) else list(value)
+        numbers = () if any(isinstance(v, str | bytes) for v in values) else tuple(map(float, values))
     except (TypeError, ValueError):
         numbers = ()
     if len(numbers) != count or not np.isfinite(numbers).all():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdet_vis.checks import as_list, check_number, is_whole, short
-from mmdet_vis.errors import ConfigError, counted
+from mmdet_vis.errors import ConfigError, ViewError, counted
 from mmdet_vis.structures.frame import FrameObjects
 from mmdet_vis.structures.masks import RLE, areas, decode_masks, rle_boxes
 
@@ -174,13 +174,13 @@ class VideoResult:
             index: 0-based; negative ones count from the end.
 
         Raises:
-            IndexError: the video has no such frame.
+            ViewError: the video has no such frame (an IndexError, too).
             ConfigError: it is no number of a frame.
         """
         if not is_whole(index):
             raise ConfigError(f"index={short(index)} must be a whole number: the 0-based number of a frame")
         if not -self.num_frames <= index < self.num_frames:
-            raise IndexError(f"{self.name} has {self.num_frames} frames, there is no frame {index}")
+            raise ViewError(f"{self.name} has {self.num_frames} frames, there is no frame {index}")
         index %= self.num_frames
         shown = [sequence for sequence in self.sequences if areas([sequence.masks[index]])[0]]
         return FrameObjects(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.errors import ViewError
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.structures.masks import cover_map, encode_masks
 from mmdet_vis.visualization.palette import track_colour
@@ -42,12 +43,13 @@ def draw_overlay(
         are left out where the frame is too small for readable text.
 
     Raises:
-        ValueError: for an unknown style, a frame of another type, masks of another size, or unequal lists.
+        ViewError: for an unknown style, or a frame of another type.
+        ValueError: for masks of another size, or unequal lists.
     """
     if style not in get_args(Style):
-        raise ValueError(f"style must be one of {', '.join(get_args(Style))}, got {style!r}")
+        raise ViewError(f"style must be one of {', '.join(get_args(Style))}, got {style!r}")
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise ValueError(f"frame must be [H, W, 3] uint8, got {frame.dtype} {tuple(frame.shape)}")
+        raise ViewError(f"frame must be [H, W, 3] uint8, got {frame.dtype} {tuple(frame.shape)}")
     if not len(masks) == len(labels) == len(track_ids):
         raise ValueError(f"{len(masks)} masks, {len(labels)} labels and {len(track_ids)} track ids must be as many")
     height, width = frame.shape[:2]
@@ -132,13 +134,13 @@ def draw_frame(
         ``[H, W, 3]`` uint8, BGR.
 
     Raises:
-        ValueError: the video has no such frame, or ``frame`` has another size or type.
+        ViewError: the video has no such frame, or ``frame`` has another size or type.
     """
     if not 0 <= index < result.num_frames:
-        raise ValueError(f"{result.name} has {result.num_frames} frames, there is no frame {index}")
+        raise ViewError(f"{result.name} has {result.num_frames} frames, there is no frame {index}")
     if frame.ndim == 3 and frame.shape[:2] != (result.height, result.width):
         size = "x".join(map(str, frame.shape[1::-1]))
-        raise ValueError(f"frame {index} of {result.name} is {size}, its result is {result.width}x{result.height}")
+        raise ViewError(f"frame {index} of {result.name} is {size}, its result is {result.width}x{result.height}")
     shown = result.shown(score_thr)
     labels = [tag_text(result.category_of(s), s.score, s.track_id) for s in shown]
     return draw_overlay(frame, [s.masks[index] for s in shown], labels, [s.track_id for s in shown], style)

@@ -87,6 +87,7 @@ def test_the_result_that_is_corrected_is_not_overwritten(folder, model):
             ["clip.mp4", "other.mp4", "--prompt", "0:box:1,2,3,4"],
             "--prompt and --no-propose are for one video: name it",
         ),
+        (["clip.mp4", "--no-propose"], "--no-propose needs --prompt: it follows prompts alone"),
         (["--config", "x", "--weights", "y", "--no-propose"], "--prompt and --no-propose are for one video: name it"),
     ],
 )
@@ -186,6 +187,27 @@ def test_review_says_what_it_does_not_look_at(folder, capsys):
     assert capsys.readouterr().err.startswith("not looked at: 1 sequence, whose score is below 0.6; --show-thr 0.5")
     assert review.main(["clip.result.json", "--show-thr", "0.5"]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_review_of_several_files_names_those_that_cannot_be_listed(tmp_path, caplog, capsys):
+    good = make_result(np.ones((1, 3, 6, 9), bool), VideoResult)
+    good.save(tmp_path / "old.json")
+    good.sequences[0].confidence = np.full(3, 0.5, np.float32)
+    good.save(tmp_path / "good.json")
+    good.sequences.clear()
+    good.save(tmp_path / "empty.json")
+    caplog.set_level("INFO", "mmdet_vis")
+    names = [str(tmp_path / f"{name}.json") for name in ("good", "old", "none", "empty", "good")]
+    assert review.main(names) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(".json")[0] for line in lines] == [str(tmp_path / name) for name in ("old", "none", "empty")]
+    assert "old.json: the result of clip has no confidences" in lines[0]
+    assert lines[2].endswith("empty.json has no objects")
+    assert review.main(names[3:4]) == 0
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ResultsError, match=r"old.json: the result of clip has no confidences"):
+        review.main(names[1:2])
 
 
 def test_mistakes(folder, model, capsys):

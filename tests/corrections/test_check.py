@@ -24,6 +24,11 @@ def result():
         ([Prompt(0, mask=MASK, id=1), Prompt(4, mask=MASK)], 1, "frame=4: the video has 4 frames, 0 to 3"),
         ([Prompt(1, mask=MASK, id=2), Swap(1, 2, 1), Prompt(1, mask=MASK, id=2)], 2, "two prompts for the object 2"),
         ([Delete(1), Prompt(0, mask=MASK[:5])], 1, "prompt on frame 0: mask of 9x5 pixels"),
+        (
+            [Prompt(0, mask=MASK, id=1, category="dog"), Prompt(1, mask=MASK, id=1, category="cat")],
+            1,
+            "the object 1 is called 'dog' by an earlier prompt: give one category",
+        ),
         ([Delete(1), "delete 2"], 1, "'delete 2' is no correction"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmdet_vis import refine
 from mmdet_vis.corrections import edit_result
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.result import VideoResult
@@ -43,6 +44,23 @@ def test_rename_keeps_the_score_and_adds_a_category_that_is_not_there(result):
     assert all(len(s.class_scores) == 4 for s in found.sequences)
     assert (found.category_of(second), second.score, second.named) == ("otter", result.sequences[1].score, True)
     assert not found.sequences[2].by_hand
+
+
+def test_spellings_are_one_category_and_new_ones_are_said(result, caplog):
+    found = refine(result, [Rename(1, " Dog"), Rename(2, "BIRD")])
+    assert found.categories == result.categories
+    assert [found.category_of(s) for s in found.sequences[:2]] == ["dog", "bird"]
+    assert not caplog.records
+    assert refine(result, [Rename(2, "persn ")]).categories[-1] == "persn"
+    assert "category 'persn' is new, beside 3 others; there is 'person'" in caplog.text
+
+
+def test_what_is_visible_nowhere_any_more_is_left_out(result, caplog):
+    found = refine(result, [NotVisible(1, 0, 3), Split(3, 2)])
+    assert [s.track_id for s in found.sequences] == [2, 3]
+    assert "sequence 1 (person) is visible in no frame any more: left out" in caplog.text
+    result.sequences[0] = edit_result(result, [NotVisible(1, 0, 3)]).sequences[0]
+    assert refine(result, [Delete(2)]).sequences == [result.sequences[0], result.sequences[2]]
 
 
 def test_not_visible_empties_these_frames_and_remembers_it(result):
@@ -103,6 +121,7 @@ def test_swap_exchanges_the_rest_and_twice_is_nothing(result):
         (lambda: NotVisible(1, 3, 2), "first must be 0 to last"),
         (lambda: NotVisible(1, 3, 4), "last=4: clip has 4 frames"),
         (lambda: Rename(1, " "), "category=' ' must be a name"),
+        (lambda: Rename(1, "dog\n\0"), "holds a line break or another control character"),
         (lambda: "delete 1", "is no correction"),
         (lambda: Split(1, "2"), "split: frame='2' must be a whole number from 0"),
         (lambda: NotVisible(1, 0.5, 2), "not visible: first=0.5 must be a whole number"),

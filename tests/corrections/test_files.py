@@ -54,15 +54,32 @@ def test_short_forms(tmp_path):
     assert parse_prompt(str(tmp_path / "p.json")) == EVERY[:3]
 
 
-@pytest.mark.parametrize("text", ["0:box:1,2,3", "0:circle:1,2,3", "0:point:1,x", "0:point:1,2,3", "0:box:", "1:"])
+@pytest.mark.parametrize("text", ["0:box:1,2,3", "0:circle:1,2,3", "0:point:1,x", "0:point:1,2,3", "0:box:", "1:", ""])
 def test_a_mistyped_prompt_is_shown_the_forms(text):
     with pytest.raises(ConfigError, match=r"FRAME:box:X0,Y0,X1,Y1|box=.* must be 4 numbers"):
         parse_prompt(text)
 
 
+@pytest.mark.parametrize("text", ["-1:box:1,2,3,4", "1.5:point:3,3", "x:box:1,2,3,4"])
+def test_a_frame_is_a_whole_number(text):
+    with pytest.raises(ConfigError, match=rf"^'{text}': FRAME is a whole number from 0: write FRAME:box:X0"):
+        parse_prompt(text)
+
+
+def test_a_mask_that_is_no_picture_is_named_with_its_entry(tmp_path):
+    cv2.imwrite(str(tmp_path / "m.jpg"), MASK)
+    for name, message in (("no.png", "mask no.png does not exist beside the file"), ("m.jpg", ".*: save it as PNG$")):
+        (tmp_path / "p.json").write_text(json.dumps([{"frame": 1, "mask": name}]))
+        with pytest.raises(ConfigError, match=rf"p.json: entry 0: {message}"):
+            read_prompts(tmp_path / "p.json")
+        with pytest.raises(ConfigError, match=rf"^'1:mask:/.*{name}'?: mask"):
+            parse_prompt(f"1:mask:{tmp_path / name}")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ([{"frame": 0, "box": ["0", "0", "9", "9"]}], "box=.* must be 4 numbers"),
         ({}, r"must be a list"),
         ([1], "entry 0: must be an object"),
         ([{"type": "erase"}], "entry 0: type 'erase' is not known: use one of prompt, delete"),

@@ -35,3 +35,9 @@ def test_a_result_without_confidences():
     with pytest.raises(ConfigError, match="clip has no confidences: segment the video again"):
         worth_a_look(make_result(random_masks()))
     assert worth_a_look(make_result(random_masks()), score_thr=1.0) == []
+
+
+@pytest.mark.parametrize("wrong", [{"number": 0}, {"number": -1}, {"apart": 0}, {"result": "x"}])
+def test_arguments_are_checked(result, wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        worth_a_look(**({"result": result} | wrong))

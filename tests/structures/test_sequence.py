@@ -11,7 +11,7 @@ import numpy as np
 import pandas
 import pytest
 
-from mmdet_vis.errors import ConfigError
+from mmdet_vis.errors import ConfigError, ViewError
 from mmdet_vis.structures import VideoResult
 from tests.structures.cases import make_result, random_masks
 
@@ -70,7 +70,7 @@ def test_a_frame_without_objects():
 
 @pytest.mark.parametrize("index", [4, -5])
 def test_frames_that_are_not_there(index):
-    with pytest.raises(IndexError, match=f"clip has 4 frames, there is no frame {index}"):
+    with pytest.raises(ViewError, match=f"clip has 4 frames, there is no frame {index}"):
         make_result(random_masks()).frame(index)
 
 

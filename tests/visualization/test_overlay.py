@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmdet_vis.errors import ViewError
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
 from mmdet_vis.visualization.overlay import draw_overlay, render_frames
 from mmdet_vis.visualization.palette import track_colour
@@ -124,7 +125,7 @@ def test_tiny_frames(height, width):
 
 def test_wrong_arguments_are_refused(frame):
     mask = rectangle(0, 0, 5, 5)
-    with pytest.raises(ValueError, match="style"):
+    with pytest.raises(ViewError, match="style"):
         draw(frame, [mask], [1], style="glow")
     with pytest.raises(ValueError, match="uint8"):
         draw(frame.astype(np.float32), [mask])
@@ -190,7 +191,7 @@ def test_another_number_of_frames_is_refused(frame, count):
 
 
 def test_a_frame_of_another_size_is_refused(frame):
-    with pytest.raises(ValueError, match="frame 1 of clip is 199x120, its result is 200x120"):
+    with pytest.raises(ViewError, match="frame 1 of clip is 199x120, its result is 200x120"):
         list(render_frames(make_result(), [frame, frame[:, :-1]]))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.errors import DatasetError
@@ -93,6 +93,8 @@ def _open(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
             image.load()
     except FileNotFoundError as error:
         raise DatasetError(f"{path} does not exist: each frame needs its index PNG") from error
+    except UnidentifiedImageError as error:
+        raise DatasetError(f"cannot read {path} as a PNG (it is none, or damaged): save it as PNG") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DatasetError(f"cannot read {path} as a PNG ({error}): replace the file") from error
     if image.mode not in modes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -24,6 +25,8 @@ _Result = TypeVar("_Result", bound=VideoResult)
 FORMAT = "mmdet_vis result"
 VERSION = 1
 MAX_BYTES = 2**32
+_MOST = 1.001
+"""A score of 1, with what rounding adds."""
 MAX_FRAMES = 2**24
 """A file may say so without holding anything of that length."""
 
@@ -102,11 +105,19 @@ def read_result(path: str | Path, kind: type[_Result]) -> _Result:
         raise ResultsError(f"{path} is of version {shown:.20} of this format, {VERSION} is known: update mmdet_vis")
     reader = _Reader(str(path), content)
     head = reader.head()
+    if not 0 <= head["show_thr"] <= 1:
+        reader.fail(f"show_thr must be from 0 to 1, it is {head['show_thr']:g}")
+    again = [name for name, times in Counter(head["categories"]).items() if times > 1]
+    if again:
+        reader.fail(f"categories must be different names, {again[0]!r:.60} is there more than once")
     entries = reader.take("sequences", "a list", lambda value: isinstance(value, list))
     empty = empty_rle(head["height"], head["width"])
     sequences = [_sequence(f"{path}: sequence {number}", entry, head, empty) for number, entry in enumerate(entries)]
-    if len({sequence.track_id for sequence in sequences}) < len(sequences):
-        raise ResultsError(f"{path}: two sequences have the same track_id")
+    places: dict[int, int] = {}
+    for number, sequence in enumerate(sequences):
+        first = places.setdefault(sequence.track_id, number)
+        if first != number:
+            reader.fail(f"sequences {first} and {number} have the same track_id {sequence.track_id}: give one another")
     return kind(sequences=sequences, **head)
 
 
@@ -213,8 +224,8 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
     number, length, size = len(head["categories"]), head["num_frames"], [head["height"], head["width"]]
     scores = reader.take(
         "class_scores",
-        f"{number} finite numbers",
-        lambda v: isinstance(v, list) and len(v) == number and all(map(_is_finite, v)),
+        f"{number} numbers from 0 to 1, or -1",
+        lambda v: isinstance(v, list) and len(v) == number and all(_is_finite(n) and -1 <= n <= _MOST for n in v),
     )
     counts = reader.take(
         "masks",
@@ -230,11 +241,11 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
     return InstanceSequence(
         track_id=reader.whole("track_id", 1, 2**31),
         label=reader.whole("label", 0, number - 1),
-        score=float(reader.take("score", "a finite number", _is_finite)),
+        score=float(reader.take("score", "a number from 0 to 1", lambda v: _is_finite(v) and 0 <= v <= _MOST)),
         class_scores=np.array(scores, np.float32),
         masks=masks,
         confidence=None if confidence is None else np.array(confidence, np.float32),
         proposed_on=None if on is None else reader.whole("proposed_on", 0, length - 1),
         given=reader.frames("given", length),
-        named=bool(reader.content.get("named", False)),
+        named="named" in reader.content and reader.take("named", "true or false", lambda v: isinstance(v, bool)),
     )

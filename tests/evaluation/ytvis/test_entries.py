@@ -148,6 +148,13 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="must be an object"):
         load_annotations(listed_json)
     assert load_results(listed_json) == []
+    for content, message in (
+        ('{"format": "mmdet_vis result"}', "is a saved result of one video: give the results.json"),
+        ('{"videos": [], "annotations": []}', "is an annotation file: the results come first"),
+    ):
+        text.write_text(content)
+        with pytest.raises(ResultsError, match=message):
+            load_results(text)
 
 
 def test_zips(tmp_path: Path) -> None:
