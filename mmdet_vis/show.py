@@ -201,7 +201,7 @@ def _sequence(stage: Stage, result: VideoResult, one: _Object, found: Followed, 
         scores = stage.settings.reduction.calibration(scores)
     class_scores = np.zeros(len(result.categories), np.float32)
     if stage.model.classifies:
-        class_scores[[find_name(name, result.categories) for name in stage.model.categories]] = scores[0, 1:]
+        class_scores[[category_label(result, name)[1] for name in stage.model.categories]] = scores[0, 1:]
     elif before is not None:
         class_scores[: len(before.class_scores)] = before.class_scores
     elif one.label is not None or len(stage.model.categories) == 1:

@@ -61,6 +61,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
             continue
         if not result.sequences:
             _LOGGER.info("%s has no objects", path)
+        elif not doubts and result.shown(args.show_thr):
+            _LOGGER.info("%s: a person gave every frame of what is drawn", path)
         rows += [(result, found) for found in doubts]
         looked_at = {s.track_id for s in result.shown(args.show_thr)}
         passed_over += [s.score for s in result.sequences if s.track_id not in looked_at]

@@ -104,7 +104,7 @@ def load_results(path: str | Path) -> list[dict[str, Any]]:
     if not isinstance(content, list):
         what = content if isinstance(content, dict) else {}
         if what.get("format") == "mmdet_vis result":
-            raise ResultsError(f"{path} is a saved result of one video: give the results.json of --format json")
+            raise ResultsError(f"{path} is a saved result of one video: give the results.json of its run")
         if "annotations" in what:
             raise ResultsError(f"{path} is an annotation file: the results come first, then the annotations")
         raise ResultsError(f"{path} is not a results file: its top level must be a list of sequences [...]")
