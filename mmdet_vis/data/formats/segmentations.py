@@ -37,7 +37,16 @@ def plain_segmentation(value: Any, notes: Notes) -> Any:
     kept = [polygon for polygon in value if not isinstance(polygon, list) or len(polygon) >= 6]
     if len(kept) < len(value):
         notes.left_out["polygons of fewer than 3 points"] += len(value) - len(kept)
+    shares = sum(_is_within_one(polygon) for polygon in kept)
+    if shares:
+        notes.guessed["polygons from 0 to 1, less than a pixel (parts of the size? multiply by width, height)"] += (
+            shares
+        )
     return kept
+
+
+def _is_within_one(polygon: Any) -> bool:
+    return isinstance(polygon, list) and all(isinstance(n, int | float) and 0 <= n <= 1 for n in polygon)
 
 
 def plain_segmentations(content: dict[str, Any], notes: Notes) -> None:

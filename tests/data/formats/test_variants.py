@@ -63,6 +63,7 @@ def coco(folder: Path, images: dict[str, Any], objects: list[dict[str, Any]], en
         ({}, [{"segmentation": []}, {"segmentation": ..., "bbox": [1, 1, 2, 2]}, {}], [[1]], "1 boxes without a mask"),
         ({}, [{"segmentation": None}, {}], [[1]], ""),
         ({}, [{"segmentation": [[1, 2, 3, 4], FLAT]}], [[1]], "1 polygons of fewer than 3 points"),
+        ({}, [{"segmentation": [[0.1, 0.1, 0.9, 0.1, 0.9, 0.9], FLAT]}], [[1]], "1 polygons from 0 to 1, less than a"),
         ({}, [{"segmentation": SQUARE}], [[1]], "1 polygons that are lists of points"),
         ({}, [{"segmentation": [SQUARE]}], [[1]], "1 polygons that are lists of points"),
         ({}, [{"segmentation": {"size": [H, W], "counts": f"b'{TEXT}'"}}], [[1]], "1 masks whose runs are the text of"),
