@@ -41,7 +41,7 @@ _speaks_of_options = False
 
 _FLAGS = {
     "from_format": "from", "to_format": "to", "source_format": "from", "target_format": "to", "kind": "to",
-    "formats": "format", "evaluate": "eval", "gpus": "gpus-per-worker", "cpus": "cpus-per-worker",
+    "formats": "format", "set_name": "set", "evaluate": "eval", "gpus": "gpus-per-worker", "cpus": "cpus-per-worker",
 }  # fmt: skip
 """Arguments whose options are called otherwise, since Python or a reader has the word for something else."""
 

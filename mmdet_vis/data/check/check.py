@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet_vis.data.check.objects import check_boxes, check_masks
 from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
-from mmdet_vis.data.formats.davis_layout import IMAGES, davis_set, find_davis_root, mask_folder
+from mmdet_vis.data.formats.davis_layout import IMAGES, davis_set, find_davis_root, mask_folder, note_other_sets
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
@@ -128,6 +128,7 @@ def check_davis(
     annotated = any(any((pngs / name).glob("*.png")) for name in names)
     found = AnnotatedVideos(report.name, images, ground_truth=annotated)
     found.category("object")
+    note_other_sets(found.notes, pngs if annotated else images, names)
     if annotated and note:
         found.notes.guessed[note] += 1
     for name in names:

@@ -14,6 +14,7 @@ from mmdet_vis.data.formats.index_pngs import META, add_png_video, doubt, png_vi
 from mmdet_vis.data.formats.mask_folders import Masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
+from mmdet_vis.data.formats.other_masks import has_soft_alpha
 from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -49,6 +50,8 @@ def read_colour_masks(
         pngs = list_files(folder, ".png")
         if not pngs:
             raise DatasetError(f"{folder} holds no colour PNGs: unpack the annotations of all videos")
+        if any(has_soft_alpha(png) for png in pngs[:: max(1, len(pngs) // 20)]):
+            found.notes.guessed["videos with half-transparent pixels (as opaque; is their alpha a number?)"] += 1
         add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), category)
     return found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.data.formats.annotated import Notes
+from mmdet_vis.errors import DatasetError, option
 
 ANNOTATIONS = "Annotations_unsupervised"
 OTHER_TRACK = "Annotations"
@@ -13,6 +15,7 @@ RESOLUTION = "480p"
 YEARS = (2017, 2019)
 OF_2016 = ("480p", "1080p")
 """Folders of the lists of DAVIS 2016."""
+_OF_VOC = {"Main", "Segmentation", "Layout", "Action"}
 TEST_SETS = ("test-dev", "test-challenge")
 
 
@@ -26,12 +29,20 @@ def find_davis_root(path: str | Path) -> Path:
     if not path.is_dir():
         raise DatasetError(f"{path} is not a folder: put the folder DAVIS there, or a link to it")
     for candidate in (path, *list(path.resolve().parents)[1:2]):
-        if (candidate / "ImageSets").is_dir():
+        if (candidate / "ImageSets").is_dir() and not is_voc(candidate):
             return candidate
     raise DatasetError(
         f"{path} has no ImageSets, nor is it JPEGImages/480p of a DAVIS folder: give the folder DAVIS as unpacked, or "
         "use configs/_base_/datasets/davisuvos_json.py with valid_davis.json"
     )
+
+
+def is_voc(path: Path) -> bool:
+    """Whether a folder is one of Pascal VOC: no DAVIS, whose folders have the same names."""
+    sets = {entry.name for entry in (path / "ImageSets").iterdir()} if (path / "ImageSets").is_dir() else set()
+    parts = any((path / name).is_dir() for name in ("SegmentationClass", "SegmentationObject"))
+    of_cvat = (path / "labelmap.txt").is_file()
+    return (parts and not of_cvat) or (bool(sets & _OF_VOC) and not sets & {*map(str, (2016, *YEARS)), *OF_2016})
 
 
 def is_davis(path: Path) -> bool:
@@ -48,9 +59,25 @@ def mask_folder(root: Path, resolution: str, annotations: str = ANNOTATIONS) -> 
     Where those of the unsupervised track are not there, it is that of the other track, ``Annotations``.
     """
     masks, others = root / annotations / resolution, root / OTHER_TRACK / resolution
+    there = sorted({entry.name for name in (annotations, OTHER_TRACK, IMAGES) for entry in _folders(root / name)})
+    if there and resolution not in there:
+        raise DatasetError(
+            f"{root} has no {IMAGES}/{resolution}: give {option('resolution', there[0])}; there is {', '.join(there)}"
+        )
     if annotations != ANNOTATIONS or masks.is_dir() or not others.is_dir():
         return masks, ""
     return others, f"folder {OTHER_TRACK} taken, as there is no {ANNOTATIONS}"
+
+
+def _folders(path: Path) -> list[Path]:
+    return [entry for entry in path.iterdir() if entry.is_dir()] if path.is_dir() else []
+
+
+def note_other_sets(notes: Notes, masks: Path, names: Sequence[str]) -> None:
+    """Note how many videos of a DAVIS folder are not of the set that is read."""
+    others = {entry.name for entry in _folders(masks)} - set(names)
+    if others:
+        notes.facts[f"videos of other sets, which are not read (choose by {option('set_name')})"] += len(others)
 
 
 def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
@@ -77,8 +104,11 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
     except (OSError, UnicodeDecodeError):
         names = None
     if names is None:
-        others = sorted(str(path.relative_to(root)) for path in (root / "ImageSets").glob("20*/*.txt"))
-        raise DatasetError(f"{file} cannot be read: choose another set or year; there is {', '.join(others) or 'none'}")
+        others = sorted(str(path.relative_to(root)) for path in (root / "ImageSets").glob("*/*.txt"))
+        raise DatasetError(
+            f"{file} cannot be read: choose another set ({option('set_name')}) or {option('year')}; there is "
+            f"{', '.join(others) or 'none'}"
+        )
     outside = [
         name
         for name in names

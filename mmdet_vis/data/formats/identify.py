@@ -10,11 +10,13 @@ from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.formats.coco_json import is_coco
 from mmdet_vis.data.formats.cvat import export_file
 from mmdet_vis.data.formats.cvat_masks import is_cvat_masks
+from mmdet_vis.data.formats.davis_layout import is_voc
 from mmdet_vis.data.formats.json_files import read_json
 from mmdet_vis.data.formats.labelme import is_labelme
 from mmdet_vis.data.formats.mask_kinds import has_mask_folder, mask_datasets, masks_beside_frames, of_pngs, only_folder
 from mmdet_vis.data.formats.mots_png import instance_folders
 from mmdet_vis.data.formats.mots_txt import is_mots, mots_files
+from mmdet_vis.data.formats.other_masks import refuse_other_masks
 from mmdet_vis.data.formats.other_programs import is_panoptic, other_file, other_folder, other_json, other_text
 from mmdet_vis.data.formats.results_json import RESULTS, is_results, is_saved_result
 from mmdet_vis.data.formats.ytvis_json import is_ytvis
@@ -51,6 +53,8 @@ def identify(path: Path) -> tuple[str, Path]:
         known = _marked(place)
         if known is not None:
             return known
+    for place in (path, *([inner] if inner else ())):
+        refuse_other_masks(place)
     if (masks := masks_beside_frames(path) or (inner and masks_beside_frames(inner))) is not None:
         path = masks
     elif subsets := mask_datasets(path):
@@ -69,6 +73,8 @@ def identify(path: Path) -> tuple[str, Path]:
         what = other
     elif images and all(image.suffix.lower() in (".jpg", ".jpeg") for image in images):
         what += "; masks must be PNG, since JPEG changes the pixels"
+    elif any(image.suffix.lower() in (".tif", ".tiff", ".bmp", ".webp", ".gif") for image in images):
+        what += "; masks must be PNG: save them so, with the same pixels"
     raise DatasetError(
         f"{path} is no format that is known ({what}): see docs/formats.md, or name one with {option('from_format')}"
     )
@@ -176,7 +182,7 @@ def _of_folder(path: Path) -> str | None:
     below = list_folders(path)
     if is_cvat_masks(path):  # has these folders, too
         return "cvat-masks"
-    if (path / "ImageSets").is_dir() and (path / "JPEGImages").is_dir():
+    if (path / "ImageSets").is_dir() and (path / "JPEGImages").is_dir() and not is_voc(path):
         return "davis"
     if any(export_file(place) is not None for place in (path, *below)):
         return "cvat"

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
-from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root, mask_folder
+from mmdet_vis.data.formats.davis_layout import (
+    ANNOTATIONS,
+    IMAGES,
+    RESOLUTION,
+    davis_set,
+    find_davis_root,
+    mask_folder,
+    note_other_sets,
+)
 from mmdet_vis.data.formats.davis_png import voc_palette
 from mmdet_vis.data.formats.frame_files import copy_frames
 from mmdet_vis.data.formats.frame_folders import find_images
@@ -58,6 +66,7 @@ def read_davis(
     images: Path | None = root / IMAGES / resolution
     masks, note = mask_folder(root, resolution, annotations)
     found = read_index(masks, images, names, progress=progress)
+    note_other_sets(found.notes, masks, names)
     if note:
         found.notes.guessed[note] += 1
     return found

@@ -89,6 +89,13 @@ class FrameFiles:
             raise DatasetError(f"{folder} does not exist: unpack the images of all listed videos")
         files = list_images(folder)[0]
         self.names = [prefix + file.name for file in files]
+        known = {file.stem.casefold() for file in files}
+        parts = [stem for stem in stems if stem.casefold() not in known and stem.rpartition("_")[0].casefold() in known]
+        if parts and len(parts) == len(stems):
+            raise DatasetError(
+                f"{source} holds a PNG for each object of a frame ({parts[0]}.png) in one folder: save them as "
+                "VIDEO/OBJECT/FRAME.png"
+            )
         places = _places(found, [file.stem for file in files], stems)
         missing = next((stem for stem, place in zip(stems, places, strict=True) if place is None), None)
         if missing is not None:

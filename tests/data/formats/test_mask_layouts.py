@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.data.check.check import check_davis
+from mmdet_vis.data.converters import ReadOptions, read_annotations
 from mmdet_vis.data.datasets.inputs import find_videos
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.object_folders import read_object_folders
@@ -125,3 +126,65 @@ def test_index_pngs_that_let_one_doubt(tmp_path: Path) -> None:
     )
     save(tmp_path / "c/0.png", np.eye(9, dtype=np.uint8) * np.arange(9, dtype=np.uint8))
     assert "8 numbers of fewer than 10 pixels, each an object" in doubts(tmp_path / "c")
+
+
+def of_channels(*parts: tuple[int, ...]) -> NDArray[np.uint8]:
+    """A square for each colour, side by side."""
+    return np.repeat(np.repeat(np.array([parts], np.uint8), 4, axis=0), 4, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "pixels", "said"),
+    [
+        (["v/0.png"], of_channels((0, 0, 0, 0), (3, 0, 0, 1), (3, 0, 0, 2)), "bitmasks of BDD100K"),
+        (["train/0000/0.png"], of_channels((0, 0, 0), (11, 0, 1), (255, 0, 0), (13, 0, 4)), "maps of KITTI-STEP"),
+        (["v/0.png"], of_channels((1,), (61,))[..., 0].astype(np.uint16) * 101, "16-bit panoptic masks"),
+        (["panomasks/v/0.png"], TWO, "panoptic masks .panomasks"),
+        (["aachen/a_0_gtFine_color.png", "aachen/a_0_gtFine_instanceIds.png"], TWO, "masks of Cityscapes"),
+        (["v/00000_1.png", "v/00000_2.png", "v/00001_1.png"], TWO, "a PNG for each object of a frame"),
+        (["v/00000.png", "v/00000_mask.png"], TWO, r"frames and masks \(00000_mask.png\) in one folder"),
+        (["task-1-annotation-5-by-1-tag-ball-0.png"], TWO, "brush masks of Label Studio"),
+        (["v/0.tif"], TWO, "masks must be PNG: save them so"),
+        (["v/0.bmp"], TWO, "masks must be PNG: save them so"),
+        (["SegmentationObject/0.png", "SegmentationClass/0.png", "JPEGImages/0.jpg"], TWO, "Pascal VOC, in which no"),
+        (["VOC2012/JPEGImages/0.jpg", "VOC2012/ImageSets/Segmentation/val.jpg"], TWO, "Pascal VOC, in which no"),
+    ],
+)
+def test_masks_that_are_not_read_are_named(
+    tmp_path: Path, names: list[str], pixels: NDArray[np.generic], said: str
+) -> None:
+    for name in names:
+        save(tmp_path / name, pixels)
+    with pytest.raises(DatasetError, match=said):
+        read_annotations(tmp_path)
+
+
+def test_a_png_for_each_object_beside_the_frames(tmp_path: Path) -> None:
+    for number in (1, 2):
+        save(tmp_path / f"masks/a_{number}.png", TWO)
+    write_image(tmp_path / "frames/a.jpg")
+    with pytest.raises(
+        DatasetError, match=r"a PNG for each object of a frame \(a_1\.png\) in one folder: save them as"
+    ):
+        read_annotations(tmp_path)
+
+
+def test_alpha_that_may_be_a_number_is_a_doubt(tmp_path: Path) -> None:
+    save(tmp_path / "v/0.png", of_channels((0, 0, 0, 0), (250, 0, 0, 1), (250, 0, 0, 2)))
+    assert "1 video with half-transparent pixels" in doubts(tmp_path)
+
+
+def test_davis_says_which_videos_and_sizes_it_has(tmp_path: Path) -> None:
+    for name in ("dog", "cat"):
+        write_image(tmp_path / f"JPEGImages/Full-Resolution/{name}/00000.jpg")
+        save(tmp_path / f"Annotations_unsupervised/Full-Resolution/{name}/00000.png", TWO, palette=True)
+    (tmp_path / "ImageSets/2017").mkdir(parents=True)
+    (tmp_path / "ImageSets/2017/train.txt").write_text("dog")
+    with pytest.raises(DatasetError, match=r"choose another set \(set_name\) or year; there is ImageSets/2017/train"):
+        read_annotations(tmp_path)
+    options = ReadOptions(set_name="train")
+    for read in (lambda: read_annotations(tmp_path, options=options), lambda: check_davis(tmp_path, "train")):
+        with pytest.raises(DatasetError, match="give resolution='Full-Resolution'; there is Full-Resolution"):
+            read()
+    found = read_annotations(tmp_path, options=ReadOptions(set_name="train", resolution="Full-Resolution"))
+    assert found.notes.lines() == ["note: 1 video of other sets, which are not read (choose by set_name)"]
