@@ -54,7 +54,7 @@ def identify(path: Path) -> tuple[str, Path]:
         if known is not None:
             return known
     for place in (path, *([inner] if inner else ())):
-        refuse_other_masks(place)
+        refuse_other_masks(place, pixels=False)
     if (masks := masks_beside_frames(path) or (inner and masks_beside_frames(inner))) is not None:
         path = masks
     elif subsets := mask_datasets(path):
@@ -62,6 +62,7 @@ def identify(path: Path) -> tuple[str, Path]:
             f"{path} holds {counted(len(subsets), 'dataset')} of masks beside their frames: give one of them, such as "
             f"{subsets[0]}"
         )
+    refuse_other_masks(path)
     kind, path = of_pngs(path)
     if kind is not None:
         return kind, path

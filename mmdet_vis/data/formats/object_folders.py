@@ -98,7 +98,7 @@ def is_one_object(colours: NDArray[np.int32]) -> bool:
     """Whether a picture ``[H, W]`` of 0xRRGGBB has one colour but black, or one with the shades of its soft edges."""
     bright = _brightness(colours)
     if bright.max() < _FEW_SHADES:
-        return np.count_nonzero(np.unique(colours)) < 2
+        return int(np.count_nonzero(np.unique(colours))) < 2
     kept = 2 * bright >= bright.max()
     parts = [colours >> shift & 255 for shift in (16, 8, 0)]
     if any(len(np.unique((5 * part >= 2 * bright)[kept])) > 1 for part in parts):

@@ -29,8 +29,11 @@ _OF_OBJECT = re.compile(r"(\d{3,})[_-](\d{1,3})")
 _FOLDERS, _PNGS = 100, 3
 
 
-def other_masks(root: Path) -> str | None:
-    """What the masks in a folder, or the folders in it, are that is not read; None for what may be."""
+def other_masks(root: Path, pixels: bool = True) -> str | None:
+    """What the masks in a folder, or the folders in it, are that is not read; None for what may be.
+
+    Without ``pixels``, files are not opened: some may be frames.
+    """
     if is_voc(root):
         return (
             "Pascal VOC, in which no object is linked over frames; give the files that it was made from (of labelme, "
@@ -49,7 +52,7 @@ def other_masks(root: Path) -> str | None:
             return f"panoptic masks ({panoptic}, as VIPSeg and KITTI-STEP have); {_COCO}"
         known = _by_names(place, pngs)
         looked += 1
-        if known is None and looked <= _PNGS:
+        if pixels and known is None and looked <= _PNGS:
             known = next((text for png in pngs[:_PNGS] if (text := _by_pixels(png)) is not None), None)
         if known is not None:
             return known
@@ -116,13 +119,13 @@ def _channels(png: Path) -> NDArray[np.uint8]:
         raise DatasetError(f"cannot read {png} as a PNG ({error}): replace the file") from error
 
 
-def refuse_other_masks(root: Path) -> None:
+def refuse_other_masks(root: Path, pixels: bool = True) -> None:
     """Say what the masks in a folder are that is not read.
 
     Raises:
         DatasetError: they are of a kind that is known, and not read.
     """
-    if (known := other_masks(root)) is not None:
+    if (known := other_masks(root, pixels)) is not None:
         raise DatasetError(
             f"{root} is no format that is read: it holds {known} (docs/formats.md; {option('from_format')} reads it as "
             "a format all the same)"

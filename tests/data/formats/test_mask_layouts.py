@@ -188,3 +188,9 @@ def test_davis_says_which_videos_and_sizes_it_has(tmp_path: Path) -> None:
             read()
     found = read_annotations(tmp_path, options=ReadOptions(set_name="train", resolution="Full-Resolution"))
     assert found.notes.lines() == ["note: 1 video of other sets, which are not read (choose by set_name)"]
+
+
+def test_frames_of_16_bits_are_no_panoptic_masks(tmp_path: Path) -> None:
+    save(tmp_path / "frames/v/0.png", np.arange(H * W, dtype=np.uint16).reshape(H, W) * 200)
+    save(tmp_path / "masks/v/0.png", TWO, palette=True)
+    assert objects(read_annotations(tmp_path)) == {"v": ["object", "object"]}
