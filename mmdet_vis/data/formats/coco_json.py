@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _NO_TRACK = -1
 """The number that programs give what they do not follow."""
 _TRIED = 10
 """Images that are looked for in the folders near a file."""
+_LOOKED_AT = 10**4
+"""Annotations that are looked into for what links them."""
 
 
 def is_coco(content: Any) -> bool:
@@ -69,7 +72,12 @@ def read_coco(
     categories = {number: found.category(name, number) for number, name in read_categories(content, path).items()}
     entries = upright_sizes(list(read_images(content, path, images)), content["annotations"], images, notes)
     tracked = repeat is None and has_tracks(content)
-    if not tracked and repeat is None and len(entries) > 1:
+    if not tracked and repeat is None and len(entries) > 1 and (key := _links(content["annotations"])) is not None:
+        found.notes.guessed[
+            f"images, each taken as a video of one frame (no annotation has a track_id; {key!r:.40} has the same "
+            "values in several images: call it track_id if it tells objects apart)"
+        ] += len(entries)
+    elif not tracked and repeat is None and len(entries) > 1:
         found.notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(
             entries
         )
@@ -106,6 +114,26 @@ class _Tracks:
             length = len(video) // repeat
             masks = [merge_masks(frames.get(frame, [])) for frame in range(length)]
             found.add_track(video, category, masks * repeat, crowd)
+
+
+def _links(annotations: list[Any]) -> str | None:
+    """The key of annotations that looks as if it said which object of its video each is; None if there is none."""
+    images: defaultdict[str, defaultdict[Any, set[Any]]] = defaultdict(lambda: defaultdict(set))
+    for entry in annotations[:_LOOKED_AT]:
+        attributes = entry.get("attributes") if isinstance(entry, dict) else None
+        for part in (entry, attributes):
+            for key, value in part.items() if isinstance(part, dict) else ():
+                if type(value) in (int, str, float) and _LINK.fullmatch(key) and isinstance(entry.get("image_id"), int):
+                    images[key][value].add(entry["image_id"])
+    return next((key for key, of in images.items() if any(len(shown) > 1 for shown in of.values())), None)
+
+
+_LINK = re.compile(
+    r"(obj(ect)?|inst(ance)?|tracklet|trajectory|identity)([ _-]?(id|no|nr|num|number|uuid))?"
+    r"|(person|target|entity|t|o|p)[ _-]?(id|no|nr|num|number|uuid)",
+    re.IGNORECASE,
+)
+"""Keys that may name an object of a video, and may say something else."""
 
 
 def _several(annotations: list[Any], places: dict[Hashable, tuple[AnnotatedVideo, int]]) -> set[Hashable]:

@@ -45,10 +45,15 @@ def add_images(found: AnnotatedVideos, tree: Element, file: Path, folder: Path, 
         found.notes.facts["images, each of which is a video of one frame (nothing links their shapes)"] += len(images)
     for group, members in groups.items():
         members.sort(key=lambda image: natural_key(_name(image, file)))
-        # CVAT names images by their path on the server, of which the export may keep the last part.
-        names = [n if (folder / n).is_file() else n.rpartition("/")[2] for n in (_name(m, file) for m in members)]
+        names = [_kept(folder, _name(member, file)) for member in members]
         title = "/".join(part for part in (name, group.rpartition(".")[0] if not is_tracked else group) if part)
         _add_video(found, members, [start + name for name in names], title, file)
+
+
+def _kept(folder: Path, name: str) -> str:
+    """What an export calls an image: CVAT names it by its path on the server, of which the last part may be kept."""
+    last = name.rpartition("/")[2]
+    return last if (folder / last).is_file() and not (folder / name).is_file() else name
 
 
 def _add_video(found: AnnotatedVideos, images: Sequence[Element], names: list[str], title: str, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mmdet_vis.errors import DatasetError, counted, option
 
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
+_DATASETS = ("coco", "cocovid", "ytvis")
 _LOOKED_AT = 3
 _SAMPLES = 200
 """Folders that are looked into for images."""
@@ -55,6 +57,8 @@ def identify(path: Path) -> tuple[str, Path]:
             return known
     for place in (path, *([inner] if inner else ())):
         refuse_other_masks(place, pixels=False)
+    if (known := _below(path)) is not None:
+        return known
     if (masks := masks_beside_frames(path) or (inner and masks_beside_frames(inner))) is not None:
         path = masks
     elif subsets := mask_datasets(path):
@@ -92,6 +96,28 @@ def _marked(path: Path) -> tuple[str, Path] | None:
         return "result", path
     if len(found) > 1:
         raise DatasetError(f"{path} holds {len(found)} annotation files: give one of them, such as {found[0][1]}")
+    return found[0] if found else None
+
+
+def _below(path: Path) -> tuple[str, Path] | None:
+    """The annotation file that lies deeper in a folder, as where each subset has one beside its images; None if not.
+
+    Raises:
+        DatasetError: there are several.
+    """
+    found: list[tuple[str, Path]] = []
+    for folder in islice(folders_below(path), _SAMPLES):
+        for file in [file for file in list_files(folder, ".json") if file.is_file()][:_LOOKED_AT]:
+            try:
+                kind = kind_of_json(read_json(file))
+            except DatasetError:
+                continue
+            if kind in _DATASETS:
+                found.append((kind, file))
+    if len(found) > 1:
+        raise DatasetError(
+            f"{path} holds {len(found)} annotation files in its folders: give one of them, such as {found[0][1]}"
+        )
     return found[0] if found else None
 
 

@@ -234,7 +234,9 @@ def write_ids_plainly(content: dict[str, Any], guessed: Counter[str]) -> None:
                     guessed[f"{key}s of {part} written as text or real numbers"] += 1
 
 
-_TRACK_KEYS = frozenset({"trackid", "instanceid", "trackingid", "objecttrackid"})
+_TRACK_KEYS = frozenset(
+    {"track", "trackid", "trackuuid", "tracknumber", "instanceid", "instanceuuid", "trackingid", "objecttrackid"}
+)
 
 
 def is_track_key(key: str) -> bool:

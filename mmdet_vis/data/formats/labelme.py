@@ -18,7 +18,7 @@ from PIL import Image
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
 from mmdet_vis.data.formats.frame_folders import find_images
-from mmdet_vis.data.formats.json_files import load_annotations, plain_id, read_json
+from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id, read_json
 from mmdet_vis.data.formats.labelme_pictures import image_name, size_within, take_pictures_out
 from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
@@ -50,10 +50,10 @@ def is_labelme(content: Any) -> bool:
 def read_labelme(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
     """Read ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
 
-    The polygons, circles and masks of a video with one label and one ``group_id`` are one object; without a group id,
-    a label stands for one object. Images without a JSON file are frames that nobody annotated; a picture that is in
-    its JSON file alone is written beside it. Other shapes (rectangles, points, lines) outline no object: they are left
-    out and counted.
+    The polygons, circles and masks of a video with one label and one ``group_id`` (or ``track_id`` among the
+    ``attributes``) are one object; without, a label stands for one object. Images without a JSON file are frames
+    that nobody annotated; a picture that is in its JSON file alone is written beside it. Other shapes (rectangles,
+    points, lines) outline no object: they are left out and counted.
 
     Args:
         root: folder of the videos; frames are relative to it, unless there is ``images``.
@@ -136,7 +136,7 @@ def _add_video(found: AnnotatedVideos, folder: Path, prefix: str, images: Path) 
             tracks[track][number] = mask
     video = found.add_video(name, [prefix + name for name in frames], *size)
     found.mark_annotated(video, [number in seen for number in range(len(frames))])
-    for (label, _), masks in tracks.items():
+    for (label, _), masks in _joined(found, tracks).items():
         found.add_track(video, label, masks)
 
 
@@ -206,7 +206,7 @@ def _masks(
         if kind == "polygon" and isinstance(shape.get("points"), list) and len(shape["points"]) < 3:
             found.notes.left_out["polygons of fewer than 3 points"] += 1
             continue
-        group = plain_id(shape.get("group_id"))
+        group = _group(shape)
         if group is not None and type(group) not in (int, str):
             raise DatasetError(f"{where} has group_id {group!r:.40}, not a whole number: correct it in labelme")
         track = (found.category(str(label)), group)
@@ -224,6 +224,37 @@ def _masks(
         except DatasetError as error:
             raise DatasetError(f"{where}: {error}: correct it in labelme") from None
     return {track: merge_masks(masks) for track, masks in parts.items()}
+
+
+def _group(shape: dict[str, Any]) -> Any:
+    """The ``group_id`` of a shape, or what its ``attributes`` call its track, as X-AnyLabeling has it."""
+    if shape.get("group_id") is not None:
+        return plain_id(shape["group_id"])
+    attributes = shape.get("attributes")
+    for entry in (shape, attributes if isinstance(attributes, dict) else {}):
+        for key, value in entry.items():
+            if is_track_key(key) and type(value) in (int, str, float) and value != "":
+                return plain_id(value)
+    return None
+
+
+def _joined(found: AnnotatedVideos, tracks: dict[_Track, list[RLE | None]]) -> dict[_Track, list[RLE | None]]:
+    """Tracks by label and group id, where shapes without one go to the only group of their label."""
+    for track in [track for track in tracks if track[1] is None]:
+        groups = [other for other in tracks if other[0] == track[0] and other is not track]
+        number = sum(mask is not None for mask in tracks[track])
+        if not groups:
+            continue
+        pairs = list(zip(tracks[track], tracks[groups[0]], strict=True))
+        if len(groups) == 1 and not any(a is not None and b is not None for a, b in pairs):
+            found.notes.guessed["shapes without a group_id, taken as of the one object of their label"] += number
+            tracks[groups[0]] = [a if b is None else b for a, b in pairs]
+            del tracks[track]
+        else:
+            found.notes.guessed["shapes without a group_id beside others of their label (an object of their own)"] += (
+                number
+            )
+    return tracks
 
 
 def _circle(points: Any) -> NDArray[np.float64]:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from mmdet_vis.data.converters import read_annotations
+from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import encode_masks
-from tests.annotation_cases import H, W, square_mask, write_image
-from tests.data.formats.test_variants import FLAT, coco, lengths, notes
+from tests.annotation_cases import SQUARE, H, W, square_mask, write_image
+from tests.data.formats.test_variants import FLAT, coco, lengths, notes, shape
 
 
 def clips(folder: Path, names: list[str], objects: list[dict[str, Any]] | None = None, **image: Any) -> Path:
@@ -145,3 +146,74 @@ def test_results_whose_ids_are_text(tmp_path: Path) -> None:
     found = read_annotations(tmp_path / "results.json")
     assert lengths(found) == [[1]]
     assert "1 category_ids written as text or real numbers" in notes(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected", "said"),
+    [
+        ("track", [[3]], ""),
+        ("track_uuid", [[3]], ""),
+        (
+            "object_id",
+            [[1], [1], [1]],
+            "guessed: 3 images, each taken as a video of one frame (no annotation",
+        ),
+        ("tid", [[1], [1], [1]], "'tid' has the same values in several images: call it track_id if it tells objects"),
+        ("area", [[1], [1], [1]], "note: 3 frames that were not found (give the frames' folder), 3 images, each of"),
+    ],
+)
+def test_keys_that_link_objects(tmp_path: Path, key: str, expected: list[list[int]], said: str) -> None:
+    names = [f"{n}.jpg" for n in range(3)]
+    found = read_annotations(clips(tmp_path, names, [{"image_id": n, "track_id": ..., key: 5} for n in range(3)]))
+    assert lengths(found) == expected
+    assert said in notes(found)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "expected", "said"),
+    [
+        ([[shape()], [shape(group_id=1)], [shape(group_id=1)]], [[3]], "1 shapes without a group_id, taken as of the"),
+        ([[shape(), shape(group_id=1)], [shape(group_id=1)]], [[1, 2]], "1 shapes without a group_id beside others"),
+        ([[shape(group_id=2)], [shape(group_id=1)], [shape()]], [[1, 1, 1]], "1 shapes without a group_id beside"),
+        ([[shape(attributes={"track_id": 4}), shape(attributes={"track_id": 5})]] * 2, [[2, 2]], ""),
+        ([[shape()], [shape()]], [[2]], ""),
+    ],
+)
+def test_labelme_groups(tmp_path: Path, shapes: list[list[Any]], expected: list[list[int]], said: str) -> None:
+    for number, items in enumerate(shapes):
+        content = {"imagePath": f"{number}.jpg", "imageHeight": H, "imageWidth": W, "shapes": items}
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    found = read_annotations(tmp_path)
+    assert lengths(found) == expected
+    assert said in notes(found)
+    assert ("without a group_id" in notes(found)) == bool(said)
+
+
+@pytest.mark.parametrize("subsets", [("train",), ("train", "valid")])
+def test_subsets_with_a_file_each(tmp_path: Path, subsets: tuple[str, ...]) -> None:
+    for subset in subsets:
+        (tmp_path / subset).mkdir()
+        path = clips(tmp_path / subset, ["0.png", "1.png"])
+        for number in range(2):
+            write_image(path.parent / f"{number}.png")
+    (tmp_path / "README.roboflow.txt").write_text("exported")
+    if len(subsets) == 1:
+        assert lengths(read_annotations(tmp_path)) == [[2]]
+        return
+    with pytest.raises(DatasetError, match=r"holds 2 annotation files in its folders: give one .* as \S*train/a.json"):
+        read_annotations(tmp_path)
+
+
+def test_images_of_cvat_that_are_not_in_the_export_keep_their_folders(tmp_path: Path) -> None:
+    points = ";".join(f"{x},{y}" for x, y in SQUARE)
+    images = "".join(
+        f'<image id="{n}" name="{clip}/{n}.jpg" width="{W}" height="{H}"><polygon label="cat" group_id="1" '
+        f'points="{points}"/></image>'
+        for clip in "ab"
+        for n in (0, 1)
+    )
+    (tmp_path / "annotations.xml").write_text(f"<annotations><meta/>{images}</annotations>")
+    found = read_annotations(tmp_path)
+    names = [name for video in found.videos for name in video.file_names]
+    assert len(set(names)) == 4
+    assert [name.split("/")[-2] for name in names] == ["a", "a", "b", "b"]
