@@ -62,14 +62,14 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         raise UserError(f"{args.img_prefix} is not a folder: give the one that the file_names are relative to")
     with strictly(args.strict):
         results, annotations = load_results(args.results), load_annotations(args.annotations)
-    analysis = analyze(
-        results,
-        annotations,
-        score_thr=args.score_thr,
-        results_name=str(args.results),
-        annotations_name=str(args.annotations),
-        progress=sys.stderr.isatty(),
-    )
+        analysis = analyze(
+            results,
+            annotations,
+            score_thr=args.score_thr,
+            results_name=str(args.results),
+            annotations_name=str(args.annotations),
+            progress=sys.stderr.isatty(),
+        )
     worst = analysis.worst(args.worst)
     pictures = {}
     if args.img_prefix is not None:

@@ -90,16 +90,15 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         )
     else:
         with strictly(args.strict):
-            annotations = load_annotations(args.annotations)
-        comparison = compare_ytvis(
-            (load_results(paths[0]), load_results(paths[1])),
-            annotations,
-            score_thr=args.score_thr,
-            img_prefix=args.img_prefix,
-            seed=args.seed,
-            names=(str(paths[0]), str(paths[1])),
-            annotations_name=str(args.annotations),
-        )
+            comparison = compare_ytvis(
+                (load_results(paths[0]), load_results(paths[1])),
+                load_annotations(args.annotations),
+                score_thr=args.score_thr,
+                img_prefix=args.img_prefix,
+                seed=args.seed,
+                names=(str(paths[0]), str(paths[1])),
+                annotations_name=str(args.annotations),
+            )
     gains, losses = most(comparison, args.videos)
     pictures = {}
     if comparison.has_frames:

@@ -148,8 +148,8 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
     check_outputs((args.out, args.plot), (path, args.annotations))
     with strictly(args.strict):
         results, annotations = load_results(path), load_annotations(args.annotations)
-    names = {"results_name": str(path), "annotations_name": str(args.annotations)}
-    metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
+        names = {"results_name": str(path), "annotations_name": str(args.annotations)}
+        metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
     print(metrics.table(args.per_category))
     content: dict[str, object] = dict(metrics.summary())
     if args.per_category:

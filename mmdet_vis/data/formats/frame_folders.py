@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +24,12 @@ _SHADES = 64
 
 def is_frame_name(name: str) -> bool:
     """Whether a folder of frames is called so, in any case."""
-    return name.casefold() in _FRAME_NAMES
+    return plain_folder(name) in _FRAME_NAMES
+
+
+def plain_folder(name: str) -> str:
+    """The name of a folder without its case, and without the rate that SA-V has in it (``JPEGImages_24fps``)."""
+    return re.sub(r"_\d+fps$", "", name.casefold())
 
 
 def find_images(root: Path, images: Path | None, videos: Sequence[str]) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_vis.data.formats.frame_folders import find_images, holds_frames, is_frame_name, shows_frames
+from mmdet_vis.data.formats.frame_folders import find_images, holds_frames, is_frame_name, plain_folder, shows_frames
 from mmdet_vis.data.formats.index_pngs import META
 from mmdet_vis.data.formats.mots_classes import PER_CLASS
 from mmdet_vis.data.formats.mots_png import INSTANCES
@@ -26,7 +26,7 @@ _SAMPLES = 200
 
 def has_mask_folder(path: Path) -> bool:
     """Whether a folder in a folder is called as one of masks."""
-    return any(folder.name.casefold() in _MASKS for folder in list_folders(path))
+    return any(plain_folder(folder.name) in _MASKS for folder in list_folders(path))
 
 
 def mask_datasets(path: Path) -> list[Path]:
@@ -45,7 +45,7 @@ def masks_beside_frames(path: Path) -> Path | None:
     if not frames:
         return None
     masks = [folder for folder in below if folder not in frames and _holds_pngs(folder)]
-    masks = [folder for folder in masks if folder.name.casefold() in _MASKS or not shows_frames(folder)]
+    masks = [folder for folder in masks if plain_folder(folder.name) in _MASKS or not shows_frames(folder)]
     masks = [folder for folder in masks if folder.name == "Annotations"] or masks
     if len(masks) > 1:
         raise DatasetError(f"{path} holds {len(masks)} folders of masks: give one of them, such as {masks[0]}")
@@ -58,7 +58,7 @@ def masks_beside_frames(path: Path) -> Path | None:
 
 def _shown_frames(folders: list[Path]) -> list[Path]:
     """Of folders that have no name of frames: those that hold them, beside one that is called as of masks."""
-    masks = [folder for folder in folders if folder.name.casefold() in _MASKS]
+    masks = [folder for folder in folders if plain_folder(folder.name) in _MASKS]
     names = {entry.name for folder in masks for entry in list_folders(folder)}
     flat = any(list_files(folder, ".png") for folder in masks)
     others = [folder for folder in folders if folder not in masks]

@@ -37,6 +37,7 @@ _KEYS = (
     ({"info", "objects"}, f"it is a frame of ISAT; {_COCO}"),
     ({"imgHeight", "imgWidth", "objects"}, "it holds the polygons of Cityscapes; give its *_instanceIds.png masks"),
     ({"version", "tags", "shapes", "tracks"}, 'it is of a backup of CVAT; export the task as "CVAT for video 1.1"'),
+    ({"masklet", "video_id"}, "it is of SA-V; give the folder that has Annotations_6fps and JPEGImages_24fps"),
     ({"_via_img_metadata"}, f"it is a project of VIA; {_COCO}"),
     ({"file", "metadata", "attribute"}, f"it is a project of VIA 3; {_COCO}"),
     ({"categories", "items"}, 'it is of Datumaro; export the task as "CVAT for video 1.1" or COCO'),

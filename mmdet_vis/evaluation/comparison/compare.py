@@ -23,7 +23,7 @@ from mmdet_vis.evaluation.resampling import DRAWS, Difference, VideoGain, find_d
 from mmdet_vis.evaluation.tracking import TrackingMetrics, evaluate_index_pngs, evaluate_tracking
 from mmdet_vis.evaluation.weighted import Weighted, WeightedAP, WeightedMeans, WeightedTogether, WeightedTracking
 from mmdet_vis.evaluation.ytvis import evaluate
-from mmdet_vis.evaluation.ytvis.entries import group_entries, read_predictions
+from mmdet_vis.evaluation.ytvis.entries import group_entries, of_known_categories, read_predictions
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
 from mmdet_vis.structures import encode_masks
 
@@ -95,6 +95,8 @@ def compare_ytvis(
     dataset = index_annotations(annotations, annotations_name)
     if not dataset.videos:
         raise DatasetError(f"{annotations_name} has no videos: there is nothing to compare on")
+    first, second = (of_known_categories(*pair) for pair in zip(results, (dataset, dataset), names, strict=True))
+    results = (first, second)
     measures = []
     for entries, name in zip(results, names, strict=True):
         metrics = evaluate(entries, annotations, results_name=name, annotations_name=annotations_name)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmdet_vis.data.formats.annotated import Notes
+from mmdet_vis.data.formats.opening import log_notes
 from mmdet_vis.data.formats.ytvis import Annotations, MaskSequence, Video, is_id, measure_masks
-from mmdet_vis.errors import ResultsError
+from mmdet_vis.errors import ResultsError, few
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, to_rles
 
@@ -60,15 +62,22 @@ def group_entries(
 ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
     """Check all entries (but not their masks) and group them, with their positions, by video id.
 
+    Entries of categories that the annotations lack are left out, with a warning, as the official evaluator does: the
+    annotations may be of some of the categories. If all are, or one has an id below 1, the ids are wrong.
+
     Raises:
         ResultsError: for the first entry that is wrong.
+        DatasetError: entries are left out, within :func:`~mmdet_vis.data.formats.opening.strictly`.
     """
     if not isinstance(results, list):
         raise ResultsError(
             f"{name} must hold a list of entries, not {type(results).__name__}: see the YouTube-VIS format"
         )
     grouped: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    others = _other_categories(results, dataset, name)
     for index, entry in enumerate(results):
+        if index in others:
+            continue
         problem = entry_problem(entry, dataset)
         if problem is not None:
             raise ResultsError(
@@ -76,6 +85,28 @@ def group_entries(
             )
         grouped[entry["video_id"]].append((index, entry))
     return dict(grouped)
+
+
+def of_known_categories(results: Any, dataset: Annotations, name: str) -> Any:
+    """Results without the entries that :func:`group_entries` leaves out, so that this is said once.
+
+    Raises:
+        DatasetError: see there.
+    """
+    others = _other_categories(results, dataset, name) if isinstance(results, list) else ()
+    return [entry for index, entry in enumerate(results) if index not in others] if others else results
+
+
+def _other_categories(results: list[Any], dataset: Annotations, name: str) -> set[int]:
+    """Positions of entries whose categories the annotations lack, which is logged; none if that is so of all."""
+    ids = [entry.get("category_id") if isinstance(entry, dict) else None for entry in results]
+    others = {n for n, number in enumerate(ids) if type(number) is int and 0 < number not in dataset.categories}
+    if not others or len(others) == len(ids):
+        return set()
+    shown = few([str(number) for number in sorted({ids[index] for index in others})])
+    what = f"entries of categories that {dataset.name} does not have (category_id {shown})"
+    log_notes(name, Notes(left_out=Counter({what: len(others)})))
+    return others
 
 
 def read_predictions(

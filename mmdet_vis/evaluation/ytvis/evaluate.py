@@ -35,15 +35,16 @@ def evaluate(
 
     Args:
         results: ``{"video_id", "category_id", "score", "segmentations"}`` per sequence, with an RLE or ``None`` per
-            frame. Per video and category the 100 best scores count.
+            frame. Per video and category the 100 best scores count. Those of categories that the annotations lack are
+            left out, with a warning.
         annotations: a YouTube-VIS annotation file's contents, with ``annotations``.
         results_name, annotations_name: names for error messages.
         progress: show a progress bar on stderr.
 
     Raises:
         DatasetError: if the annotations are malformed.
-        ResultsError: if an entry is malformed, or has a score that is not finite, an id that is not in the
-            annotations, or masks of another size or number than the video's frames.
+        ResultsError: if an entry is malformed, or has a score that is not finite, an id of a video that is not
+            in the annotations, or masks of another size or number than the video's frames.
     """
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)

@@ -7,7 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from mmdet_vis.data.converters import read_annotations
 from mmdet_vis.errors import DatasetError
@@ -217,3 +219,16 @@ def test_images_of_cvat_that_are_not_in_the_export_keep_their_folders(tmp_path: 
     names = [name for video in found.videos for name in video.file_names]
     assert len(set(names)) == 4
     assert [name.split("/")[-2] for name in names] == ["a", "a", "b", "b"]
+
+
+def test_a_dataset_of_sa_v_is_one_with_its_frames(tmp_path: Path) -> None:
+    for number in (0, 4):
+        file = tmp_path / f"Annotations_6fps/sav_1/000/{number:05d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(square_mask().astype(np.uint8) * 255).save(file)
+    for number in range(5):
+        write_image(tmp_path / f"JPEGImages_24fps/sav_1/{number:05d}.jpg")
+    found = read_annotations(tmp_path)
+    assert ([video.name for video in found.videos], lengths(found)) == (["sav_1"], [[2]])
+    assert found.images == tmp_path / "JPEGImages_24fps"
+    assert len(found.videos[0]) == 5

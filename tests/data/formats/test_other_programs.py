@@ -17,6 +17,7 @@ from mmdet_vis.errors import DatasetError
         ("a.json", '{"_via_img_metadata": {}}', "it is a project of VIA; export it there as COCO"),
         ("a.json", '{"categories": {}, "items": []}', 'it is of Datumaro; export the task as "CVAT for video 1.1"'),
         ("a.json", '{"size": {}, "objects": [], "tags": []}', "it is a frame of Supervisely"),
+        ("a.json", '{"video_id": "sav_1", "masklet": []}', "it is of SA-V; give the folder that has Annotations_6fps"),
         ("a.json", '{"images": []}', "it lists the images of a COCO file that has no annotations"),
         ("a.json", '[{"image_id": 1, "category_id": 1, "score": 1, "bbox": []}]', "it is a list of COCO detections"),
         ("a.json", '[{"name": "0.jpg", "labels": []}]', "it is of Scalabel or BDD100K"),

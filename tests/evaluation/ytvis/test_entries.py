@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from mmdet_vis.data.formats.opening import strictly
 from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations, load_results, plot_pr_curves
 from tests.ytvis_cases import example, perfect_predictions, without_last_run
@@ -182,3 +183,20 @@ def test_plots(tmp_path: Path) -> None:
         plot_pr_curves(metrics, tmp_path / "pr.txt")
     with pytest.raises(OutputError, match="cannot write"):
         plot_pr_curves(metrics, tmp_path / "missing" / "pr.png")
+
+
+def test_categories_that_the_annotations_lack_are_left_out_as_the_official_evaluator_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    results, content = perfect_predictions(example()), example()
+    expected = evaluate(results, content).summary()
+    others = [{**entry, "category_id": 77} for entry in results[:2]]
+    assert (
+        evaluate(others + results, content, results_name="res.json", annotations_name="val.json").summary() == expected
+    )
+    assert "res.json: left out: 2 entries of categories that val.json does not have (category_id 77)" in caplog.text
+    with strictly(), pytest.raises(DatasetError, match="2 entries of categories that annotations does not have"):
+        evaluate(others + results, content)
+    for wrong in (others, [*results, {**results[0], "category_id": 0}]):  # another numbering
+        with pytest.raises(ResultsError, match="which is no id of a category in annotations"):
+            evaluate(wrong, content)
