@@ -96,14 +96,15 @@ def upright_videos(content: dict[str, Any], folder: Path | None, notes: Notes) -
     items = [e for e in objects if isinstance(e, dict)] if isinstance(objects, list) else []
     drawn = {id_ for e in items if _has_runs(e.get("segmentations")) and isinstance(id_ := e.get("video_id"), int)}
     swapped = set()
-    for entry in content["videos"][:_LOOKED_AT] if folder is not None else ():
-        if not isinstance(entry, dict):
+    for entry in content["videos"][:_LOOKED_AT]:
+        if folder is None or not isinstance(entry, dict):
             continue
-        number, height, width, names = (entry.get(key) for key in ("id", "height", "width", "file_names"))
+        values: list[Any] = [entry.get(key) for key in ("id", "height", "width", "file_names")]
+        number, height, width, names = values
         if not all(type(value) is int for value in (number, height, width)) or not isinstance(names, list):
             continue
         first = names[0] if names and is_name(names[0]) and is_inside(names[0]) else None
-        if first is not None and number not in drawn and _is_swapped(Path(folder, first), (height, width)):
+        if first is not None and number not in drawn and _is_swapped(folder / first, (height, width)):
             swapped.add(number)
             entry["height"], entry["width"] = width, height
     if swapped:

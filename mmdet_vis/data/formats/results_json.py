@@ -60,10 +60,10 @@ def read_results(
     kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
     for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
         where = f"{path}: entry {position}"
-        for key in ("video_id", "category_id") if isinstance(entry, dict) else ():
-            if type(plain := plain_id(entry.get(key))) is not type(entry.get(key)):
-                entry[key] = plain
-                found.notes.guessed[f"{key}s written as text or real numbers"] += 1
+        for name in ("video_id", "category_id") if isinstance(entry, dict) else ():
+            if type(plain := plain_id(entry.get(name))) is not type(entry.get(name)):
+                entry[name] = plain
+                found.notes.guessed[f"{name}s written as text or real numbers"] += 1
         video_id, category_id, score, masks = _entry(entry, where)
         if score < score_thr:
             found.notes.left_out[f"entries with a score below {score_thr:g}"] += 1

@@ -46,7 +46,7 @@ def tidy_ytvis(content: dict[str, Any], notes: Notes, path: Path, images: Path |
     write_ids_plainly(content, notes.guessed)
     plain_segmentations(content, notes)
     videos = content.get("videos")
-    lists = [e.get("file_names") for e in videos if isinstance(e, dict)] if isinstance(videos, list) else []
+    lists: list[Any] = [e.get("file_names") for e in videos if isinstance(e, dict)] if isinstance(videos, list) else []
     lists = [names for names in lists if isinstance(names, list) and names and all(map(is_name, names))]
     flat = [name.replace("\\", "/") for names in lists for name in names]
     if all(map(is_absolute, flat)):  # one that is so among others is refused

@@ -99,7 +99,7 @@ def of_known_categories(results: Any, dataset: Annotations, name: str) -> Any:
 
 def _other_categories(results: list[Any], dataset: Annotations, name: str) -> set[int]:
     """Positions of entries whose categories the annotations lack, which is logged; none if that is so of all."""
-    ids = [entry.get("category_id") if isinstance(entry, dict) else None for entry in results]
+    ids: list[Any] = [entry.get("category_id") if isinstance(entry, dict) else None for entry in results]
     others = {n for n, number in enumerate(ids) if type(number) is int and 0 < number not in dataset.categories}
     if not others or len(others) == len(ids):
         return set()
