@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
@@ -129,7 +130,7 @@ def parse_prompt(text: str) -> list[Prompt]:
     if kind not in _SHORT:
         raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
     # A path may have a colon, as on Windows.
-    whole = ":" not in value or (kind == "mask" and Path(value).is_file())
+    whole = ":" not in value or (kind == "mask" and os.path.isfile(value))
     head, _, category = (value, "", "") if whole else value.rpartition(":")
     try:
         arguments = _SHORT[kind](head)
@@ -196,7 +197,7 @@ _SHORT: dict[str, Callable[[str], dict[str, Any]]] = {"box": _box, "point": _poi
 
 
 def _mask_file(path: Path, missing: str) -> Any:
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists() fails for names too long
         raise ConfigError(f"mask {path.name if missing else path} does not exist{missing}: give a PNG")
     try:
         return read_colours(path) != 0

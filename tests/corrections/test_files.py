@@ -68,7 +68,11 @@ def test_a_frame_is_a_whole_number(text):
 
 def test_a_mask_that_is_no_picture_is_named_with_its_entry(tmp_path):
     cv2.imwrite(str(tmp_path / "m.jpg"), MASK)
-    for name, message in (("no.png", "mask no.png does not exist beside the file"), ("m.jpg", ".*: save it as PNG$")):
+    for name, message in (
+        ("no.png", "mask no.png does not exist beside the file"),
+        ("x" * 300, "does not exist"),
+        ("m.jpg", ".*: save it as PNG$"),
+    ):
         (tmp_path / "p.json").write_text(json.dumps([{"frame": 1, "mask": name}]))
         with pytest.raises(ConfigError, match=rf"p.json: entry 0: {message}"):
             read_prompts(tmp_path / "p.json")

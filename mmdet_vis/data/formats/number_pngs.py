@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def encode_png(pixels: NDArray[np.generic], palette: bytes | None = None) -> byt
 
 
 def _open(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # those of Path fail for names too long
         raise DatasetError(f"{path} is not a file: replace or remove it")
     try:
         data = path.read_bytes()
