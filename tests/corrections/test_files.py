@@ -70,7 +70,6 @@ def test_a_mask_that_is_no_picture_is_named_with_its_entry(tmp_path):
     cv2.imwrite(str(tmp_path / "m.jpg"), MASK)
     for name, message in (
         ("no.png", "mask no.png does not exist beside the file"),
-        ("x" * 300, "does not exist"),
         ("m.jpg", ".*: save it as PNG$"),
     ):
         (tmp_path / "p.json").write_text(json.dumps([{"frame": 1, "mask": name}]))
@@ -78,6 +77,8 @@ def test_a_mask_that_is_no_picture_is_named_with_its_entry(tmp_path):
             read_prompts(tmp_path / "p.json")
         with pytest.raises(ConfigError, match=rf"^'1:mask:/.*{name}'?: mask"):
             parse_prompt(f"1:mask:{tmp_path / name}")
+    with pytest.raises(ConfigError, match=r"mask .*x does not exist: give a PNG"):
+        parse_prompt(f"1:mask:{tmp_path / ('x' * 300)}")
 
 
 @pytest.mark.parametrize(
