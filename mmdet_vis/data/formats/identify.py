@@ -106,6 +106,13 @@ def _below(path: Path) -> tuple[str, Path] | None:
         DatasetError: there are several.
     """
     found: list[tuple[str, Path]] = []
+    exports = {folder.parent for folder in islice(folders_below(path), _SAMPLES) if export_file(folder) is not None}
+    if len(exports) == 1:
+        return "cvat", exports.pop()
+    if exports:
+        raise DatasetError(
+            f"{path} holds {len(exports)} folders of CVAT exports: give one of them, such as {min(exports)}"
+        )
     for folder in islice(folders_below(path), _SAMPLES):
         for file in [file for file in list_files(folder, ".json") if file.is_file()][:_LOOKED_AT]:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -73,9 +74,12 @@ def _holds_pngs(folder: Path) -> bool:
     return any(list_files(place, ".png") for place in (folder, *islice(folders_below(folder), _SAMPLES)))
 
 
+_TEXTS = re.compile(r"(readme|licen[cs]e|copyright|changelog)\b", re.IGNORECASE)
+
+
 def only_folder(path: Path) -> Path | None:
-    """The one folder that is all that a folder holds, as archives have it."""
-    entries = [entry for entry in path.iterdir() if not is_debris(entry.name)]
+    """The one folder that is all that a folder holds, but for words about it, as archives have it."""
+    entries = [entry for entry in path.iterdir() if not is_debris(entry.name) and not _TEXTS.match(entry.name)]
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else None
 
 

@@ -17,10 +17,11 @@ from mmdet_vis.data.converters import FORMATS, ReadOptions, convert
 from mmdet_vis.data.datasets import YTVISDataset
 from mmdet_vis.data.formats.archives import unpack
 from mmdet_vis.data.formats.frame_files import images_near
+from mmdet_vis.data.formats.identify import identify
 from mmdet_vis.data.formats.opening import annotation_content, open_annotations, strictly
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
-from tests.annotation_cases import moving, two_videos
+from tests.annotation_cases import moving, two_videos, write_image
 
 WITH_NAMES = [name for name, entry in FORMATS.items() if entry.write and name not in ("kitti-mots", "mots-txt")]
 
@@ -166,3 +167,17 @@ def test_an_archive_that_was_exported_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../0.jpg", "/", "a/../../b.jpg", ".."])
 def test_names_that_lead_elsewhere_are_looked_for_nowhere(tmp_path: Path, name: str) -> None:
     assert images_near(tmp_path / "instances.json", name) is None
+
+
+def test_exports_of_cvat_deeper_in_a_folder_beside_words(tmp_path: Path) -> None:
+    clip = tmp_path / "exports" / "clip"
+    write_image(clip / "images" / "frame_000000.png")
+    (clip / "annotations.xml").write_text("<annotations></annotations>")
+    (tmp_path / "README").write_text("what it is")
+    assert identify(tmp_path) == ("cvat", tmp_path / "exports")
+    (tmp_path / "more").mkdir()
+    assert identify(tmp_path) == ("cvat", tmp_path / "exports")
+    (tmp_path / "exports").rename(tmp_path / "more/exports")
+    shutil.copytree(tmp_path / "more", tmp_path / "other")
+    with pytest.raises(DatasetError, match="holds 2 folders of CVAT exports: give one of them, such as"):
+        identify(tmp_path)
