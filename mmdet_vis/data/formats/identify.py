@@ -100,7 +100,7 @@ def _marked(path: Path) -> tuple[str, Path] | None:
 
 
 def _below(path: Path) -> tuple[str, Path] | None:
-    """The annotation file that lies deeper in a folder, as where each subset has one beside its images; None if not.
+    """What lies deeper in a folder: exports of CVAT, or a subset's file beside its images; None if neither does.
 
     Raises:
         DatasetError: there are several.

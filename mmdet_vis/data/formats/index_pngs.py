@@ -172,7 +172,7 @@ def add_png_video(
 ) -> None:
     """Add a video of PNGs, an object for each value of :func:`collect_masks` that ``drop`` leaves."""
     frames = FrameFiles(found, [png.stem for png in pngs], name, images, pngs[0].parent)
-    if has_soft_edges(pngs):
+    if has_soft_edges(pngs, coloured=read is read_colours):
         found.notes.guessed["videos of grey masks with soft edges, of one object each (from half of white on)"] += 1
         read = black_or_white
     objects, size = collect_masks(pngs, read)

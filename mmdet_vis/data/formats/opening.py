@@ -120,7 +120,8 @@ def read_annotations(
     found.format = name
     if found.images is None and found.videos:
         found.images = images_near(path, found.videos[0].file_names[0])
-    find_frames(found)
+    if found.images is not None or name != "result":  # which names no files, but frames
+        find_frames(found)
     return found
 
 

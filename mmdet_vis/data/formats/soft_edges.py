@@ -27,15 +27,20 @@ def interior(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
     return same
 
 
-def has_soft_edges(pngs: Sequence[Path]) -> bool:
+def has_soft_edges(pngs: Sequence[Path], coloured: bool = True) -> bool:
     """Whether grey PNGs of a video are binary masks that were scaled or saved with losses.
 
     White has areas of its own, and the shades of grey, which are at least 3, have none: they are at its edges.
 
+    Args:
+        pngs: of the video.
+        coloured: grey may be written as colours.
+
     Raises:
         DatasetError: a PNG cannot be read.
     """
-    if any(png_mode(png) not in ("L", "LA", "RGB", "RGBA") for png in pngs[:1]):
+    modes = ("L", "LA", "RGB", "RGBA") if coloured else ("L", "LA")
+    if any(png_mode(png) not in modes for png in pngs[:1]):
         return False
     shades: set[int] = set()
     white = stray = 0
