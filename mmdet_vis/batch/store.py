@@ -13,6 +13,7 @@ from mmdet_vis.batch.join import join_chunks
 from mmdet_vis.batch.tasks import Task, chunk_name
 from mmdet_vis.data.formats.result_file import read_result, write_result
 from mmdet_vis.errors import OutputError, ResultsError, option
+from mmdet_vis.files.atomic import remove_unfinished
 from mmdet_vis.files.storage import LocalStorage, Storage
 from mmdet_vis.result import VideoResult
 from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
@@ -84,6 +85,7 @@ class BatchStore:
         self.storage.prepare()
         self.storage.write(IDENTITY, json.dumps(identity, indent=1) + "\n")
         if alone and isinstance(self.storage, LocalStorage):
+            remove_unfinished([self.storage.folder])  # what all parts share
             self.storage.remove_unfinished(*FOLDERS)
 
     def done(self) -> set[str]:

@@ -11,8 +11,10 @@ import pytest
 
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.batch.run import merge_batch
+from mmdet_vis.batch.store import BatchStore
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import ConfigError, OutputError, ResultsError
+from mmdet_vis.files.storage import open_storage
 from mmdet_vis.result import VideoResult
 from mmdet_vis.streaming import segment_stream
 from tests.batch.cases import contents, run, write_clip, write_list
@@ -226,3 +228,10 @@ def test_a_dry_run_estimates_and_writes_nothing(tiny, videos, tmp_path, capsys):
     assert "s a frame" in told[1]
     assert "worker-hours" in told[2]
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_driver_was_writing_goes(tmp_path):
+    left = tmp_path / f".tmp-{'0' * 32}.parquet"
+    left.write_bytes(b"")
+    BatchStore(open_storage(str(tmp_path))).prepare({}, alone=True)
+    assert not left.exists()

@@ -114,7 +114,7 @@ class ConvertCase(Case):
 
     def command(self, save: Path) -> list[str]:
         """See :meth:`Case.command`."""
-        return [*COMMAND, "convert", *self._source, str(save / "there"), "--to", "davis", *self._images]
+        return [*COMMAND, "convert", *self._source, str(save / "there"), "--to", "davis", "--overwrite", *self._images]
 
     def done(self, save: Path) -> dict[str, Any]:
         """See :meth:`Case.done`: it is done anew."""

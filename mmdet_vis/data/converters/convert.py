@@ -14,6 +14,7 @@ from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
 from mmdet_vis.errors import DatasetError, OutputError, UserError, counted, option
+from mmdet_vis.files.atomic import remove_unfinished
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def convert(
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
     for part, place in _parts(found, target, selection):
+        if place.is_dir():  # what a conversion that was killed was writing
+            remove_unfinished([place, *(path for path in place.rglob("*") if path.is_dir())])
         write(part, place)
         verb = "replaced" if place in replaced else "wrote"
         say(f"{verb} {place} ({FORMATS[to_format].title}): {part.summary()}")

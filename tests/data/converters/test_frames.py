@@ -95,7 +95,10 @@ def test_what_may_be_corrected_by_hand_is_not_written_over(tmp_path: Path, capsy
     assert main([result, folder, "--to", "index"]) == 0
     with pytest.raises(OutputError, match=r"index holds something already, .*with overwrite=True"):
         main([result, folder, "--to", "index"])
+    left = tmp_path / "index/b" / f".tmp-{'0' * 32}.png"  # of a conversion that was killed
+    left.write_bytes(b"")
     assert main([result, folder, "--to", "index", "--overwrite"]) == 0
+    assert not left.exists()
     assert main([result, file]) == 0
     assert f"wrote {file}" in capsys.readouterr().out
     assert main([result, file]) == 0
