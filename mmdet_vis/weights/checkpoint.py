@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from mmdet_vis.choices import WEIGHTS
 from mmdet_vis.errors import CheckpointError, OutputError, few
 from mmdet_vis.files.atomic import temporary_path
+from mmdet_vis.files.zips import ZIP_ERRORS
 from mmdet_vis.weights.published import UNUSED, guess_backbone, guess_config
 from mmdet_vis.weights.torch_files import no_tensors, no_weights, read_torch
 from mmdet_vis.weights.wrappers import unwrapped, without_wrappers
@@ -73,7 +74,7 @@ def _refuse_zip_around_weights(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+    except (*ZIP_ERRORS, ValueError):
         return  # damaged, which reading it says
     within = [name for name in names if name.lower().endswith(FORMATS)]
     if within and not any(name.endswith(("data.pkl", "constants.pkl")) for name in names):

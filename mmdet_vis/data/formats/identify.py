@@ -25,6 +25,7 @@ from mmdet_vis.data.sources.folder import folders_below, list_files, list_folder
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.inputs import VIDEO_SUFFIXES
 from mmdet_vis.errors import DatasetError, counted, option
+from mmdet_vis.files.zips import ZIP_ERRORS
 
 _NO_ANNOTATIONS = VIDEO_SUFFIXES | IMAGE_SUFFIXES | {".csv", ".yaml", ".yml"}
 _WITH_FRAMES = ("davis", "cvat", "cvat-masks", "mots", "mots-txt")
@@ -159,7 +160,7 @@ def holds_results(archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as opened:
             return opened.namelist() == [RESULTS]
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
+    except ZIP_ERRORS:
         return False
 
 
