@@ -14,7 +14,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -37,6 +38,7 @@ _OUT_OF_MEMORY = (
 
 
 _speaks_of_options = False
+_controls: Mapping[str, str] | None = None
 
 
 _FLAGS = {
@@ -53,8 +55,12 @@ def option(argument: str, value: object = _UNSAID) -> str:
     """What messages call an argument of the Python interface.
 
     The same code stands behind a command and a call, so its messages are made for both: ``option("mem_max", 40)`` is
-    ``--mem-max 40`` in a program that :func:`run_command` runs, and ``mem_max=40`` everywhere else.
+    ``--mem-max 40`` in a program that :func:`run_command` runs, what :func:`speaking_of_controls` says, and
+    ``mem_max=40`` everywhere else.
     """
+    if _controls is not None:
+        name = _controls.get(argument, argument.replace("_", " "))
+        return name if value is _UNSAID or value is True else f"{name} {value}"
     if not _speaks_of_options:
         return argument if value is _UNSAID else f"{argument}={value!r:.100}"
     flag = f"--{_FLAGS.get(argument, argument).replace('_', '-')}"
@@ -79,6 +85,21 @@ def speak_of_options(commanded: bool) -> None:
     """Let the messages of this process, which another one started, speak as that one's do."""
     global _speaks_of_options
     _speaks_of_options = commanded
+
+
+@contextmanager
+def speaking_of_controls(names: Mapping[str, str]) -> Iterator[None]:
+    """Let messages of this process speak as a page does, where nobody can type an option.
+
+    Args:
+        names: what the page's controls are called, by the arguments that they are for.
+    """
+    global _controls
+    before, _controls = _controls, names
+    try:
+        yield
+    finally:
+        _controls = before
 
 
 MAX_MESSAGE = 1200
@@ -118,6 +139,10 @@ class CheckpointError(UserError):
 
 class SourceError(UserError):
     """A video, folder or image that cannot be read."""
+
+
+class NotEnoughMemoryError(SourceError):
+    """A video that is too much for this machine's memory."""
 
 
 class DatasetError(UserError):
@@ -166,6 +191,39 @@ class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr is not None:
             print(f"{_PREFIXES.get(record.levelno, '')}{self.format(record)}", file=sys.stderr)
+
+
+class _Collector(logging.Handler):
+    def __init__(self, lines: list[str], thread: int | None) -> None:
+        super().__init__(logging.WARNING)
+        self._lines, self._thread = lines, thread
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = " ".join(record.getMessage().splitlines())
+        if record.levelno == logging.WARNING and self._thread in (None, record.thread) and line not in self._lines:
+            self._lines.append(line)
+
+
+@contextmanager
+def collected_warnings(alone: bool = False) -> Iterator[list[str]]:
+    """Collect what is logged as a warning meanwhile, each line once.
+
+    Args:
+        alone: nobody else gets to see it. Otherwise the lines are those of this thread, and are shown as ever.
+    """
+    lines: list[str] = []
+    collector = _Collector(lines, None if alone else threading.get_ident())
+    logger = logging.getLogger("mmdet_vis")
+    before = logger.handlers, logger.propagate
+    if alone:
+        logger.handlers, logger.propagate = [], False
+    logger.addHandler(collector)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(collector)
+        if alone:
+            logger.handlers, logger.propagate = before
 
 
 @contextmanager

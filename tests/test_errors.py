@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,15 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_vis.errors import ConfigError, SourceError, is_out_of_memory, option, run_command
+from mmdet_vis.errors import (
+    ConfigError,
+    SourceError,
+    collected_warnings,
+    is_out_of_memory,
+    option,
+    run_command,
+    speaking_of_controls,
+)
 
 PROGRAM = """
 import signal, sys, time
@@ -174,6 +183,25 @@ def test_messages_speak_of_arguments_and_in_commands_of_options(capsys):
     assert capsys.readouterr().err == "error: --key-num 0 --compile --mem-max\n"
     with pytest.raises(ConfigError, match=r"^key_num=0 "):  # a program may go on after a command that it ran
         work()
+    with speaking_of_controls({"key_num": "Key frames"}):
+        assert [option("key_num", 0), option("mem_max")] == ["Key frames 0", "mem max"]
+    assert option("key_num", 0) == "key_num=0"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_warnings_are_collected_each_once_and_shown_as_ever_unless_nobody_else_is_to_see_them(caplog, alone):
+    logger = logging.getLogger("mmdet_vis.somewhere")
+    with collected_warnings(alone) as lines:
+        for text in ("two\nlines", "two\nlines", "more"):
+            logger.warning(text)
+        logger.error("no warning")
+        other = threading.Thread(target=logger.warning, args=("of another thread",))
+        other.start()
+        other.join()
+    logger.warning("later")
+    assert lines == ["two lines", "more", *(["of another thread"] if alone else [])]
+    assert ("more" in caplog.text) is not alone
+    assert "later" in caplog.text
 
 
 LOGS = """

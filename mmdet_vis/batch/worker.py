@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import platform
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,14 @@ from mmdet_vis.data.formats.archives import is_archive
 from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
 from mmdet_vis.data.sources.part import PartSource
-from mmdet_vis.errors import OutputError, UserError, is_device_error, speak_of_options, speaks_of_options
+from mmdet_vis.errors import (
+    OutputError,
+    UserError,
+    collected_warnings,
+    is_device_error,
+    speak_of_options,
+    speaks_of_options,
+)
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, open_storage
 from mmdet_vis.run.job import Job, places_in, write_pictures
@@ -127,7 +132,7 @@ class SegmentVideo:
         """
         task = Task.from_row(row)
         start = time.perf_counter()
-        with _warnings() as lines:
+        with collected_warnings(alone=True) as lines:
             status, error, frames = self._try(task)
         return task.row() | {
             "status": status,
@@ -254,25 +259,3 @@ def _about(text: str, uri: str) -> str:
 
 def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what is logged as a warning meanwhile: it goes into the row, for whoever started the engine to say."""
-    lines: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno == logging.WARNING:
-                lines.append(" ".join(record.getMessage().splitlines()))
-
-    logger = logging.getLogger("mmdet_vis")
-    with ExitStack() as stack:
-        before = logger.handlers, logger.propagate
-        stack.callback(_restore, logger, *before)
-        logger.handlers, logger.propagate = [Collect()], False
-        yield lines
-
-
-def _restore(logger: logging.Logger, handlers: list[logging.Handler], propagate: bool) -> None:
-    logger.handlers, logger.propagate = handlers, propagate

@@ -71,6 +71,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         help="what the page starts with; auto is the fastest that the device does well, float32 is exact (default: "
         "what the model recommends, or float32)",
     )
+    model.add_argument(
+        "--proposer",
+        action="append",
+        metavar="NAME[:WEIGHTS]",
+        default=[],
+        help="a detector that the page offers beside the model's own, as in 'mmdet-vis segment'; may be given several "
+        "times. Its weights are fetched when the server starts, if need be, and kept in memory",
+    )
     server = parser.add_argument_group("server")
     server.add_argument(
         "--host",
@@ -133,7 +141,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
         given["weights"] = find_weights(given["weights"])
     models = ModelStore(
-        {**given, "device": args.device, "safe_config": args.safe_config}, getattr(args, "precision", None)
+        {**given, "device": args.device, "safe_config": args.safe_config},
+        getattr(args, "precision", None),
+        args.proposer,
     )
     kept = getattr(args, "projects", None)
     kept = None if kept is None else ensure_writable_dir(kept).resolve()

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import torch
 
-from mmdet_vis.errors import SourceError, is_out_of_memory, option
+from mmdet_vis.errors import NotEnoughMemoryError, is_out_of_memory, option
 from mmdet_vis.propose_reduce.propagate import MemoryConfig
 from mmdet_vis.propose_reduce.propose import Group
 
@@ -63,7 +63,7 @@ def check_memory(
         bytes that are left for features, which can be computed again where they do not fit; None if nobody knows.
 
     Raises:
-        SourceError: there is not enough free memory; other videos may well fit.
+        NotEnoughMemoryError: there is not enough free memory; other videos may well fit.
     """
     free = free_bytes(device)
     if free is None:
@@ -77,7 +77,7 @@ def check_memory(
     free = max(free - reserved, 0)
     left = int(SHARE * free) - remembered
     if left < 0:
-        raise SourceError(
+        raise NotEnoughMemoryError(
             f"a video of {num_frames} frames with {objects} proposed objects needs {remembered / 2**30:.1f} GB to "
             f"remember its frames, {free / 2**30:.1f} GB are free: bound it with "
             f"{option('mem_max', 40)} or raise {option('mem_step')}"
@@ -187,7 +187,7 @@ def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSetting
         frames: their number.
 
     Raises:
-        SourceError: the memory is not enough for the smallest pieces; other videos may well fit.
+        NotEnoughMemoryError: the memory is not enough for the smallest pieces; other videos may well fit.
     """
     settings: EngineSettings | None = engine
     reason = ""
@@ -210,7 +210,7 @@ def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSetting
                 reason,
                 settings.feature_bytes / 2**20,
             )
-    raise SourceError(
+    raise NotEnoughMemoryError(
         f"{video}: not enough memory for its {frames} frames, even in the smallest pieces ({reason}): "
         f"try {option('mem_max', 40)}, a smaller data_preprocessor.img_scale, or another {option('device')}"
     )

@@ -83,7 +83,7 @@ class FilesProposer:
             raise DatasetError(f"{file}: {len(entries)} objects in a frame, at most {MAX_OBJECTS} are taken")
         boxes, labels, scores, rles = [], [], [], []
         for position, entry in enumerate(entries):
-            label = f"{file}: entry {position}" + (f" of frame {place.name}" if file.stem == place.video else "")
+            label = f"{file}: entry {position}" + ("" if file.stem == place.name else f" of frame {place.name}")
             fields(entry, {"category_id": int}, label)
             if entry["category_id"] not in self._position:
                 raise DatasetError(f"{label} has category_id {entry['category_id']}, which {CATEGORIES} does not name")

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmdet_vis.api import VideoResult, refine
-from mmdet_vis.errors import ConfigError, UserError, counted
+from mmdet_vis.corrections.check import tell_new_categories
+from mmdet_vis.errors import ConfigError, UserError, collected_warnings, counted
 from mmdet_vis.structures import empty_rle
 from mmdet_vis.visualization.palette import track_colour
 from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after, prompt_data
 from mmdet_vis.webui.history import History
 from mmdet_vis.webui.job import segment_project
 from mmdet_vis.webui.jobs import Jobs, Open, Progress
-from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import Project
 from mmdet_vis.webui.tracks import Track, tracks_of
 
@@ -25,12 +25,10 @@ class Actions:
     """Does what pages ask for.
 
     Args:
-        models: for the names of the categories.
         jobs: takes what needs the model.
     """
 
-    def __init__(self, models: ModelStore, jobs: Jobs) -> None:
-        self._models = models
+    def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
 
     def segment(self, project: Project) -> None:
@@ -87,7 +85,6 @@ class Actions:
 
     def _contents(self, history: History) -> dict[str, Any]:
         result, edits = history.result, history.edits
-        known = dict.fromkeys((*self._models.categories, *result.categories))
         hand = {sequence.track_id: sequence for sequence in result.sequences}
         return {
             "tracks": [
@@ -99,11 +96,12 @@ class Actions:
                 }
                 for track in tracks_of(result)
             ],
-            "categories": list(known),
+            "categories": list(result.categories),
             "pending": pending_of(history),
             "undo": edits[-1]["title"] if edits else None,
             "redo": history.undone["title"] if history.undone else None,
             "edits": len(edits),
+            "said": edits[-1].get("warnings", []) if edits else [],
         }
 
     def masks(self, project: Project, start: int, stop: int) -> dict[str, Any]:
@@ -150,14 +148,16 @@ class Actions:
             elif kind == "redo":
                 history.redo()
             elif kind in ("prompt", "withdraw"):
-                data = self._prompt(edit, history)
-                history.add({**data, "title": describe(data, result)}, result)
+                with collected_warnings() as said:
+                    data = self._prompt(edit, history)
+                history.add(_step(data, result, said), result)
             else:
                 if kind == "split":  # objects that are drawn have their numbers already
                     edit = {**edit, "new_id": _free_id(result, pending_of(history))}
                 correction = parse_edit(edit)
-                corrected = refine(result, [correction])
-                history.add({**edit, "title": describe(edit, result)}, corrected)
+                with collected_warnings() as said:
+                    corrected = refine(result, [correction])
+                history.add(_step(edit, result, said), corrected)
             project.keep()
 
     def _current(self, project: Project, revision: int) -> History:
@@ -178,6 +178,7 @@ class Actions:
         if len(pending) >= MOST_PROMPTS:
             raise ConfigError(f"{MOST_PROMPTS} frames wait to be propagated: propagate them first")
         prompt = parse_prompt(edit, result)
+        tell_new_categories([prompt], [*result.categories, *_names(pending)])
         data = prompt_data(prompt)
         return {**data, "id": _free_id(result, pending) if prompt.id is None else prompt.id}
 
@@ -191,15 +192,16 @@ class Actions:
 
         def work(opened: Open, progress: Progress) -> str:
             progress(0.0, "Following what was drawn")
-            corrected = refine(
-                result,
-                prompts,
-                session=opened(),
-                progress=lambda done, total: progress(done / max(total, 1), f"Following, step {done}/{total}"),
-            )
-            edit = {"type": "propagate", "ids": ids}
+            with collected_warnings() as said:
+                corrected = refine(
+                    result,
+                    prompts,
+                    session=opened(),
+                    progress=lambda done, total: progress(done / max(total, 1), f"Following, step {done}/{total}"),
+                )
             with project.lock:
-                self._current(project, revision).add({**edit, "title": describe(edit, corrected)}, corrected)
+                step = _step({"type": "propagate", "ids": ids}, corrected, said)
+                self._current(project, revision).add(step, corrected)
             return f"{counted(len(ids), 'object')} propagated from {counted(len(pending), 'drawn frame')}"
 
         self._jobs.add(project, work, len(project.note.frame_names) * len(ids))
@@ -211,6 +213,15 @@ def pending_of(history: History) -> list[dict[str, Any]]:
     for edit in history.edits:
         pending = pending_after(pending, edit)
     return pending
+
+
+def _names(pending: list[dict[str, Any]]) -> list[str]:
+    return [prompt["category"] for prompt in pending if "category" in prompt]
+
+
+def _step(edit: Mapping[str, Any], result: VideoResult, said: list[str]) -> dict[str, Any]:
+    """An edit as the history keeps it: with a title, and what the program said about it."""
+    return {**edit, "title": describe(edit, result), **({"warnings": list(said)} if said else {})}
 
 
 def _free_id(result: VideoResult, pending: list[dict[str, Any]]) -> int:

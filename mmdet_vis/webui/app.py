@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mmdet_vis.choices import PROFILES
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
-from mmdet_vis.errors import ConfigError, UserError
+from mmdet_vis.errors import ConfigError, UserError, counted
 from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import JobOptions
@@ -25,8 +25,16 @@ from mmdet_vis.webui.workspace import Workspace
 
 MOST_KEY_FRAMES = 200
 
-Begin = Callable[[Sequence[str], JobOptions], str]
-"""Takes uploaded files and options, puts them into the queue, and returns the key of the project."""
+CONTROLS = {
+    "key_num": "Key frames", "profile": "Profile", "precision": "Precision", "proposer": "Detector",
+    "score_thr": "Lowest score",
+}  # fmt: skip
+"""What the pages call the arguments of the program, also in messages."""
+FILES = "files of another program"
+"""The detector that is none of the server's."""
+
+Begin = Callable[[Sequence[str], JobOptions, Sequence[str]], str]
+"""Takes uploaded files, options, and files of proposals; puts them into the queue, and returns the project's key."""
 
 _CSS = """
 .gradio-container {max-width: 900px !important; margin: auto !important}
@@ -111,7 +119,7 @@ def build_page(
 
 
 def _options(limits: Limits, models: ModelStore) -> list[Any]:
-    """The controls, in the order of the arguments of ``chosen_options`` after the limits."""
+    """The files of another program, and the controls in the order of the arguments of ``chosen_options``."""
     own = models.key_num is not None  # Propose-Reduce; other methods have neither key frames nor profiles.
     with gr.Accordion("Options", open=False, elem_id="options"):
         with gr.Row():
@@ -123,20 +131,36 @@ def _options(limits: Limits, models: ModelStore) -> list[Any]:
             )
         with gr.Row():
             keys = gr.Textbox(
-                label="Key frames", info="That objects are looked for on", value=str(models.key_num) if own else "",
-                visible=own, elem_id="keys", max_lines=1,
+                label=CONTROLS["key_num"], info="That objects are looked for on", visible=own,
+                value=str(models.key_num) if own else "", elem_id="keys", max_lines=1,
             )  # fmt: skip
             profile = gr.Radio(
                 list(PROFILES),
                 value=models.recommended.profile,
-                label="Profile",
+                label=CONTROLS["profile"],
                 info="fast skips what is covered already",
                 visible=own,
             )
             number = gr.Dropdown(
-                list(models.precisions), value=models.precision, label="Precision", info="float32 is exact"
+                list(models.precisions), value=models.precision, label=CONTROLS["precision"], info="float32 is exact"
             )
-    return [keys, profile, frames, seconds, number]
+        offered = [
+            (f"{name}: {counted(len(one.categories), 'category')}", name) for name, one in models.detectors.items()
+        ]
+        detector = gr.Dropdown(
+            [("the model's own", ""), *offered, FILES], value="", label=CONTROLS["proposer"], visible=own,
+            info="Looks for objects on the key frames; the model follows them", elem_id="detector",
+        )  # fmt: skip
+        found = gr.File(
+            label="A .json with COCO's results (or one per frame), and categories.json; or a zip of them",
+            file_count="multiple", file_types=[".json", ".zip"], height=120, visible=False, elem_id="found",
+        )  # fmt: skip
+        found.preprocess = _paths
+        detector.change(
+            lambda chosen: gr.update(visible=chosen == FILES), detector, found, queue=False, show_progress="hidden",
+            api_visibility="private",
+        )  # fmt: skip
+    return [found, keys, profile, frames, seconds, number, detector]
 
 
 def chosen_options(
@@ -146,6 +170,7 @@ def chosen_options(
     frames: str | None,
     seconds: str | None,
     precision: str,
+    detector: str = "",
 ) -> JobOptions:
     """What a user chose, looked at.
 
@@ -153,12 +178,12 @@ def chosen_options(
         own_key_num: the config's number of key frames, which stays where ``keys`` is the same or empty; None for a
             method that has none.
         keys, frames, seconds: what was typed for a number, which may be anything; empty or None for no choice.
-        profile, precision: of the lists.
+        profile, precision, detector: of the lists.
 
     Raises:
         ConfigError: names what is out of range.
     """
-    key_num = _whole("Key frames", keys, MOST_KEY_FRAMES)
+    key_num = _whole(CONTROLS["key_num"], keys, MOST_KEY_FRAMES)
     duration = None
     if seconds and seconds.strip():
         duration = _number(seconds)
@@ -171,6 +196,7 @@ def chosen_options(
         precision=precision,
         max_frames=_whole("Use the first … frames", frames, None),
         max_seconds=duration,
+        detector=detector if detector and detector != FILES else None,
     )
 
 
@@ -201,9 +227,13 @@ def _connect(
     page: gr.Blocks, workspace: Workspace, begin: Begin, models: ModelStore, limits: Limits, inputs: list[Any],
     status: Any, key: Any, start: Any,
 ) -> None:  # fmt: skip
-    def segment(paths: list[str] | None, *chosen: Any) -> list[str]:
+    def segment(paths: list[str] | None, found: list[str] | None, *chosen: Any) -> list[str]:
         try:
-            return ["", begin(paths or [], chosen_options(models.key_num, *chosen))]
+            by_files = chosen[-1] == FILES
+            if by_files and not found:
+                raise ConfigError(f"{CONTROLS['proposer']}: drop the files of the other program, or choose another")
+            options = chosen_options(models.key_num, *chosen)
+            return ["", begin(paths or [], options, found if found and by_files else [])]
         except UserError as error:
             return [f'<div role="status" class="error">{escape(str(error))}</div>', ""]
 
@@ -215,7 +245,8 @@ def _connect(
         workspace.forget(str(request.session_hash))
 
     hidden: dict[str, Any] = {"api_visibility": "private", "queue": False}
-    inputs[0].upload(uploaded, inputs[0], None, show_progress="hidden", **hidden)
+    for each in inputs[:2]:
+        each.upload(uploaded, each, None, show_progress="hidden", **hidden)
     start.click(segment, inputs, [status, key], show_progress_on=[status], **hidden).then(
         None, key, None, js=_OPEN, show_progress="hidden", **hidden
     )

@@ -20,6 +20,8 @@ _KINDS: dict[str, type[Edit]] = {
 }
 _PROMPT = ("frame", "mask", "box", "point", "labels", "category", "id")
 _TEXT, _LIST = ("category",), ("ids",)
+NOT_ASKED = ("title", "warnings")
+"""What a step of the history has besides what the page asked for."""
 
 
 def parse_edit(data: Mapping[str, Any]) -> Edit:
@@ -92,7 +94,11 @@ def pending_after(pending: list[dict[str, Any]], edit: Mapping[str, Any]) -> lis
     if edit["type"] in ("prompt", "withdraw"):
         place = (edit["id"], edit["frame"])
         kept = [prompt for prompt in pending if (prompt["id"], prompt["frame"]) != place]
-        return kept if edit["type"] == "withdraw" else [*kept, {name: edit[name] for name in edit if name != "title"}]
+        return (
+            kept
+            if edit["type"] == "withdraw"
+            else [*kept, {name: edit[name] for name in edit if name not in NOT_ASKED}]
+        )
     return pending
 
 

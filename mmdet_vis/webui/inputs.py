@@ -9,12 +9,16 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.corrections.check import CorrectionError
 from mmdet_vis.data.formats.archives import unpack
 from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_inside, open_source
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import windows_name
-from mmdet_vis.errors import SourceError, UserError
+from mmdet_vis.errors import NotEnoughMemoryError, SourceError, UserError
 from mmdet_vis.webui.limits import Limits, check_video
+
+TOO_MUCH = "the memory is not enough for this video: use fewer frames or a smaller video"
+"""What is said where memory is used up."""
 
 _LONGEST_NAME = 60
 _MOST_GROWTH = 4
@@ -50,7 +54,7 @@ def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) ->
     if len(files) > 1 and others:
         kind = f"{len(others)} are videos or archives" if not images else f"{display_name(others[0].name)} is not"
         raise SourceError(f"one video at a time: of {len(files)} files that are the frames of a video, {kind}")
-    _check_sizes(files, limits)
+    check_sizes(files, limits)
     folder.mkdir(parents=True)
     try:
         if len(files) == 1 and zipfile.is_zipfile(files[0]):
@@ -58,7 +62,7 @@ def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) ->
         for file in files:
             if (folder / file.name).exists():
                 raise SourceError(f"two images are called {display_name(file.name)}: give each a name of its own")
-            _link(file, folder / file.name)
+            link(file, folder / file.name)
         if len(files) == 1 and not images:
             check_video(files[0], limits)
     except UserError as error:
@@ -85,7 +89,20 @@ def shorten(text: str, places: Sequence[str]) -> str:
     return " ".join(text.split())
 
 
-def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
+def line_of(error: UserError, places: Sequence[str] = ()) -> str:
+    """What a page says of an error: nothing of the server's folders, nor of what only a program could do."""
+    if isinstance(error, NotEnoughMemoryError):
+        return TOO_MUCH
+    # A page does one thing at a time: which of a list it was need not be said.
+    return shorten(error.reason if isinstance(error, CorrectionError) else str(error), places)
+
+
+def check_sizes(files: Sequence[Path], limits: Limits) -> None:
+    """Refuse uploads that are too many or too large.
+
+    Raises:
+        SourceError: see there.
+    """
     names = [display_name(file.name) for file in files]
     try:
         sizes = [file.stat().st_size for file in files]
@@ -93,17 +110,24 @@ def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
         missing = next(name for name, file in zip(names, files, strict=True) if not file.exists())
         raise SourceError(f"{missing} is no longer on the server: drop it again") from error
     if sum(sizes) > limits.max_bytes:
-        what = names[0] if len(files) == 1 else f"{len(files)} images together"
+        what = names[0] if len(files) == 1 else f"{len(files)} files together"
         have = "has" if len(files) == 1 else "have"
         raise SourceError(
             f"{what} {have} {sum(sizes) / 2**20:.1f} MB, this server takes {limits.max_megabytes}: compress or cut it"
         )
     if len(files) > limits.max_frames:
-        raise SourceError(f"{len(files)} images are more than {limits.max_frames}, which this server takes")
+        raise SourceError(f"{len(files)} files are more than {limits.max_frames}, which this server takes")
 
 
-def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
+def unpack_zip(path: Path, parent: Path, limits: Limits) -> Path:
+    """Unpack a zip into a new folder below ``parent``.
+
+    Raises:
+        SourceError, DatasetError: it holds too much, or is damaged.
+    """
     name = display_name(path.name)
+    if not zipfile.is_zipfile(path):
+        raise SourceError(f"{name} is no zip: give another")
     with zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
     size = sum(info.file_size for info in members)
@@ -112,7 +136,13 @@ def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
             f"{name} holds {len(members)} files of {size / 2**20:.0f} MB, this server takes {limits.max_frames} and "
             f"{_MOST_GROWTH * limits.max_megabytes}: put less into it"
         )
-    unpacked = unpack(path, folder.parent, lambda line: None)
+    place = parent / "unpacked"  # it may be called as any folder beside it
+    return unpack(path, place, lambda line: None)
+
+
+def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
+    name = display_name(path.name)
+    unpacked = unpack_zip(path, folder.parent, limits)
     found = find_inputs(_inner(unpacked))
     if len(found) > 1:
         raise SourceError(f"{name} holds {len(found)} videos or folders of images: put one into a zip")
@@ -122,7 +152,7 @@ def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
     else:
         folder.rmdir()
         found[0].rename(folder)
-    shutil.rmtree(unpacked, ignore_errors=True)
+    shutil.rmtree(unpacked.parent, ignore_errors=True)
     return path.stem
 
 
@@ -136,7 +166,8 @@ def _inner(folder: Path) -> Path:
         folder = entries[0]
 
 
-def _link(file: Path, target: Path) -> None:
+def link(file: Path, target: Path) -> None:
+    """Bring a file to another place, without a copy where that is possible."""
     if not is_inside(target.name):
         raise SourceError(f"{display_name(file.name)!r} cannot be the name of a file: give it another")
     try:

@@ -6,7 +6,7 @@ import time
 
 from mmdet_vis.api import Session
 from mmdet_vis.config.load import recommended
-from mmdet_vis.errors import counted
+from mmdet_vis.errors import collected_warnings, counted
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.webui.jobs import Progress
 from mmdet_vis.webui.project import Project
@@ -37,15 +37,17 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
         progress(0.03, f"Looking for objects: {len(masks)} candidates on frame {frame}")
 
     start = time.perf_counter()
-    result = session.segment(
-        key_num=options.key_num,
-        profile=options.profile,
-        on_key=on_key,
-        progress=lambda done, total: progress(0.05 + 0.9 * done / total, f"Following objects, step {done}/{total}"),
-    )
+    with collected_warnings() as said:
+        result = session.segment(
+            key_num=options.key_num,
+            profile=options.profile,
+            on_key=on_key,
+            progress=lambda done, total: progress(0.05 + 0.9 * done / total, f"Following objects, step {done}/{total}"),
+        )
     seconds = time.perf_counter() - start
     progress(0.97, "Saving the result")
     message = summary(result, seconds, session.model.precision.name)
+    project.note.notes = list(dict.fromkeys([*project.note.notes, *said]))
     project.set_result(result, message, recommended(session.model.config).score_thr)
     return message
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet_vis.api import Session, VISModel
 from mmdet_vis.errors import UserError, is_out_of_memory
-from mmdet_vis.webui.inputs import shorten
+from mmdet_vis.webui.inputs import TOO_MUCH, line_of
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import Project
 
@@ -185,7 +185,7 @@ class Jobs:
 
         try:
             report(0.0, "Starting")
-            model = self._models.get(job.project.note.options.precision)
+            model = self._models.get(job.project.note.options.precision, job.project.detector)
             message = job.work(lambda: self._desk.session(job.project, model), report)
             self._rate = (time.monotonic() - (job.began or 0)) / max(job.amount, 1)
             with job.project.lock:
@@ -194,10 +194,10 @@ class Jobs:
         except JobStoppedError as stopped:
             job.project.end("stopped", str(stopped))
         except UserError as error:
-            job.project.end("failed", shorten(str(error), (f"{job.project.folder}/input/", f"{job.project.folder}/")))
+            job.project.end("failed", line_of(error, job.project.places))
         except Exception as error:
             if is_out_of_memory(error):
-                line = "the memory is not enough for this video: use fewer frames or a smaller video"
+                line = TOO_MUCH
             else:
                 _LOGGER.exception("the program failed")
                 line = f"the program failed ({type(error).__name__}): its terminal says where"

@@ -18,6 +18,7 @@ from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.webui.history import History
 from mmdet_vis.webui.inputs import clean_name, open_input
 from mmdet_vis.webui.limits import HeadSource, frames_wanted
+from mmdet_vis.webui.proposals import found_proposals
 
 JPEG_QUALITY = 92
 RUN = 10**6
@@ -33,6 +34,8 @@ class JobOptions:
         key_num: frames that objects are proposed from; None is the config's number.
         profile: ``exact`` or ``fast``, see :func:`mmdet_vis.api.segment_video`; None is what the model recommends.
         precision: see :func:`mmdet_vis.api.load_model`; None is what the server was started with.
+        detector: one of the server's, see :class:`~mmdet_vis.webui.models.ModelStore`; None is the model's own, or
+            what was uploaded with the video.
         max_frames, max_seconds: only the first frames of the video are used; None for all.
     """
 
@@ -41,6 +44,7 @@ class JobOptions:
     precision: str | None = None
     max_frames: int | None = None
     max_seconds: float | None = None
+    detector: str | None = None
 
 
 @dataclass
@@ -83,7 +87,8 @@ class Project:
     Methods may be called from several threads.
 
     Args:
-        folder: its folder, whose name is the key that the page's address has. ``input`` holds the video.
+        folder: its folder, whose name is the key that the page's address has. ``input`` holds the video, and
+            ``proposals`` what another program found on it, if anything.
         note: of a new project; None reads the one that is there.
 
     Raises:
@@ -119,6 +124,16 @@ class Project:
     def key(self) -> str:
         """Its random name."""
         return self.folder.name
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Folders that messages name, and pages need not see."""
+        return tuple(f"{self.folder}/{part}" for part in ("input/", "proposals/", ""))
+
+    @property
+    def detector(self) -> str | Path | None:
+        """What finds its objects: files of another program, one of the server's, or None for the model's own."""
+        return found_proposals(self.folder / "proposals") or self.note.options.detector
 
     def open_source(self) -> FrameSource:
         """The frames that are used.

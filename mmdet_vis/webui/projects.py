@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmdet_vis.errors import OutputError, SourceError, UserError
-from mmdet_vis.webui.inputs import shorten, take_uploads
+from mmdet_vis.webui.inputs import clean_name, line_of, take_uploads
 from mmdet_vis.webui.limits import Limits, check_length
 from mmdet_vis.webui.project import JobOptions, Project, new_note
+from mmdet_vis.webui.proposals import take_proposals
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,8 +47,15 @@ class Projects:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="frames")
         folder.mkdir(parents=True, exist_ok=True)
 
-    def create(self, uploads: Sequence[str | Path], options: JobOptions) -> Project:
+    def create(
+        self, uploads: Sequence[str | Path], options: JobOptions, proposals: Sequence[str | Path] = ()
+    ) -> Project:
         """Make a project of uploaded files; its frames are then written in the background.
+
+        Args:
+            uploads: the video.
+            options: of its run.
+            proposals: files of what another program found on it.
 
         Raises:
             UserError: one line for the page.
@@ -60,12 +68,14 @@ class Projects:
         folder.mkdir()
         try:
             name = take_uploads(uploads, folder / "input", self.limits)
+            if proposals:
+                take_proposals(proposals, folder / "proposals", clean_name(name), self.limits)
             project = Project(folder, new_note(name, options))
             with project.open_source() as source:
                 check_length(source, project.note.name, self.limits)
         except UserError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            line = shorten(str(error), (f"{folder / 'input'}/", f"{folder}/", f"{folder}"))
+            line = line_of(error, (f"{folder}/input/", f"{folder}/proposals/", f"{folder}/", f"{folder}"))
             raise SourceError(line) from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -129,7 +139,7 @@ class Projects:
             project.write_frames(self._closed)
         except UserError as error:
             if project.folder.exists():
-                project.end("failed", shorten(str(error), (f"{project.folder / 'input'}/", f"{project.folder}/")))
+                project.end("failed", line_of(error, project.places))
         except Exception:
             if project.folder.exists():
                 _LOGGER.exception("frames of %s cannot be written", project.note.name)

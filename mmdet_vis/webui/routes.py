@@ -16,10 +16,10 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import UserError, collected_warnings
 from mmdet_vis.webui.actions import Actions
 from mmdet_vis.webui.export import EXPORTS, export
-from mmdet_vis.webui.inputs import shorten
+from mmdet_vis.webui.inputs import line_of, shorten
 from mmdet_vis.webui.project import Project
 from mmdet_vis.webui.projects import Projects
 
@@ -94,7 +94,7 @@ class Routes:
             done = act(project, given)
             return done if isinstance(done, Response) else JSONResponse(done)
         except UserError as error:
-            return JSONResponse({"error": shorten(str(error), (f"{project.folder}/",))}, 409)
+            return JSONResponse({"error": line_of(error, project.places)}, 409)
         except Exception as error:
             _LOGGER.exception("the program failed")
             return JSONResponse({"error": f"the program failed ({type(error).__name__}): its terminal says where"}, 500)
@@ -142,11 +142,14 @@ class Routes:
         if name is None:
             return {"formats": [{"name": n, "title": e.title, "frames": e.frames} for n, e in EXPORTS.items()]}
         score = _score(given.get("score"), project.note.threshold)
-        done = export(project, str(name), score, given.get("frames") == "1")
+        with collected_warnings() as said:
+            done = export(project, str(name), score, given.get("frames") == "1")
+        lines = (shorten(line, (f"{done.file.parent}/", f"{project.folder}/")) for line in said)
+        notes = list(dict.fromkeys([*done.notes, *lines]))
         return FileResponse(
             done.file,
             filename=done.file.name,
-            headers={"X-Notes": json.dumps(done.notes), "Cache-Control": "no-store"},
+            headers={"X-Notes": json.dumps(notes), "Cache-Control": "no-store"},
             background=BackgroundTask(done.remove),
         )
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.errors import UserError
+from mmdet_vis.errors import UserError, speaking_of_controls
 from mmdet_vis.signals import StopSignals
 from mmdet_vis.webui.actions import Actions
 from mmdet_vis.webui.examples import copy_example, make_example
@@ -75,18 +75,19 @@ def running(
     """
     with closing(Workspace()) as workspace:
         _set_environment(workspace.root)
-        from mmdet_vis.webui.app import build_page, launch
+        from mmdet_vis.webui.app import CONTROLS, build_page, launch
         from mmdet_vis.webui.routes import Routes
 
         folder = workspace.root / "projects" if kept is None else kept
         with (
+            speaking_of_controls(CONTROLS),
             closing(Projects(folder, limits, None if kept else KEEP_HOURS)) as projects,
             closing(Jobs(models)) as jobs,
         ):
-            actions = Actions(models, jobs)
+            actions = Actions(jobs)
 
-            def begin(uploads: Sequence[str], options: JobOptions) -> str:
-                project = projects.create(uploads, options)
+            def begin(uploads: Sequence[str], options: JobOptions, proposals: Sequence[str]) -> str:
+                project = projects.create(uploads, options, proposals)
                 try:
                     actions.segment(project)
                 except UserError:

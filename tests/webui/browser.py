@@ -118,10 +118,10 @@ def visit(browser: Any, address: str, width: int = 1400, height: int = 900) -> A
     return page
 
 
-def upload(page: Any, *files: Path) -> None:
+def upload(page: Any, *files: Path, where: str = "#input") -> None:
     """Give the first page files, as a user who picks them, and wait until it has them."""
-    page.locator("#input input[type=file]").first.set_input_files([str(file) for file in files])
-    page.locator("#input .file").nth(len(files) - 1).wait_for()
+    page.locator(f"{where} input[type=file]").first.set_input_files([str(file) for file in files])
+    page.locator(f"{where} .file").nth(len(files) - 1).wait_for()
 
 
 def press_start(page: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -166,6 +167,36 @@ def test_foolish_numbers_are_said_and_the_page_goes_on(page):
     wait_for_objects(page)
     assert page.locator("#last").inner_text() == "1"
     assert "only the first 2 of 4 frames were used" in page.locator("#text").inner_text()
+
+
+def test_what_another_program_found_is_followed(page, server, tmp_path):
+    upload(page, write_clip(tmp_path / "my clip.mp4", frames=4))
+    page.locator("#options button").first.click()
+    assert not page.locator("#found").is_visible()
+    page.locator("#detector input").click()
+    page.get_by_role("option", name="files of another program").click()
+    assert press_start(page) == "Detector: drop the files of the other program, or choose another"
+    names, found = tmp_path / "categories.json", tmp_path / "theirs.json"
+    names.write_text('[{"id": 7, "name": "lamp"}]')
+    mask = {"size": [64, 96], "counts": [64 * 10, 64 * 20, 64 * 66]}
+    entry = {"image_id": 0, "category_id": 7, "score": 0.9, "bbox": [10, 0, 20, 64], "segmentation": mask}
+    found.write_text(json.dumps([{**entry, "score": 3}]))
+    upload(page, names, found, where="#found")
+    assert press_start(page) is None
+    page.locator("#status.error #text", has_text="theirs.json: entry 0 of frame 00000 has score 3").wait_for()
+
+    page.locator("#home").click()
+    found.write_text(json.dumps([entry]))
+    upload(page, tmp_path / "my clip.mp4")
+    page.locator("#options button").first.click()
+    page.locator("#detector input").click()
+    page.get_by_role("option", name="files of another program").click()
+    upload(page, names, found, where="#found")
+    assert press_start(page) is None
+    wait_for_objects(page)
+    # Weights at random carry nothing far, but the result has the other program's categories.
+    assert page.locator("#categories option").evaluate_all("all => all.map(one => one.value)") == ["lamp"]
+    assert not any("Traceback" in line for line in server.lines)
 
 
 def test_size_is_checked_by_the_server_too(server):

@@ -114,6 +114,19 @@ def test_a_wrong_object_goes_one_is_corrected_one_renamed_and_the_exports_hold_i
     assert [s.track_id for s in History(project.folder).result.sequences] == [1, 3, 4]
 
 
+def test_what_the_program_says_of_a_correction_is_seen(page):
+    said = page.locator("#said")
+    page.locator("#list tr[data-id='1'] .name").click()
+    page.locator("#category").fill("catt")
+    page.keyboard.press("Enter")
+    said.filter(has_text="category 'catt' is new, beside 3 others; there is 'cat'").wait_for()
+    page.reload()
+    wait_for_objects(page)
+    assert said.is_visible()
+    page.keyboard.press("Control+z")
+    said.wait_for(state="hidden")
+
+
 def test_the_brush_changes_the_pixels_that_it_touches(page, project):
     page.locator("#list tr[data-id='1'] .name").click()
     page.locator("#forth").click()

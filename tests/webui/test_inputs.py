@@ -76,6 +76,13 @@ def test_a_zip_of_a_video(take, tmp_path):
     assert take(packed)[:2] == ("clip", 3)
 
 
+@pytest.mark.parametrize("name", ["input", "frames", "unpacked", "project"])
+def test_a_zip_may_be_called_as_a_folder_of_the_server(take, tmp_path, name):
+    frames = sorted(write_frames(tmp_path / "shots", 2).iterdir())
+    assert take(pack(tmp_path / f"{name}.zip", {file.name: file for file in frames}))[:2] == (name, 2)
+    assert [path.name for path in (tmp_path / "project").iterdir()] == ["input"]
+
+
 def test_what_is_refused(take, tmp_path):
     clip, frames = write_clip(tmp_path / "clip.mp4"), sorted(write_frames(tmp_path / "frames", 2).iterdir())
     (tmp_path / "other").mkdir()

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from mmdet_vis.errors import UserError
+from mmdet_vis.corrections.check import CorrectionError
+from mmdet_vis.errors import NotEnoughMemoryError, UserError
 from mmdet_vis.webui import jobs as jobs_module
 from mmdet_vis.webui.jobs import Jobs
 from tests.webui.projects import make_project
@@ -16,7 +17,7 @@ from tests.webui.projects import make_project
 class NoModels:
     """Gives no model: the work of these tests needs none."""
 
-    def get(self, precision):
+    def get(self, precision, detector=None):
         return None
 
 
@@ -123,6 +124,8 @@ def test_the_queue_is_bounded(jobs, projects, monkeypatch):
         (RuntimeError("boom"), "the program failed (RuntimeError): its terminal says where"),
         (RuntimeError("CUDA out of memory"), "the memory is not enough for this video: use fewer frames or a smaller"),
         (UserError("clip.mp4:\ncannot be read"), "clip.mp4: cannot be read"),
+        (NotEnoughMemoryError("try --mem-max 40"), "the memory is not enough for this video: use fewer frames or"),
+        (CorrectionError("corrections", 0, "prompt on frame 3: no object"), "prompt on frame 3: no object"),
     ],
 )
 def test_what_fails_is_one_line_and_the_next_job_is_not_harmed(jobs, projects, caplog, fault, words):

@@ -13,15 +13,13 @@ from mmdet_vis.webui.jobs import Jobs
 from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.projects import Projects
 from mmdet_vis.webui.routes import MOST_BYTES, Routes
-from tests.webui.projects import CATEGORIES, FRAMES, known_masks, known_result, make_project
+from tests.webui.projects import FRAMES, known_masks, known_result, make_project
 
 
-class Models:
-    """Of a model that is never used."""
+class NoModels:
+    """Gives none."""
 
-    categories = CATEGORIES
-
-    def get(self, precision):
+    def get(self, precision, detector=None):
         raise AssertionError("no model is needed")
 
 
@@ -34,8 +32,8 @@ def projects(tmp_path):
 
 @pytest.fixture
 def client(projects):
-    jobs = Jobs(Models())
-    with TestClient(Routes(projects, Actions(Models(), jobs)).app()) as client:
+    jobs = Jobs(NoModels())
+    with TestClient(Routes(projects, Actions(jobs)).app()) as client:
         yield client
     jobs.close()
 
@@ -104,6 +102,21 @@ def test_corrections_in_all_kinds(client, key):
     assert [t["category"] for t in state["tracks"]] == ["cat", "dog", "bird", "cat"]
 
 
+def test_what_the_program_says_of_a_step_is_in_the_state_as_long_as_that_is_the_last(client, key, tmp_path):
+    state = edit(client, key, type="rename", id=1, category="catt").json()
+    (line,) = state["said"]
+    assert line == "category 'catt' is new, beside 3 others; there is 'cat'"
+    assert edit(client, key, type="undo").json()["said"] == []
+    assert edit(client, key, type="redo").json()["said"] == [line]
+    state = edit(client, key, type="not_visible", id=3, first=0, last=19).json()
+    assert state["said"] == ["sequence 3 (bird) is visible in no frame any more: left out"]
+    assert Projects(tmp_path, Limits()).get(key).history.edits[-1]["warnings"] == state["said"]
+    state = edit(client, key, type="prompt", frame=3, box=[1, 2, 30, 40], category="dogg").json()
+    assert state["said"] == ["category 'dogg' is new, beside 4 others; there is 'dog'"]
+    assert edit(client, key, type="prompt", frame=4, box=[1, 2, 30, 40], category="dogg").json()["said"] == []
+    assert edit(client, key, type="delete", id=2).json()["said"] == []
+
+
 def test_what_is_drawn_waits_to_be_propagated(client, key):
     mask = {"size": [64, 96], "counts": [64 * 50, 64, 64 * 45]}
     state = edit(client, key, type="prompt", frame=3, mask=mask).json()
@@ -146,6 +159,7 @@ def test_foolish_corrections_are_a_line_and_change_nothing(client, key, wrong):
     assert answer.status_code == 409
     assert answer.json()["error"]
     assert "\n" not in answer.json()["error"]
+    assert "corrections[" not in answer.json()["error"], "a page knows of no list"
     assert client.get(f"/{key}/state").json() == before
 
 

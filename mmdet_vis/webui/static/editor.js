@@ -96,14 +96,14 @@ function failed(error) {
     get("status").hidden = false;
     get("status").className = "error";
     get("text").textContent = `${error.message}: it was deleted, or nobody looked at it for long`;
-    for (const id of ["stop", "again", "progress"]) get(id).hidden = true;
+    for (const id of ["said", "stop", "again", "progress"]) get(id).hidden = true;
     document.body.classList.add("gone");
   } else say(error.message, true);
 }
 
 function showLine() {
   if (gone) return;
-  showStatus({ box: get("status"), line: get("text"), bar: get("progress"), stopButton: get("stop"), againButton: get("again") }, state, problem);
+  showStatus({ box: get("status"), line: get("text"), said: get("said"), bar: get("progress"), stopButton: get("stop"), againButton: get("again") }, state, problem);
 }
 
 /** Do something on the server after all that was done before. */

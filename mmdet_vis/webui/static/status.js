@@ -26,12 +26,15 @@ export function statusOf(state, problem) {
 
 export function showStatus(elements, state, problem) {
   const { text, kind, share, stop, again } = statusOf(state, problem);
-  const { box, line, bar, stopButton, againButton } = elements;
+  const { box, line, said, bar, stopButton, againButton } = elements;
   const lines = [text, ...(state?.notes || [])].filter(Boolean);
-  box.hidden = lines.length === 0;
+  box.hidden = lines.length === 0 && !state?.said?.length;
   box.className = kind;
   const wanted = lines.join("\n");
   if (line.textContent !== wanted) line.textContent = wanted;
+  const warned = problem ? [] : state?.said || [];
+  said.hidden = warned.length === 0;
+  if (said.textContent !== warned.join("\n")) said.textContent = warned.join("\n");
   bar.hidden = share === undefined;
   if (share === null) bar.removeAttribute("value");
   else bar.value = share ?? 0;
