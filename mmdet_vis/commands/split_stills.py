@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args = build_parser(prog).parse_args(arguments)
     from mmdet_vis.config.load import categories_of
     from mmdet_vis.data.converters.split import split_stills
+    from mmdet_vis.data.formats.annotated import ReadOptions
     from mmdet_vis.data.formats.coco_json import read_coco
     from mmdet_vis.data.formats.ytvis_json import write_ytvis
     from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         atomic_write(args.out / name, json.dumps(content).encode())
         held = f"{counted(len(content['images']), 'image')}, {counted(len(content['annotations']), 'object')}"
         print(f"{args.out / name}: {held}")
-    found = read_coco(args.out / "val_coco.json", progress=sys.stderr.isatty(), repeat=1)
+    found = read_coco(args.out / "val_coco.json", ReadOptions(progress=sys.stderr.isatty(), repeat=1))
     write_ytvis(found, args.out / "val.json")
     print("\n".join([f"{args.out / 'val.json'}: {found.summary()}", *found.notes.lines()]))
     return 0

@@ -5,18 +5,26 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.stills import BINS
+from mmdet_vis.evaluation.stills import BINS, tenths
+
+_STEPS = 100
+"""Of Newton's method."""
+_FOLDS = 10
 
 
-def fit_platt(scores: NDArray[np.float64], right: NDArray[np.float64], steps: int = 100) -> tuple[float, float]:
+def _logits(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(logit(scores.clip(1e-6, 1 - 1e-6)), np.float64)
+
+
+def fit_platt(scores: NDArray[np.float64], right: NDArray[np.float64]) -> tuple[float, float]:
     """Slope and offset of :class:`~mmdet_vis.propose_reduce.PlattScores` of the largest likelihood (Newton's method).
 
     Args:
         scores: ``[N]`` in [0, 1], as the model gives them.
         right: ``[N]`` 1 where the sequence is right, else 0.
-        steps: of Newton's method.
 
     Raises:
         DatasetError: all are right, or none is.
@@ -25,44 +33,39 @@ def fit_platt(scores: NDArray[np.float64], right: NDArray[np.float64], steps: in
         raise DatasetError(f"{len(right)} sequences, {int(right.sum())} of them right: no calibration can be fitted")
     # Platt's own targets, which keep the fit finite where the classes are separable.
     target = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / ((1 - right).sum() + 2))
-    clipped = scores.clip(1e-6, 1 - 1e-6)
-    inputs = np.stack((np.log(clipped / (1 - clipped)), np.ones(len(clipped))), axis=1)
+    inputs = np.stack((_logits(scores), np.ones(len(scores))), axis=1)
     weights = np.array([1.0, 0.0])
-    for _ in range(steps):
-        found = 1 / (1 + np.exp(-inputs @ weights))
+    for _ in range(_STEPS):
+        found = expit(inputs @ weights)
         hessian = (inputs * (found * (1 - found))[:, None]).T @ inputs + 1e-9 * np.eye(2)
         weights = weights - np.linalg.solve(hessian, inputs.T @ (found - target)).clip(-2, 2)
     return float(weights[0]), float(weights[1])
 
 
 def cross_validated(
-    scores: NDArray[np.float64], right: NDArray[np.float64], images: NDArray[np.int64], folds: int = 10
+    scores: NDArray[np.float64], right: NDArray[np.float64], images: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Scores calibrated by the sequences of other images: ``[N]`` in [0, 1].
+    """Scores calibrated by the sequences of other images, in ten folds: ``[N]`` in [0, 1].
 
     Args:
         scores, right: see :func:`fit_platt`. That the scores are calibrated already makes no difference.
-        images: ``[N]`` the image of each; image ``i`` is of fold ``i % folds``.
-        folds: parts, each of which is calibrated by the others.
+        images: ``[N]`` the image of each; image ``i`` is of fold ``i % 10``.
 
     Raises:
         DatasetError: see :func:`fit_platt`.
     """
     found = np.zeros(len(scores))
-    clipped = scores.clip(1e-6, 1 - 1e-6)
-    logits = np.log(clipped / (1 - clipped))
-    for fold in range(folds):
-        own = images % folds == fold
+    for fold in range(_FOLDS):
+        own = images % _FOLDS == fold
         if own.any():
             slope, offset = fit_platt(scores[~own], right[~own])
-            found[own] = 1 / (1 + np.exp(-(slope * logits[own] + offset)))
+            found[own] = expit(slope * _logits(scores[own]) + offset)
     return found
 
 
 def calibration_error(scores: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     """Expected calibration error (Guo et al., ICML 2017): mean distance of score and share of right ones, by tenths."""
-    place = np.minimum((scores * BINS).astype(int), BINS - 1)
-    parts = [place == number for number in range(BINS)]
+    parts = [tenths(scores) == number for number in range(BINS)]
     return float(sum(abs((scores[p] - right[p]).sum()) for p in parts if p.any()) / max(len(scores), 1))
 
 
@@ -89,9 +92,8 @@ def diagram(rows: NDArray[np.float64], size: int = 360) -> NDArray[np.uint8]:
     """
     picture, edge = np.full((size, size, 3), 255, np.uint8), 40
     side = size - 2 * edge
-    place = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
     for number in range(BINS):
-        part = rows[place == number]
+        part = rows[tenths(rows[:, 0]) == number]
         if len(part):
             left, right = (edge + round(side * n / BINS) for n in (number, number + 1))
             top = size - edge - round(side * float(part[:, 2].mean()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 _CSS = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
@@ -45,6 +47,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Cell]], numbers: Sequen
     return "<table>" + "\n".join(lines) + "</table>"
 
 
-def points(value: float) -> str:
-    """A measure in percent; -1 and NaN, nothing to measure, are ``-``."""
-    return "-" if value == -1 or value != value else f"{100 * value:.2f}"
+def frames(title: str, name: str, pictures: Iterable[tuple[int, bytes]], shown: str) -> str:
+    """JPEGs of a video's frames by their numbers, below its title; nothing if there are none. The texts are HTML."""
+    images = [image(data, "jpeg", f"{name}, frame {t}: {shown}") for t, data in pictures]
+    return f"<h3>{title}</h3>{''.join(images)}" if images else ""
+
+
+def chart(columns: int, height: float) -> tuple[Any, list[Any]]:
+    """A figure of Matplotlib as wide as a page, ``height`` inches high, and its axes beside each other."""
+    # matplotlib takes a second to import, and only reports need it.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, height), layout="constrained")
+    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def chart_png(figure: Any) -> bytes:
+    """A :func:`chart` as PNG."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=110)
+    return stream.getvalue()

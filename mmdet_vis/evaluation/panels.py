@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth
 from mmdet_vis.data.sources import ImageFilesSource, is_inside
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.structures import RLE
@@ -35,6 +36,11 @@ class Layer:
         # One line, without the half surrogate pairs that JSON may hold: no font has them.
         self.labels.append(" ".join(label.encode("utf-8", "replace").decode("utf-8").split()))
         self.numbers.append(number)
+
+    def add_object(self, dataset: Annotations, truth: GroundTruth, number: int) -> None:
+        """Add an annotated object."""
+        name = dataset.categories[truth.category_id]
+        self.add(truth.masks.rles, f"{name} (crowd)" if truth.crowd else name, number)
 
     def draw(self, frame: NDArray[np.uint8], t: int) -> NDArray[np.uint8]:
         """Draw frame ``t`` on a picture of any size."""

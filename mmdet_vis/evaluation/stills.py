@@ -20,6 +20,11 @@ MATCH = 0.5
 BINS = 10
 
 
+def tenths(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of :data:`BINS` equal parts of [0, 1] each score is in."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+
+
 def membership(
     classes: Sequence[str], groups: Sequence[str], category_map: Mapping[str, Sequence[str]] | None
 ) -> NDArray[np.bool_]:
@@ -91,12 +96,9 @@ def report(rows: NDArray[np.float64], drawn: NDArray[np.bool_], how: str) -> str
     vain = 100 * (1 - shown[:, 1].mean()) if len(shown) else 0.0
     lines = [f"drawn {how}: {counted(len(shown), 'sequence')}, {vain:.1f} % of them on no annotated object", ""]
     lines += ["| score | sequences | mean score | right |", "|---|---|---|---|"]
-    place = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
     for number in range(BINS):
-        part = rows[place == number]
+        part = rows[tenths(rows[:, 0]) == number]
         if len(part):
-            low, high = number / BINS, (number + 1) / BINS
-            lines.append(
-                f"| {low:.1f} to {high:.1f} | {len(part)} | {part[:, 0].mean():.2f} | {part[:, 2].mean():.2f} |"
-            )
+            span = f"{number / BINS:.1f} to {(number + 1) / BINS:.1f}"
+            lines.append(f"| {span} | {len(part)} | {part[:, 0].mean():.2f} | {part[:, 2].mean():.2f} |")
     return "\n".join(lines)

@@ -11,21 +11,16 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str | float | in
     Floats are metrics in [-1, 1] and shown as percentages with two digits; -1 and NaN (nothing to measure)
     become ``-``.
     """
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(line[i]) for line in [list(header), *cells]) for i in range(len(header))]
-    numeric = [bool(rows) and not isinstance(rows[0][i], str) for i in range(len(header))]
+    table = [list(header), *([points(v) if isinstance(v, float) else str(v) for v in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    sides = [">" if rows and not isinstance(rows[0][i], str) else "<" for i in range(len(header))]
     lines = []
-    for line in [list(header), *cells]:
-        padded = [
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, numeric, strict=True)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join(lines)
+    for row in table:
+        cells = [f"{text:{side}{width}}" for text, side, width in zip(row, sides, widths, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def _cell(value: str | float | int) -> str:
-    if isinstance(value, float):
-        return "-" if value == -1 or value != value else f"{100 * value:.2f}"
-    return str(value)
+def points(value: float) -> str:
+    """A measure in percent; -1 and NaN, nothing to measure, are ``-``."""
+    return "-" if value == -1 or value != value else f"{100 * value:.2f}"

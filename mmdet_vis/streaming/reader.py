@@ -80,7 +80,7 @@ class StreamReader:
         self._shown = describe(source)
         self._timeout = timeout
         self._capacity = buffer
-        self._stop = stop or _never
+        self._stop = stop or (lambda: False)
         self._buffer: FrameBuffer | None = None
         self._opened: Stream | BaseException | None = None
         self._answered = threading.Event()
@@ -184,7 +184,3 @@ class StreamReader:
         except BaseException as caught:  # raised by the one who waits
             error = caught
         self._buffer.end(error)
-
-
-def _never() -> bool:
-    return False

@@ -109,7 +109,9 @@ def run_stream(
                     _LOGGER.warning("%s", note)
                     said += 1
                 writer.write(result)
-                _count(summary, result)
+                summary.frames += 1
+                summary.objects = max([summary.objects, *(found.track_id for found in result.objects)])
+                summary.category_frames.update({found.category for found in result.objects})
                 summary.seconds = time.perf_counter() - start
                 dropped = f", {reader.dropped} dropped" if reader.dropped else ""
                 bar.update(task, frames=summary.frames, dropped=dropped)
@@ -117,12 +119,6 @@ def run_stream(
             summary.problem = error
     summary.dropped = reader.dropped
     return summary
-
-
-def _count(summary: StreamSummary, result: FrameResult) -> None:
-    summary.frames += 1
-    summary.objects = max([summary.objects, *(found.track_id for found in result.objects)])
-    summary.category_frames.update({found.category for found in result.objects})
 
 
 class _Writer:
@@ -158,13 +154,9 @@ class _Writer:
 def describe_stream(summary: StreamSummary, name: str, places: dict[str, Path]) -> str:
     """The closing lines of a run, for people."""
     speed = summary.frames / summary.seconds if summary.seconds else 0.0
-    seen = ", ".join(
-        f"{category} on {counted(count, 'frame')}" for category, count in summary.category_frames.most_common()
-    )
-    lines = [
-        f"{name}: {counted(summary.frames, 'frame')}, {speed:.2f} frames/s, {counted(summary.objects, 'object')}"
-        + (f": {seen}" * bool(seen))
-    ]
+    seen = ", ".join(f"{name} on {counted(count, 'frame')}" for name, count in summary.category_frames.most_common())
+    found = f"{counted(summary.objects, 'object')}{f': {seen}' if seen else ''}"
+    lines = [f"{name}: {counted(summary.frames, 'frame')}, {speed:.2f} frames/s, {found}"]
     if summary.dropped:
         lines.append(f"dropped: {counted(summary.dropped, 'frame')} that came while others were segmented")
     lines.append(f"results: {', '.join(str(place.resolve()) for place in places.values())}")

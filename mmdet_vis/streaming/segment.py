@@ -14,8 +14,8 @@ from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.data.sources.given import Color, Picture, bgr_frame, check_color
 from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
-from mmdet_vis.streaming.linker import Identity, IdentityLinker
-from mmdet_vis.structures import InstanceSequence, areas
+from mmdet_vis.streaming.linker import IdentityLinker
+from mmdet_vis.structures import areas
 from mmdet_vis.vis_model import check_model
 
 WINDOW = 40
@@ -78,7 +78,7 @@ def segment_stream(
         )
     if isinstance(frames, np.ndarray) and frames.ndim == 3:
         frames = frames[None]
-    stopped = stop or _never
+    stopped = stop or (lambda: False)
     return _windows(model, _numbered(frames, color), window, IdentityLinker(overlap), score_thr, stopped, options)
 
 
@@ -92,10 +92,6 @@ def check_window(window: int, overlap: int, name: str = "window") -> None:
     if not is_whole(overlap, 1) or overlap >= window:
         span = f"a whole number from 1 to {window - 1} ({option(name)} less 1)"
         raise ConfigError(f"{option('overlap')} must be {span}, got {short(overlap)}")
-
-
-def _never() -> bool:
-    return False
 
 
 def _numbered(frames: Iterable[StreamFrame | Picture], color: Color) -> Iterator[StreamFrame]:
@@ -173,14 +169,9 @@ def _window(
     pairs = list(zip(linker.link(result.sequences, shared), result.sequences, strict=True))
     for position in range(shared, len(held)):
         objects = [
-            _object(identity, sequence, position, result.categories)
-            for identity, sequence in pairs
-            if identity is not None and areas([sequence.masks[position]])[0]
+            StreamObject(one.track_id, one.label, result.categories[one.label], one.score, sequence.masks[position])
+            for one, sequence in pairs
+            if one is not None and areas([sequence.masks[position]])[0]
         ]
         frame = held[position]
         yield FrameResult(frame.index, frame.time, frame.image, objects, result.show_thr)
-
-
-def _object(identity: Identity, sequence: InstanceSequence, position: int, categories: tuple[str, ...]) -> StreamObject:
-    label = identity.label
-    return StreamObject(identity.track_id, label, categories[label], identity.score, sequence.masks[position])

@@ -53,11 +53,10 @@ class FolderStream(Stream):
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files, others = list_images(folder)
-        if not self._files:
+        self.files, others = list_images(folder)
+        if not self.files:
             raise SourceError(f"{folder}: holds no images; give a folder of frames or one video")
-        self.notes.extend(f"{folder}: {note}" for note in doubts_of_names(self._files))
+        self.notes.extend(f"{folder}: {note}" for note in doubts_of_names(self.files))
         if others:
             self.notes.append(f"{folder}: ignored {len(others)} entries that are not images, such as {others[0].name}")
 
@@ -65,7 +64,7 @@ class FolderStream(Stream):
         """See :meth:`Stream.frames`."""
         shape = None
         said: set[str] = set()
-        for index, file in enumerate(self._files):
+        for index, file in enumerate(self.files):
             source = ImageFilesSource([file], file.stem)
             image = source.read(0, 1)[0]
             shape = shape or image.shape
@@ -75,17 +74,10 @@ class FolderStream(Stream):
                     "all frames must have one size: resize this file or move it away"
                 )
             # What is the matter with one is with most: the first says it.
-            new = [line for line in source.warnings if line.removeprefix(f"{file}") not in said]
-            said |= {line.removeprefix(f"{file}") for line in new}
-            self.notes.extend(new)
+            new = {line.removeprefix(f"{file}"): line for line in source.warnings}
+            self.notes.extend(line for what, line in new.items() if what not in said)
+            said |= new.keys()
             yield StreamFrame(index, None, image)
-
-
-def _of_folder(folder: Path) -> Stream:
-    """Frames of more than 8 bits are scaled together, for which all of them have to be looked at first."""
-    stream = FolderStream(folder)
-    files = list_images(folder)[0]
-    return SourceStream(open_source(folder)) if ImageFilesSource(files[:1], "first").is_deep else stream
 
 
 def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
@@ -114,7 +106,10 @@ def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
         return container.AddressStream(source, describe(source), timeout)
     path = Path(source)
     if path.is_dir():
-        return _of_folder(path)
+        stream = FolderStream(path)
+        # Frames of more than 8 bits are scaled together, for which all of them have to be looked at first.
+        is_deep = ImageFilesSource(stream.files[:1], "first").is_deep
+        return SourceStream(open_source(path)) if is_deep else stream
     bare = path.suffix.lower() in VIDEO_SUFFIXES
     if refusal(path, kind_of(path)) or (kind_of(path) == "image" and not bare):
         return SourceStream(open_source(path))

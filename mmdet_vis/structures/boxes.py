@@ -30,13 +30,8 @@ def to_half_open(boxes: Tensor) -> Tensor:
 def clip_boxes(boxes: Tensor, height: int, width: int) -> Tensor:
     """Clip ``[..., 4]`` boxes to ``[0, width - 1] x [0, height - 1]``."""
     x1, y1, x2, y2 = boxes.unbind(-1)
-    clipped = (
-        x1.clamp(0, width - 1),
-        y1.clamp(0, height - 1),
-        x2.clamp(0, width - 1),
-        y2.clamp(0, height - 1),
-    )
-    return torch.stack(clipped, dim=-1)
+    right, bottom = width - 1, height - 1
+    return torch.stack((x1.clamp(0, right), y1.clamp(0, bottom), x2.clamp(0, right), y2.clamp(0, bottom)), dim=-1)
 
 
 def decode_boxes(
@@ -62,12 +57,7 @@ def decode_boxes(
     centre_y = ((boxes[:, 1] + boxes[:, 3]) * 0.5)[:, None] + height[:, None] * dy
     half_w = width[:, None] * dw.exp() * 0.5
     half_h = height[:, None] * dh.exp() * 0.5
-    corners = (
-        centre_x - half_w + 0.5,
-        centre_y - half_h + 0.5,
-        centre_x + half_w - 0.5,
-        centre_y + half_h - 0.5,
-    )
+    corners = (centre_x - half_w + 0.5, centre_y - half_h + 0.5, centre_x + half_w - 0.5, centre_y + half_h - 0.5)
     decoded = torch.stack(corners, dim=-1)
     if image_size is not None:
         decoded = clip_boxes(decoded, *image_size)

@@ -85,8 +85,7 @@ def cover_map(rles: Sequence[RLE], height: int, width: int) -> NDArray[np.uint16
 
     Args:
         rles: masks of size ``[height, width]``, the most confident first; fewer than 65,536.
-        height: rows of the map.
-        width: columns of the map.
+        height, width: of the map.
 
     Returns:
         ``[height, width]`` uint16: 1 + index of the first mask with that pixel, 0 where there is none.

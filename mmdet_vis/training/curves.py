@@ -46,7 +46,8 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
                 continue
             # The line of a validation has the iterations that were done, in older logs the epochs, of which there are
             # fewer; the last line of a loss before it may be of some iterations earlier.
-            step = entry["iter"] if type(entry.get("iter")) is int else max(step, _whole(entry.get("step")))
+            now = entry.get("iter"), entry.get("step")
+            step = now[0] if type(now[0]) is int else max(step, now[1] if type(now[1]) is int else 0)
             for name in (*LOSSES, *METRICS, "lr"):
                 if type(entry.get(name)) in (int, float) and abs(entry[name]) < _MOST:
                     found[name][step] = float(entry[name])
@@ -55,10 +56,6 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
             f"{work_dir} holds no log of training (*/vis_data/scalars.json): name the {option('work_dir')} of one"
         )
     return {name: dict(sorted(values.items())) for name, values in found.items()}
-
-
-def _whole(value: object) -> int:
-    return value if type(value) is int else 0
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -54,7 +54,8 @@ def build_runner(
     Raises:
         ConfigError, DatasetError, CheckpointError: something cannot be used.
     """
-    where = resolve_device(Workers(get_rank(), get_world_size(), _local_rank()).device(device))
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    where = resolve_device(Workers(get_rank(), get_world_size(), local_rank).device(device))
     check_training(config)
     settings = train_settings(config)
     torch.manual_seed(seed)  # the initial weights
@@ -78,7 +79,9 @@ def build_runner(
     workers = train.get("num_workers", 2)
     loader = build_loader(dataset, batch_size, workers, seed, get_rank(), get_world_size())
     config = copy.deepcopy(config)
-    _scale_learning_rate(config, batch_size * get_world_size(), train.get("base_batch_size"))
+    if base := train.get("base_batch_size"):  # that the learning rate is meant for: linear scaling
+        optimizer = config.optim_wrapper.optimizer
+        optimizer.lr = optimizer.lr * (batch_size * get_world_size()) / base
     runner = _runner(config, TrainingModel(step, accumulate), loader, work_dir, seed)
     runner.logger.info(
         f"training {type(network).__name__} with {type(network.backbone).__name__} "
@@ -103,14 +106,10 @@ def _sources(part: Any) -> list[str]:
     return [name for item in part for name in _sources(item)] if isinstance(part, list | tuple) else []
 
 
-def _scale_learning_rate(config: Config, batch_size: int, base: int | None) -> None:
-    """Linear scaling: the learning rate is meant for batches of ``base`` clips."""
-    if base:
-        config.optim_wrapper.optimizer.lr = config.optim_wrapper.optimizer.lr * batch_size / base
-
-
 def _runner(config: Config, model: TrainingModel, loader: Any, work_dir: Path, seed: int) -> TrainingRunner:
-    schedulers = [_by_iteration(s, len(loader)) for s in config.get("param_scheduler") or []]
+    in_epochs = {"by_epoch": True, "convert_to_iter_based": True}  # iterations are counted here
+    given = config.get("param_scheduler") or []
+    schedulers = [{**s, **in_epochs} if s.get("by_epoch", True) else dict(s) for s in given]
     hooks = {"sampler_seed": None, "checkpoint": {"type": "CheckpointHook"}, **(config.get("default_hooks") or {})}
     hooks["logger"] = {"type": "LoggerHook", **(hooks.get("logger") or {}), "log_metric_by_epoch": False}
     hooks["checkpoint"] = {"interval": 1000, **hooks["checkpoint"], "by_epoch": False} if hooks["checkpoint"] else None
@@ -142,17 +141,6 @@ def _runner(config: Config, model: TrainingModel, loader: Any, work_dir: Path, s
     except PART_ERRORS as error:
         raise ConfigError(f"{file_of(config)}: {' '.join(str(error).split())}") from error
     return runner
-
-
-def _by_iteration(scheduler: Mapping[str, Any], epoch_length: int) -> dict[str, Any]:
-    """A schedule in epochs as one in iterations, which is what is counted here."""
-    if not scheduler.get("by_epoch", True):
-        return dict(scheduler)
-    return {**scheduler, "by_epoch": True, "convert_to_iter_based": True}
-
-
-def _local_rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def initialise(network: nn.Module, path: str | Path) -> None:

@@ -100,7 +100,7 @@ def _choose(text: str) -> tuple[str | None, str]:
 def _fonts(named: str | None, letters: frozenset[str]) -> Iterator[str]:
     """Font files to try, best first."""
     if named:
-        if _opens(named):
+        if _probe(named) is not None:
             yield named
         else:
             _LOGGER.warning("%s=%s is no font file that can be read: left out", FONT_VARIABLE, named)
@@ -150,10 +150,6 @@ def _probe(path: str) -> ImageFont.FreeTypeFont | None:
         return ImageFont.truetype(path, _PROBE_SIZE)
     except (OSError, ValueError):
         return None
-
-
-def _opens(path: str) -> bool:
-    return _probe(path) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -60,8 +60,7 @@ def fit_tag(text: str, colour: tuple[int, int, int], height: int, width: int) ->
     Args:
         text: one line.
         colour: background as (b, g, r).
-        height: of the frame in pixels.
-        width: of the frame in pixels.
+        height, width: of the frame in pixels.
 
     Returns:
         BGR ``[h, w, 3]`` float32 in 0..255 and opacity ``[h, w, 1]`` float32 in [0, 1]; None if not even the

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from mmdet_vis.api import VideoResult
 from mmdet_vis.data.formats import sequence_annotations, write_davis_pngs, write_results
+from mmdet_vis.data.formats.annotated import ReadOptions
 from mmdet_vis.data.formats.opening import read_annotations
-from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
+from mmdet_vis.data.formats.registry import FORMATS
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.files.zips import write_zip
 from mmdet_vis.run.job import write_pictures

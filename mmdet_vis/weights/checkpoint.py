@@ -61,10 +61,10 @@ def file_format(path: Path) -> str:
     if head.startswith(b"PK"):
         _refuse_zip_around_weights(path)
         return "torch"
-    if head.startswith(b"\x80") and 2 <= _byte(head, 1) <= 5:
+    if head[:2] in (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"):
         _refuse_plain_pickle(path, head)
         return "torch"
-    if _byte(head, 8) == ord("{") and int.from_bytes(head[:8], "little") < 100_000_000:
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100_000_000:
         return "safetensors"
     raise CheckpointError(f"checkpoint {path} is not a checkpoint{_looks_like(path, head)}")
 
@@ -86,7 +86,7 @@ def _refuse_zip_around_weights(path: Path) -> None:
 def _refuse_plain_pickle(path: Path, head: bytes) -> None:
     """Every file of ``torch.save`` that is not a zip starts with its magic number, a long integer (opcode 0x8a)."""
     framed = head[2:3] == b"\x95"  # protocols 4 and 5 may put a frame of 8 bytes of length around it
-    if _byte(head, 11 if framed else 2) != 0x8A:
+    if not head[11 if framed else 2 :].startswith(b"\x8a"):
         raise CheckpointError(
             f"checkpoint {path} was refused: it is a plain Python pickle, not a file of torch.save, and could run code "
             "when loaded; ask its author for a file with tensors only, or a safetensors file"
@@ -113,21 +113,13 @@ def _looks_like(path: Path, head: bytes) -> str:
     return " of PyTorch or safetensors: download it again"
 
 
-def _byte(data: bytes, index: int) -> int:
-    return data[index] if index < len(data) else -1
-
-
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read a checkpoint file.
+    """Names and tensors of a checkpoint file, on the CPU.
 
     Args:
         path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
-            plain or under ``state_dict`` / ``model``. What wrappers put
-            before every key (:mod:`.wrappers`) is removed. Objects beside the weights
-            are left out, without running anything of theirs; one line in the log names them.
-
-    Returns:
-        names and tensors, on the CPU.
+            plain or under ``state_dict`` / ``model``. What wrappers put before every key (:mod:`.wrappers`) is removed.
+            Objects beside the weights are left out, without running anything of theirs; one line in the log names them.
 
     Raises:
         CheckpointError: the file is missing, damaged, holds code, or holds no weights.
@@ -152,12 +144,9 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 def _check_kinds(path: Path, state: Mapping[str, Tensor]) -> None:
     for key, tensor in state.items():
-        kind = "nested" if tensor.is_nested else "quantized" if tensor.is_quantized else ""
-        if not kind and tensor.is_meta:
-            kind = "meta (without values)"
-        if not kind and tensor.layout != torch.strided:
-            kind = "sparse"
-        if kind:
+        kinds = {"nested": tensor.is_nested, "quantized": tensor.is_quantized, "meta (without values)": tensor.is_meta}
+        kinds["sparse"] = tensor.layout != torch.strided
+        if kind := next((kind for kind, is_so in kinds.items() if is_so), None):
             raise CheckpointError(
                 f"checkpoint {path}: {key} is a {kind} tensor, not a dense one of numbers: save the weights as they "
                 "are in a network of float32"
@@ -167,10 +156,7 @@ def _check_kinds(path: Path, state: Mapping[str, Tensor]) -> None:
 def check_types(path: str | Path, weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     """Check that what is to be real numbers in a network is so in a file; copying would take whole ones for them.
 
-    Args:
-        path: of the file.
-        weights: of the file.
-        own: the network's, with these keys and more.
+    ``own`` are the network's weights, with the keys of the file's and more.
 
     Raises:
         CheckpointError: it is not.
@@ -306,13 +292,22 @@ def convert_checkpoint(source: str | Path, target: str | Path) -> int:
         OutputError: the target cannot be written.
     """
     source, target = Path(source), Path(target)
-    if target.suffix.lower() not in FORMATS:
-        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(FORMATS)}")
+    check_target(source, target)
     state = read_state_dict(source)
-    if target.exists() and target.samefile(source):
-        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
     write_state(state, target)
     return len(state)
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Check the name of the file that the weights of another are converted into.
+
+    Raises:
+        CheckpointError: it is the source, or has the ending of no format.
+    """
+    if target.suffix.lower() not in FORMATS:
+        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(FORMATS)}")
+    if source.exists() and target.exists() and target.samefile(source):
+        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
 
 
 def write_state(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -30,18 +30,9 @@ from mmdet_vis.errors import CheckpointError, few
 _LOGGER = logging.getLogger(__name__)
 
 READ_ERRORS = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    KeyError,
-    AttributeError,
-    IndexError,
-    TypeError,
-    AssertionError,
-    struct.error,
-)
+    pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError,
+    TypeError, AssertionError, struct.error,
+)  # fmt: skip
 """What reading a damaged file raises."""
 
 REFUSED = re.compile(r"GLOBAL (\S+)|Trying to call reduce for unrecognized function|Can only (?:build|create|SETITEM)")
@@ -200,7 +191,8 @@ def _learn(message: str, kinds: dict[str, type]) -> bool:
     """Note the name that reading failed for; False if it is not to be stood in for."""
     if (asked := _ASKED.search(message)) is not None:
         name = asked[1] if "." in asked[1] else f"builtins.{asked[1]}"
-        if name in kinds or len(kinds) >= MOST_NAMES or not _is_harmless(name):
+        is_harmless = _HARMLESS.fullmatch(name) or name.partition(".")[0] not in _STANDARD
+        if name in kinds or len(kinds) >= MOST_NAMES or not is_harmless:
             return False
         kinds[name] = _Inert
         return True
@@ -209,11 +201,6 @@ def _learn(message: str, kinds: dict[str, type]) -> bool:
         return False
     kinds[filled[2]] = _InertList if filled[1] == "append" else _InertMapping
     return True
-
-
-def _is_harmless(name: str) -> bool:
-    package = name.partition(".")[0]
-    return bool(_HARMLESS.fullmatch(name)) or package not in _STANDARD
 
 
 @contextmanager

@@ -228,7 +228,7 @@ def test_pngs_of_other_kinds_are_not_decoded(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "all" / "x").mkdir(parents=True)
     (tmp_path / "colour.png").rename(tmp_path / "all" / "x" / "0.png")
     with pytest.raises(DatasetError, match=r"holds RGBA pixels"):
-        read_index(tmp_path / "all", None)
+        read_index(tmp_path / "all")
 
 
 def test_a_pickle_that_ends_in_the_length_of_a_string(tmp_path: Path) -> None:

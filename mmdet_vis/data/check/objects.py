@@ -21,8 +21,7 @@ def check_masks(segmentations: list[Any], height: int, width: int) -> tuple[list
 
     Args:
         segmentations: T values of the annotation file; null where the object is not visible.
-        height: of the frames in pixels.
-        width: of the frames in pixels.
+        height, width: of the frames in pixels.
 
     Returns:
         T compressed RLEs, None where there is none or it is bad; and the faults.
@@ -44,8 +43,7 @@ def check_boxes(boxes: list[Any], segmentations: Any, height: int, width: int) -
     Args:
         boxes: values of the annotation file.
         segmentations: its masks, to tell where a box is missing or too many; ignored unless a list as long.
-        height: of the frames in pixels.
-        width: of the frames in pixels.
+        height, width: of the frames in pixels.
     """
     faults = []
     paired = isinstance(segmentations, list) and len(segmentations) == len(boxes)

@@ -74,13 +74,7 @@ class RawClip:
 def _targets(frame: RawFrame) -> FrameTargets:
     height, width = frame.size
     limits = np.array([width, height, width, height], np.float32)
-    arrays = (
-        frame.boxes.clip(0, limits),
-        frame.labels,
-        frame.masks,
-        frame.ids,
-        frame.ignored.clip(0, limits),
-    )
+    arrays = (frame.boxes.clip(0, limits), frame.labels, frame.masks, frame.ids, frame.ignored.clip(0, limits))
     return FrameTargets(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
 

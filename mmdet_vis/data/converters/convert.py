@@ -10,9 +10,9 @@ from pathlib import Path
 from mmdet_vis.checks import check_path
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.converters.frames import write_frames
-from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideo, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.opening import format_of, read_annotations
-from mmdet_vis.data.formats.registry import FORMATS, ReadOptions
+from mmdet_vis.data.formats.registry import FORMATS
 from mmdet_vis.errors import DatasetError, OutputError, UserError, counted, option
 from mmdet_vis.files.atomic import remove_unfinished
 
@@ -41,7 +41,7 @@ def convert(
     target: str | Path,
     from_format: str | None = None,
     to_format: str | None = None,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
+    options: ReadOptions = DEFAULTS,
     selection: Selection = Selection(),
     strict: bool = False,
     say: Callable[[str], None] = print,
@@ -211,7 +211,4 @@ def _parts(found: AnnotatedVideos, target: Path, selection: Selection) -> list[t
         raise DatasetError(f"{len(apart)} of {number} videos would be kept apart: some must be left on both sides")
     val = [video for video in found.videos if video.name in apart]
     train = [video for video in found.videos if video.name not in apart]
-    return [
-        (replace(found, videos=train), target),
-        (replace(found, videos=val), _apart(target)),
-    ]
+    return [(replace(found, videos=train), target), (replace(found, videos=val), _apart(target))]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.data.formats.frame_files import copy_file
 from mmdet_vis.data.sources import find_inputs, open_source, unique_names
 from mmdet_vis.data.sources.folder import list_images
-from mmdet_vis.errors import DatasetError, OutputError
-from mmdet_vis.files.atomic import ensure_writable_dir, temporary_path
+from mmdet_vis.errors import DatasetError
+from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.progress import with_bar
 from mmdet_vis.visualization.images import ImageFolderWriter
 
@@ -51,16 +51,9 @@ def _write(video: Path, folder: Path) -> int:
     if video.is_dir():
         files = list_images(video)[0]
         for file in files:
-            if (folder / file.name).exists() and (folder / file.name).samefile(file):
-                continue
-            try:
-                with temporary_path(folder / file.name) as temporary:
-                    shutil.copyfile(file, temporary)
-            except OSError as error:
-                raise OutputError(f"cannot copy {file} to {folder}: {error.strerror}") from None
+            copy_file(file, folder / file.name)
         return len(files)
     with open_source(video) as source, ImageFolderWriter(folder, source.frame_names) as writer:
         for index in range(len(source)):
-            (frame,) = source.read(index, index + 1)
-            writer.write(frame)
+            writer.write(source.read(index, index + 1)[0])
         return len(source)

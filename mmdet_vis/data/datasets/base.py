@@ -23,8 +23,7 @@ class VideoInfo:
     Attributes:
         id: id in the annotation file; results refer to the video by it.
         name: unique in the dataset, usable as the name of a file or folder.
-        height: of its frames in pixels.
-        width: of its frames in pixels.
+        height, width: of its frames in pixels.
         frames: T image files in the order of the annotations, the dataset's image folder included.
     """
 

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.formats.shapes import check_frame_size
+from mmdet_vis.data.sources.naming import unlike
 from mmdet_vis.errors import counted, few, option
 from mmdet_vis.structures import RLE, areas
 
 PARTS = "masks beside another of the same object in the same frame (joined)"
 """What is guessed where a format has one mask for an object and frame."""
+NOT_ANNOTATED = "marks of frames that nobody annotated"
+"""What is left out where a format cannot say it."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader may be told; each takes what concerns its format.
+
+    Attributes:
+        images: folder of the frames, of several videos with a folder for each, which are called as the videos' names.
+            None: it is looked for in and beside the annotations.
+        category: of objects in formats that have none.
+        annotations: of results: the annotations of their videos, in any format.
+        content: of these annotations, as they were opened.
+        score_thr: of results: sequences with a lower score are left out.
+        set_name, year, resolution, davis_annotations: of DAVIS.
+        repeat: of COCO: every image is a video of so many equal frames, whatever the file says of tracks.
+        progress: show progress bars.
+    """
+
+    images: Path | None = None
+    category: str = "object"
+    annotations: Path | None = None
+    content: Mapping[str, Any] | None = None
+    score_thr: float = 0.0
+    set_name: str = "val"
+    year: int | None = None
+    resolution: str = "480p"
+    davis_annotations: str = "Annotations_unsupervised"
+    repeat: int | None = None
+    progress: bool = False
+
+
+DEFAULTS = ReadOptions()
 
 
 @dataclass
@@ -122,6 +157,7 @@ class AnnotatedVideos:
     ground_truth: bool = True
     notes: Notes = field(default_factory=Notes)
     format: str = ""
+    _names: set[str] = field(default_factory=set, repr=False)
     _spellings: dict[str, str] = field(default_factory=dict, repr=False)
     _other_spellings: set[str] = field(default_factory=set, repr=False)
 
@@ -145,11 +181,7 @@ class AnnotatedVideos:
             DatasetError: its frames would have more pixels than any image that is read.
         """
         check_frame_size(height, width, file_names[0])
-        taken = {video.name.casefold() for video in self.videos}
-        first, number = name, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{first}_{number}"
+        name = unlike(self._names, name)
         self.videos.append(AnnotatedVideo(name, list(file_names), height, width, id=video_id, extra=extra))
         return self.videos[-1]
 

@@ -8,7 +8,8 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mmdet_vis.data.sources import is_debris, is_inside
@@ -93,10 +94,9 @@ _COMPARED = (".json", ".xml", ".txt")
 
 def _beside(folder: Path, members: Sequence[_Member]) -> str:
     """What is said of files that are in a folder and not in its archive; empty if there are none."""
-    known = {member.name for member in members}
     files = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    more = sorted(file.as_posix() for file in files if not any(map(is_debris, file.parts)))
-    more = [name for name in more if name not in known]
+    there = {file.as_posix() for file in files if not any(map(is_debris, file.parts))}
+    more = sorted(there - {member.name for member in members})
     return f", beside {len(more)} files that it does not hold (the first is {more[0]:.100})" if more else ""
 
 
@@ -124,7 +124,7 @@ def _of_zip(path: Path, archive: zipfile.ZipFile) -> Iterator[_Member]:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise DatasetError(f"{path} holds a link, {info.filename!r:.60}: unpack it yourself and give the folder")
         name = _raw(info).decode(page) if page and _raw(info) else info.filename
-        yield _Member(name, info.file_size, lambda name=info.filename: read_member(archive, name))  # type: ignore[misc]
+        yield _Member(name, info.file_size, partial(read_member, archive, info.filename))
 
 
 def _raw(info: zipfile.ZipInfo) -> bytes:
@@ -166,7 +166,7 @@ _LOOKED_AT = 20
 def _of_tar(archive: tarfile.TarFile) -> Iterator[_Member]:
     for info in archive:
         if info.isfile():  # links and devices have no place in an export
-            yield _Member(info.name, info.size, lambda info=info: _read_tar(archive, info))  # type: ignore[misc]
+            yield _Member(info.name, info.size, partial(_read_tar, archive, info))
 
 
 def _read_tar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
@@ -182,17 +182,16 @@ def _checked(path: Path, members: Iterator[_Member]) -> list[_Member]:
     total = 0
     for member in members:
         name = str(PurePosixPath(member.name.replace("\\", "/")))  # some programs of Windows write its own
-        parts = PurePosixPath(name).parts
         if not is_inside(name):
             raise DatasetError(f"{path} is not unpacked: {member.name!r:.60} leads out of its folder; do so yourself")
-        if any(map(is_debris, parts)):
+        if any(map(is_debris, PurePosixPath(name).parts)):
             continue
         if name in found:
             raise DatasetError(f"{path} is not unpacked: {name!r:.60} is in it twice; unpack it yourself")
         total += member.size
         if len(found) >= MAX_MEMBERS or member.size > MAX_MEMBER or total > MAX_BYTES:
             raise DatasetError(f"{path} is not unpacked: its files are too many or too large; unpack it yourself")
-        found[name] = _Member(name, member.size, member.read)
+        found[name] = replace(member, name=name)
     if not found:
         raise DatasetError(f"{path} is empty: export it again")
     return list(found.values())

@@ -29,9 +29,8 @@ def tidy(content: dict[str, Any], notes: Notes) -> list[str]:
     """
     write_ids_plainly(content, notes.guessed)
     images = content.get("images")
-    named = (
-        [e for e in images if isinstance(e, dict) and is_name(e.get("file_name"))] if isinstance(images, list) else []
-    )
+    entries = images if isinstance(images, list) else []
+    named = [e for e in entries if isinstance(e, dict) and is_name(e.get("file_name"))]
     for entry in named:
         entry["file_name"] = entry["file_name"].replace("\\", "/").removeprefix("./")
     for entry, name in zip(named, relative_names([entry["file_name"] for entry in named], notes), strict=True):
@@ -75,7 +74,8 @@ def upright_sizes(images: list[Image], annotations: list[Any], folder: Path | No
     The first image of each of the first sizes is looked at. Exif data is another matter; and where masks are run
     lengths, which have a size of their own, they were drawn on pictures of that size.
     """
-    if folder is None or any(isinstance(_segmentation(entry), dict) for entry in annotations):
+    drawn = (entry.get("segmentation") for entry in annotations if isinstance(entry, dict))
+    if folder is None or any(isinstance(mask, dict) for mask in drawn):
         return images
     swapped: dict[tuple[int, int], bool] = {}
     found = []
@@ -99,7 +99,7 @@ def upright_videos(content: dict[str, Any], folder: Path | None, notes: Notes) -
     for entry in content["videos"][:_LOOKED_AT]:
         if folder is None or not isinstance(entry, dict):
             continue
-        values: list[Any] = [entry.get(key) for key in ("id", "height", "width", "file_names")]
+        values: Any = map(entry.get, ("id", "height", "width", "file_names"))
         number, height, width, names = values
         if not all(type(value) is int for value in (number, height, width)) or not isinstance(names, list):
             continue
@@ -116,10 +116,6 @@ def upright_videos(content: dict[str, Any], folder: Path | None, notes: Notes) -
 
 def _has_runs(masks: Any) -> bool:
     return isinstance(masks, list) and any(isinstance(mask, dict) for mask in masks)
-
-
-def _segmentation(entry: Any) -> Any:
-    return entry.get("segmentation") if isinstance(entry, dict) else None
 
 
 def _is_swapped(file: Path, size: tuple[int, ...]) -> bool:

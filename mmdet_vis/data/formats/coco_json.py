@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.formats.annotated import PARTS, AnnotatedVideo, AnnotatedVideos, Notes
+from mmdet_vis.data.formats.annotated import DEFAULTS, PARTS, AnnotatedVideo, AnnotatedVideos, Notes, ReadOptions
 from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
 from mmdet_vis.data.formats.coco_images import tidy, upright_sizes
 from mmdet_vis.data.formats.coco_videos import distinct_frames, group_videos
@@ -40,12 +40,7 @@ def has_tracks(content: dict[str, Any]) -> bool:
     return any(isinstance(entry, dict) and _track_id(entry) is not None for entry in content["annotations"])
 
 
-def read_coco(
-    path: Path,
-    images: Path | None = None,
-    progress: bool = False,
-    repeat: int | None = None,
-) -> AnnotatedVideos:
+def read_coco(path: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read a COCO instances file.
 
     With track numbers (``track_id`` or ``instance_id``, also among the ``attributes`` of CVAT), images make videos: by
@@ -53,34 +48,27 @@ def read_coco(
     images that are videos, stay; so do ``iscrowd`` of objects and ``exhaustive`` of images. Polygons of fewer than 3
     points enclose nothing: they are left out and counted.
 
-    Args:
-        path: the JSON file.
-        images: folder that ``file_name`` is relative to, for sizes that the file lacks.
-        progress: show a progress bar.
-        repeat: every image is a video of so many equal frames, whatever the file says of tracks.
-
     Raises:
         DatasetError: the file cannot be read, or an entry is wrong.
     """
-    notes = Notes()
+    notes, repeat = Notes(), options.repeat
     content = load_annotations(path, notes.guessed)
     check_lists(content, path, "annotations")
     names = tidy(content, notes)
-    images = images or next((near for name in names[:_TRIED] if (near := images_near(path, name))), None)
+    images = options.images or next((near for name in names[:_TRIED] if (near := images_near(path, name))), None)
     found = AnnotatedVideos(f"COCO file {path.name}", images, notes=notes)
     # Names of categories in two spellings have been joined by now.
     categories = {number: found.category(name, number) for number, name in read_categories(content, path).items()}
     entries = upright_sizes(list(read_images(content, path, images)), content["annotations"], images, notes)
     tracked = repeat is None and has_tracks(content)
-    if not tracked and repeat is None and len(entries) > 1 and (key := _links(content["annotations"])) is not None:
-        found.notes.guessed[
-            f"images, each taken as a video of one frame (no annotation has a track_id; {key!r:.40} has the same "
-            "values in several images: call it track_id if it tells objects apart)"
-        ] += len(entries)
-    elif not tracked and repeat is None and len(entries) > 1:
-        found.notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(
-            entries
-        )
+    if not tracked and repeat is None and len(entries) > 1:
+        if (key := _links(content["annotations"])) is None:
+            notes.facts["images, each of which is a video of one frame (no annotation has a track_id)"] += len(entries)
+        else:
+            notes.guessed[
+                f"images, each taken as a video of one frame (no annotation has a track_id; {key!r:.40} has the same "
+                "values in several images: call it track_id if it tells objects apart)"
+            ] += len(entries)
     groups = group_videos(entries, content.get("videos"), found.notes, path) if tracked else [[e] for e in entries]
     places: dict[Hashable, tuple[AnnotatedVideo, int]] = {}
     for members in groups:
@@ -92,7 +80,7 @@ def read_coco(
         video = found.add_video(first.video, names, first.height, first.width, number, **extra)
         places |= {item.id: (video, frame) for item, frame in zip(members, frame_of, strict=True)}
     tracks = _Tracks(several=_several(content["annotations"], places) if tracked else set())
-    for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=progress)):
+    for position, annotation in enumerate(with_bar(content["annotations"], "objects", shown=options.progress)):
         label = f"{path}: annotation {position}"
         _add_annotation(found, tracks, annotation, places, categories, tracked, label)
     tracks.finish(found, repeat or 1)

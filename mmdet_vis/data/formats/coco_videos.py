@@ -37,31 +37,26 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
     """
     key = next((key for key in _VIDEO_KEYS if all(_value(image, key) is not None for image in images)), None)
     groups: dict[Hashable, list[Image]] = {}
-    if key is not None:
-        for entry in videos if isinstance(videos, list) else ():
-            if isinstance(entry, dict) and type(entry.get("id")) in (int, str):
-                groups[entry["id"]] = []
+    for entry in videos if key is not None and isinstance(videos, list) else ():
+        if isinstance(entry, dict) and type(entry.get("id")) in (int, str):
+            groups[entry["id"]] = []
     for image in images:
         group = _value(image, key) if key is not None else image.file.rpartition("/")[0]
         groups.setdefault(group, []).append(image)
-    if key is None:
-        groups = {
-            (folder, n): part for folder, frames in groups.items() for n, part in enumerate(_clips(frames, notes))
-        }
-    empty = sum(not frames for frames in groups.values())
-    if empty:
-        notes.left_out["videos without an image"] += empty
     kept = [frames for frames in groups.values() if frames]
+    if len(kept) < len(groups):
+        notes.left_out["videos without an image"] += len(groups) - len(kept)
     if key is None:
+        kept = [part for frames in kept for part in _clips(frames, notes)]
         notes.guessed["videos, told apart by the folders of their images (no image has a video_id)"] += len(kept)
     for frames in kept:
         _sort(frames, notes)
-        sizes = {(image.width, image.height): image.file for image in frames}
+        sizes = {(image.width, image.height): image for image in frames}
         if len(sizes) > 1:
-            (one, two), *_ = zip(sizes.items(), list(sizes.items())[1:], strict=False)
+            one, two = list(sizes.values())[:2]
             raise DatasetError(
-                f"{path}: {one[1]} is {one[0][0]}x{one[0][1]} but {two[1]}, of the same video, {two[0][0]}x"
-                f"{two[0][1]}: all frames of a video must have one size; give images of different videos a video_id"
+                f"{path}: {one.file} is {one.width}x{one.height} but {two.file}, of the same video, {two.width}x"
+                f"{two.height}: all frames of a video must have one size; give images of different videos a video_id"
             )
     return kept
 
@@ -72,7 +67,7 @@ def _clips(images: list[Image], notes: Notes) -> list[list[Image]]:
     for image in images:
         match = _NUMBERED.match(_EXPORTED.sub("", image.file.rpartition("/")[2].casefold()))
         clips.setdefault(match[1] if match else "", []).append(image)
-    if len(clips) < 2 or _ordered(images):
+    if len(clips) < 2 or any(_is_order([image.entry.get(key) for image in images]) for key in _FRAME_KEYS):
         return [images]
     # Names with a time or a random text differ before their number, too.
     texts = {tuple(_DIGITS.split(start)) for start in clips}
@@ -93,12 +88,8 @@ _NUMBERED = re.compile(r"(.*?)\d+\D*$")
 _DIGITS = re.compile(r"\d+")
 
 
-def _ordered(images: list[Image]) -> bool:
-    """Whether the images have frame numbers that make them one video."""
-    return any(_is_order([image.entry.get(key) for image in images]) for key in _FRAME_KEYS)
-
-
 def _is_order(numbers: list[Any]) -> bool:
+    """Whether images with these frame numbers are one video."""
     return all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers)
 
 
@@ -106,10 +97,8 @@ def distinct_frames(images: list[Image], notes: Notes) -> tuple[list[Image], lis
     """The images of a video without those that list a file again, and which of them each of the images is."""
     places: dict[str, int] = {}
     frame_of = [places.setdefault(image.file, len(places)) for image in images]
-    if len(places) < len(images):
-        notes.guessed["images whose file is listed before (their objects are in one frame)"] += len(images) - len(
-            places
-        )
+    if again := len(images) - len(places):
+        notes.guessed["images whose file is listed before (their objects are in one frame)"] += again
     first = dict(zip(reversed(frame_of), reversed(images), strict=True))
     return [first[frame] for frame in range(len(places))], frame_of
 

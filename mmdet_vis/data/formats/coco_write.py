@@ -8,6 +8,7 @@ from typing import Any
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.ytvis_json import write_json, ytvis_content
 from mmdet_vis.structures import areas
 
@@ -36,18 +37,16 @@ def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, An
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     object_id = 0
+    categories = {item["name"]: item["id"] for item in content["categories"]}
     for video, entry in zip(videos.videos, content["videos"], strict=True):
         first = len(images) + 1
-        known = video.annotated or [True] * len(video)
-        frames = [frame for frame in range(len(video)) if known[frame]]
-        left_out = len(video) - len(frames)
-        if left_out:
+        frames = annotated_frames(video)
+        if left_out := len(video) - len(frames):
             videos.notes.left_out["frames that nobody annotated, which COCO cannot say"] += left_out
         for number, frame in enumerate(frames):
             image: dict[str, Any] = {"id": first + number, "file_name": video.file_names[frame], "height": video.height}
             image |= {"width": video.width, "video_id": entry["id"], "frame_id": number}
             images.append(image)
-        categories = {item["name"]: item["id"] for item in content["categories"]}
         for track in video.tracks:
             object_id += 1
             named = {"instance_id": object_id} if cocovid else {"attributes": {"track_id": object_id}}
@@ -55,11 +54,8 @@ def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, An
                 rle = track.masks[frame]
                 if rle is None:
                     continue
-                item = {
-                    "id": len(annotations) + 1,
-                    "image_id": first + place,
-                    "category_id": categories[track.category],
-                }
+                item: dict[str, Any] = {"id": len(annotations) + 1, "image_id": first + place}
+                item |= {"category_id": categories[track.category]}
                 item |= {"segmentation": rle, "area": int(areas([rle])[0]), "bbox": coco_mask.toBbox(rle).tolist()}
                 item |= {"iscrowd": int(track.crowd), "track_id": object_id, **named}
                 item |= {"video_id": entry["id"]} if cocovid else {}

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.davis_png import voc_palette
-from mmdet_vis.data.formats.index_pngs import META, add_png_video, doubt, png_videos, read_labels
+from mmdet_vis.data.formats.index_pngs import add_png_video, doubt, png_videos, read_labels, write_labels
 from mmdet_vis.data.formats.mask_folders import Masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
 from mmdet_vis.data.formats.number_pngs import encode_png, read_colours
 from mmdet_vis.data.formats.other_masks import has_soft_alpha
 from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import with_bar
 
 VOID = 0xE0E0C0
 """The colour with which Pascal VOC outlines objects: of no object."""
 
 
-def read_colour_masks(
-    root: Path, images: Path | None = None, category: str = "object", progress: bool = False
-) -> AnnotatedVideos:
+def read_colour_masks(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read folders ``root/<video>/<frame>.png``, or one such folder, with an object for each colour but black.
 
-    Arguments and errors are those of :func:`~mmdet_vis.data.formats.index_pngs.read_index`. In ``meta.json``, objects
-    go by ``#rrggbb``.
+    Frames and errors are those of :func:`~mmdet_vis.data.formats.index_pngs.read_index`. In ``meta.json``, objects go
+    by ``#rrggbb``.
     """
     found = AnnotatedVideos(f"colour masks of {root}")
-    folders, found.images = png_videos(found, root, images)
+    folders, found.images = png_videos(found, root, options.images)
     labels = {
         name: {str(int(key[1:], 16)): label for key, label in of_video.items() if _is_colour(key)}
         for name, of_video in read_labels(root).items()
     }
     if not labels:
-        found.category(category)
+        found.category(options.category)
 
     def drop(objects: Masks) -> None:
         doubt(found, objects, "colours", "a black pixel")
         if objects.pop(VOID, None) is not None:
             found.notes.facts["videos with outlines in the void colour of Pascal VOC, which are of no object"] += 1
 
-    for name, folder in with_bar(folders, "videos", shown=progress):
+    for name, folder in with_bar(folders, "videos", shown=options.progress):
         pngs = list_files(folder, ".png")
         if not pngs:
             raise DatasetError(f"{folder} holds no colour PNGs: unpack the annotations of all videos")
         if any(has_soft_alpha(png) for png in pngs[:: max(1, len(pngs) // 20)]):
             found.notes.guessed["videos with half-transparent pixels (as opaque; is their alpha a number?)"] += 1
-        add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), category)
+        add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), options.category)
     return found
 
 
@@ -77,11 +72,9 @@ def write_colour_masks(videos: AnnotatedVideos, target: Path) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    meta: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
     for video in videos.videos:
         colours = object_colours(len(video.tracks))
         write_pngs(target, video, ((f, encode_png(colours[m])) for f, m in owner_maps(videos, video)))
-        names = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours[1:]]
-        objects = {name: {"category": track.category} for name, track in zip(names, video.tracks, strict=True)}
-        meta[video.name] = {"objects": objects}
-    atomic_write(ensure_writable_dir(target) / META, json.dumps({"videos": meta}))
+        names[video.name] = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in colours[1:]]
+    write_labels(videos, target, names)

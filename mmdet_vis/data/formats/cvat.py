@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.cvat_frames import CvatTask, list_frames, match_frames
 from mmdet_vis.data.formats.cvat_images import add_images
 from mmdet_vis.data.formats.cvat_tracks import BY_ATTRIBUTE, SHAPES, linked, track_masks
@@ -37,19 +37,14 @@ def export_file(folder: Path) -> Path | None:
 _HEAD = 2**12
 
 
-def read_cvat(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
-    """Read ``root/<video>/annotations.xml`` with its frames in ``images`` beside it (or ``root`` itself).
+def read_cvat(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
+    """Read ``root/<video>/annotations.xml`` with its frames in ``images`` beside it (or ``root`` itself, or one file).
 
     A track is an object; tracks with one label and one ``group_id``, or one attribute ``track_id`` or ``id``, are parts
     of one object, which is also how mask tracks, which CVAT writes frame by frame, become objects. Polygons and masks
     count; tracks of other shapes are left out and counted. A file of keyframes alone is interpolated. Frame files are
-    relative to ``root``. About exports for images see :mod:`.cvat_images`.
-
-    Args:
-        root: folder of the unpacked exports, or an XML file.
-        images: folder of the frames (in folders called as the exports, if there are several) where they are not in
-            the exports; frame files are then relative to it.
-        progress: show a progress bar.
+    relative to ``root``, or to the folder of the images that is given. About exports for images see
+    :mod:`.cvat_images`.
 
     Raises:
         DatasetError: a file cannot be used; the message names it.
@@ -61,9 +56,9 @@ def read_cvat(root: Path, images: Path | None = None, progress: bool = False) ->
         found_folders = video_folders(root, is_export, f"an unpacked export ({ANNOTATIONS})")
         folders = [(file, prefix) for folder, prefix in found_folders if (file := export_file(folder)) is not None]
         base = root
-    found = AnnotatedVideos(f"CVAT exports of {root}", images or base)
-    for file, prefix in with_bar(folders, "videos", shown=progress):
-        _add_export(found, file, prefix, images)
+    found = AnnotatedVideos(f"CVAT exports of {root}", options.images or base)
+    for file, prefix in with_bar(folders, "videos", shown=options.progress):
+        _add_export(found, file, prefix, options.images)
     return found
 
 
@@ -76,20 +71,21 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
     tags = len(tree.findall(".//tag"))
     if tags:
         found.notes.left_out["tags of frames"] += tags
+    for label_name in tree.iterfind("./meta//label/name"):
+        if label_name.text:
+            found.category(label_name.text)
+    export = prefix.rstrip("/") or file.resolve().parent.name
+    folder, start = _folder(file, prefix, images)
     if tree.find("image") is not None:
-        folder, start = _folder(file, prefix, images)
-        add_images(found, tree, file, folder, start, prefix.rstrip("/") or file.resolve().parent.name)
+        add_images(found, tree, file, folder, start, export)
         return
     tasks = [CvatTask.of(element, file) for element in _tasks(tree)]
-    folder, start = _folder(file, prefix, images)
     frames = list_frames(folder, tasks, file, found.notes)
     of_project = tree.find("./meta/project") is not None
     for task, files in zip(tasks, frames, strict=True):
         places, names = match_frames(task, files, found.notes)
         size = task.size or image_size(folder / names[0])
-        name = prefix.rstrip("/") or file.resolve().parent.name
-        if of_project:
-            name = f"{prefix}{file_name(task.name or f'task {task.id}')}"
+        name = f"{prefix}{file_name(task.name or f'task {task.id}')}" if of_project else export
         video = found.add_video(name, [start + frame for frame in names], *size)
         tracks: dict[tuple[str, str], defaultdict[int, list[RLE]]] = {}
         members: defaultdict[tuple[str, str], list[Element]] = defaultdict(list)
@@ -104,9 +100,6 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
             members[label, key].append(track)
             for position, rle in track_masks(found.notes, track, number, task, places, size):
                 parts[position].append(rle)
-        for label_element in tree.iterfind("./meta//label/name"):
-            if label_element.text:
-                found.category(label_element.text)
         for (label, key), parts in tracks.items():
             if key.startswith("id ") and len(members[label, key]) > 1:
                 found.notes.guessed[BY_ATTRIBUTE] += 1

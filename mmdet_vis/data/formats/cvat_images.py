@@ -32,9 +32,6 @@ def add_images(found: AnnotatedVideos, tree: Element, file: Path, folder: Path, 
     Raises:
         DatasetError: a name or size of an image, or a shape, cannot be read.
     """
-    for label in tree.iterfind("./meta//label/name"):
-        if label.text:
-            found.category(label.text)
     images = tree.findall("image")
     is_tracked = any(linked(shape) is not None for image in images for shape in image if shape.tag in SHAPES)
     groups: defaultdict[str, list[Element]] = defaultdict(list)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks
 from mmdet_vis.data.formats.number_pngs import read_colours
@@ -27,16 +27,11 @@ def is_cvat_masks(root: Path) -> bool:
     return (root / OBJECTS).is_dir() and (root / LABELS).is_file()
 
 
-def read_cvat_masks(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
+def read_cvat_masks(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read an unpacked export: ``SegmentationObject``, ``SegmentationClass`` and ``labelmap.txt``.
 
     CVAT colours the instances of each frame anew, in the order of their drawing: that one class and one colour are one
     object through the video is a guess, and is noted.
-
-    Args:
-        root: the folder of the export.
-        images: folder of the frames; by default ``JPEGImages`` of the export, if there is one.
-        progress: show a progress bar.
 
     Raises:
         DatasetError: a file is missing or cannot be read.
@@ -48,8 +43,8 @@ def read_cvat_masks(root: Path, images: Path | None = None, progress: bool = Fal
     if not folders:
         raise DatasetError(f"{root / OBJECTS} holds no PNGs: export the task with its masks again")
     names = [folder.relative_to(root / OBJECTS).as_posix() for folder in folders]
-    found.images = find_images(root / OBJECTS, images, [name for name in names if name != "."] or [root.name])
-    for name, folder in zip(names, with_bar(folders, "videos", shown=progress), strict=True):
+    found.images = find_images(root / OBJECTS, options.images, [name for name in names if name != "."] or [root.name])
+    for name, folder in zip(names, with_bar(folders, "videos", shown=options.progress), strict=True):
         pngs = list_files(folder, ".png")
         frames = FrameFiles(found, [png.stem for png in pngs], "" if name == "." else name, found.images, folder)
         objects, size = collect_masks(pngs, read_colours)

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 
-from mmdet_vis.data.formats.annotated import AnnotatedTrack, AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.annotated import NOT_ANNOTATED, AnnotatedTrack, AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.cvat import ANNOTATIONS
 from mmdet_vis.data.formats.frame_files import copy_frames
 from mmdet_vis.data.formats.shapes import mask_box
@@ -32,7 +32,7 @@ def write_cvat(videos: AnnotatedVideos, target: Path) -> None:
         folder = ensure_writable_dir(target / video.name)
         copy_frames(videos, video, ensure_writable_dir(folder / "images"), "frame_")
         if video.annotated is not None:
-            videos.notes.left_out["marks of frames that nobody annotated"] += len(video) - sum(video.annotated)
+            videos.notes.left_out[NOT_ANNOTATED] += len(video) - sum(video.annotated)
         if any(track.score is not None for track in video.tracks):
             videos.notes.left_out["scores, which CVAT does not have"] += len(video.tracks)
         tree = _document(video, list(videos.categories))

@@ -170,6 +170,21 @@ def _spellings(name: str) -> Iterator[str]:
         yield name
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file in one step; nothing is done where it is the target.
+
+    Raises:
+        OutputError: it cannot be copied.
+    """
+    if target.exists() and target.samefile(source):
+        return
+    try:
+        with temporary_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+    except OSError as error:
+        raise OutputError(f"cannot copy {source} to {target.parent}: {error.strerror}") from None
+
+
 def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, numbered: str = "") -> list[str]:
     """Copy a video's frames into a folder, where there are files of them; the T names that they have there.
 
@@ -190,13 +205,7 @@ def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, nu
         if source is None or not source.is_file():
             continue
         copied += 1
-        if (folder / new).exists() and (folder / new).samefile(source):
-            continue
-        try:
-            with temporary_path(folder / new) as temporary:
-                shutil.copyfile(source, temporary)
-        except OSError as error:
-            raise OutputError(f"cannot copy {source} to {folder}: {error.strerror}") from None
+        copy_file(source, folder / new)
     if copied < len(names):
         videos.notes.left_out["frames, whose files are not known (give the frames' folder)"] += len(names) - copied
     return names

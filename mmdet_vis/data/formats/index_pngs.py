@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.davis_layout import (
     ANNOTATIONS,
     IMAGES,
@@ -45,14 +45,7 @@ META = "meta.json"
 """Of YouTube-VOS, beside or in the folder of masks: ``{"videos": {video: {"objects": {number: {"category": …}}}}}``."""
 
 
-def read_davis(
-    root: Path,
-    set_name: str = "val",
-    year: int | None = None,
-    resolution: str = RESOLUTION,
-    annotations: str = ANNOTATIONS,
-    progress: bool = False,
-) -> AnnotatedVideos:
+def read_davis(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read a set of a DAVIS folder; frame files are relative to ``JPEGImages/<resolution>``.
 
     The ``year`` is by default 2019 for the test sets and 2017 for others. Where the annotations of the unsupervised
@@ -62,46 +55,32 @@ def read_davis(
         DatasetError: the set, a video's annotations or one of its frames is missing or cannot be read.
     """
     root = find_davis_root(root)
-    names = davis_set(root, set_name, year)
-    images: Path | None = root / IMAGES / resolution
-    masks, note = mask_folder(root, resolution, annotations)
-    found = read_index(masks, images, names, progress=progress)
+    names = davis_set(root, options.set_name, options.year)
+    masks, note = mask_folder(root, options.resolution, options.davis_annotations)
+    found = read_index(masks, ReadOptions(root / IMAGES / options.resolution, progress=options.progress), names)
     note_other_sets(found.notes, masks, names)
     if note:
         found.notes.guessed[note] += 1
     return found
 
 
-def read_index(
-    root: Path,
-    images: Path | None = None,
-    names: Sequence[str] | None = None,
-    category: str = "object",
-    progress: bool = False,
-) -> AnnotatedVideos:
-    """Read folders ``root/<video>/<frame>.png``, or one such folder.
+def read_index(root: Path, options: ReadOptions = DEFAULTS, names: Sequence[str] | None = None) -> AnnotatedVideos:
+    """Read folders ``root/<video>/<frame>.png``, or one such folder; of certain videos where ``names`` are given.
 
-    Frames without a PNG are such that nobody annotated. Categories are those of a ``meta.json`` of YouTube-VOS; without
-    it there is one.
-
-    Args:
-        root: holds a folder of index PNGs for each video.
-        images: holds a folder of frames for each video, called as the PNGs but for the ending. If it is None or does
-            not exist, they are looked for beside ``root``, else taken to be called ``<video>/<frame>.jpg``.
-        names: the videos in their order; all folders by default.
-        category: name of the one category of all objects.
-        progress: show a progress bar.
+    Frames are called as the PNGs but for the ending, or taken to be ``<video>/<frame>.jpg`` where none are found; those
+    without a PNG are such that nobody annotated. Categories are those of a ``meta.json`` of YouTube-VOS; without it
+    there is one.
 
     Raises:
         DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
     """
     found = AnnotatedVideos(f"index PNGs of {root}")
-    folders, found.images = png_videos(found, root, images, names)
+    folders, found.images = png_videos(found, root, options.images, names)
     labels = read_labels(root)
     if not labels:
-        found.category(category)
-    for name, folder in with_bar(folders, "videos", shown=progress):
-        add_index_video(found, name, folder, found.images, labels.get(name), category)
+        found.category(options.category)
+    for name, folder in with_bar(folders, "videos", shown=options.progress):
+        add_index_video(found, name, folder, found.images, labels.get(name), options.category)
     return found
 
 
@@ -233,14 +212,22 @@ def write_index(videos: AnnotatedVideos, target: Path) -> None:
         OutputError: a file cannot be written.
     """
     palette = voc_palette().tobytes()
-    meta: dict[str, Any] = {}
     for video in videos.videos:
         deep = len(video.tracks) >= VOID
         maps = owner_maps(videos, video)
         kind = np.uint16 if deep else np.uint8
         write_pngs(target, video, ((f, encode_png(m.astype(kind), None if deep else palette)) for f, m in maps))
-        objects = {str(n): {"category": track.category} for n, track in enumerate(video.tracks, 1)}
-        meta[video.name] = {"objects": objects}
+    write_labels(videos, target, {v.name: [str(n + 1) for n in range(len(v.tracks))] for v in videos.videos})
+
+
+def write_labels(videos: AnnotatedVideos, target: Path, names: Mapping[str, Sequence[str]]) -> None:
+    """Write ``meta.json``: the categories of objects by what ``names``, of each video, call them in its PNGs."""
+    meta = {
+        video.name: {
+            "objects": {n: {"category": t.category} for n, t in zip(names[video.name], video.tracks, strict=True)}
+        }
+        for video in videos.videos
+    }
     atomic_write(ensure_writable_dir(target) / META, json.dumps({"videos": meta}))
 
 

@@ -75,13 +75,14 @@ def _join_spellings(content: dict[str, Any]) -> list[str]:
     lines = []
     for entry in named:
         known = first.setdefault(plain_name(entry["name"]), entry)
-        if known["name"] == entry["name"] and known["id"] != entry["id"] and isinstance(content.get("images"), list):
-            same[entry["id"]] = known["id"]
-            others.append(entry)
+        again = known["name"] == entry["name"]
+        if known["id"] == entry["id"] or (again and not isinstance(content.get("images"), list)):
+            continue
+        same[entry["id"]] = known["id"]
+        others.append(entry)
+        if again:
             lines.append(f"category listed again ({entry['name']!r:.40} with the id {entry['id']}, taken as the first)")
-        elif known["name"] != entry["name"] and known["id"] != entry["id"]:
-            same[entry["id"]] = known["id"]
-            others.append(entry)
+        else:
             lines.append(f"category spelt in another way ({entry['name']!r:.40} taken as {known['name']!r:.40})")
     if same:
         content["categories"] = [e for e in entries if not any(e is other for other in others)]
@@ -118,7 +119,7 @@ def read_results_json(path: str | Path) -> Any:
         ResultsError: if it cannot be read.
     """
     if not zipfile.is_zipfile(path):
-        return _parse(_read(path, ResultsError), str(path), ResultsError)
+        return read_json(path, ResultsError)
     try:
         with zipfile.ZipFile(path) as archive:
             data = read_member(archive, RESULTS_MEMBER)
@@ -149,17 +150,23 @@ def fields(entry: Any, types: Mapping[str, type], label: str) -> list[Any]:
     return [entry[key] for key in types]
 
 
-def _read(path: str | Path, error_type: type[UserError], max_bytes: int | None = None) -> bytes:
+def read_json(path: str | Path, error_type: type[UserError] = DatasetError, max_bytes: int | None = None) -> Any:
+    """The parsed JSON of a file, whatever it holds.
+
+    Raises:
+        error_type: it cannot be read, or is larger than ``max_bytes``.
+    """
     try:
         if max_bytes is not None and Path(path).stat().st_size > max_bytes:
             raise error_type(f"{path} is larger than {max_bytes / 2**30:g} GB, more than is read: give another file")
-        return Path(path).read_bytes()
+        data = Path(path).read_bytes()
     except FileNotFoundError:
         raise error_type(f"{path} does not exist: check the path") from None
     except IsADirectoryError:
         raise error_type(f"{path} is a folder: give the JSON file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise error_type(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    return _parse(data, str(path), error_type)
 
 
 def _parse(data: bytes, name: str, error_type: type[UserError]) -> Any:
@@ -245,13 +252,3 @@ def is_track_key(key: str) -> bool:
     What it says is the same in all frames of an object.
     """
     return isinstance(key, str) and key.casefold().replace("_", "").replace(" ", "").replace("-", "") in _TRACK_KEYS
-
-
-def read_json(path: str | Path, error_type: type[UserError] = DatasetError, max_bytes: int | None = None) -> Any:
-    """The parsed JSON of a file, whatever it holds.
-
-    Raises:
-        error_type: it cannot be read, or is larger than ``max_bytes``.
-    """
-    data = _read(path, error_type, max_bytes)
-    return _parse(data, str(path), error_type)

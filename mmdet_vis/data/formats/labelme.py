@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import re
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id, read_json
@@ -33,6 +32,7 @@ from mmdet_vis.data.formats.shapes import (
 )
 from mmdet_vis.data.sources import is_name, natural_key
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_images
+from mmdet_vis.data.sources.image_colour import PILLOW_ERRORS
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import DatasetError, few
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
@@ -47,7 +47,7 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
 
 
-def read_labelme(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
+def read_labelme(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read ``root/<video>/<frame>.json`` (or the JSON files of ``root`` itself, as one video).
 
     The polygons, circles and masks of a video with one label and one ``group_id`` (or ``track_id`` among the
@@ -55,21 +55,17 @@ def read_labelme(root: Path, images: Path | None = None, progress: bool = False)
     that nobody annotated; a picture that is in its JSON file alone is written beside it. Other shapes (rectangles,
     points, lines) outline no object: they are left out and counted.
 
-    Args:
-        root: folder of the videos; frames are relative to it, unless there is ``images``.
-        images: folder with a folder of frames per video, where they are not beside the JSON files.
-        progress: show a progress bar.
-
     Raises:
         DatasetError: a file cannot be used; the message names it.
     """
-    found = AnnotatedVideos(f"labelme files of {root}", images or root)
+    images = options.images or root
+    found = AnnotatedVideos(f"labelme files of {root}", images)
     folders = video_folders(root, lambda path: bool(list_files(path, ".json")), "a folder of labelme JSON files")
-    for folder, prefix in with_bar(folders, "videos", shown=progress):
-        _add_video(found, folder, prefix, folder if images is None else images / prefix)
+    for folder, prefix in with_bar(folders, "videos", shown=options.progress):
+        _add_video(found, folder, prefix, images / prefix if options.images else folder)
     _note_numbered(found)
     if folders[0][1]:
-        _note_forgotten(found, images or root)
+        _note_forgotten(found, images)
     return found
 
 
@@ -251,9 +247,8 @@ def _joined(found: AnnotatedVideos, tracks: dict[_Track, list[RLE | None]]) -> d
             tracks[groups[0]] = [a if b is None else b for a, b in pairs]
             del tracks[track]
         else:
-            found.notes.guessed["shapes without a group_id beside others of their label (an object of their own)"] += (
-                number
-            )
+            beside = "shapes without a group_id beside others of their label (an object of their own)"
+            found.notes.guessed[beside] += number
     return tracks
 
 
@@ -275,8 +270,7 @@ def _pixel_mask(shape: dict[str, Any], height: int, width: int) -> RLE:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 raise ValueError(f"it is {image.width}x{image.height}")
             pixels: NDArray[np.uint8] = np.array(image.convert("L"))
-    except (KeyError, IndexError, TypeError, ValueError, OverflowError, binascii.Error, OSError, SyntaxError,
-            Image.DecompressionBombError) as error:  # fmt: skip
+    except (*PILLOW_ERRORS, OverflowError) as error:
         raise DatasetError(f"its mask is not a PNG in base64 with the corner of its box ({error!s:.80})") from None
     if max(abs(left), abs(top)) > MAX_IMAGE_PIXELS:
         raise DatasetError("its mask lies far outside the frame")
@@ -300,13 +294,8 @@ def write_labelme(videos: AnnotatedVideos, target: Path) -> None:
                 for number, track in enumerate(video.tracks, 1)
                 if (rle := track.masks[frame]) is not None
             ]
-            content: dict[str, Any] = {"version": "5.5.0", "flags": {}, "shapes": shapes}
-            content |= {
-                "imagePath": names[frame],
-                "imageData": None,
-                "imageHeight": video.height,
-                "imageWidth": video.width,
-            }
+            content: dict[str, Any] = {"version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": names[frame]}
+            content |= {"imageData": None, "imageHeight": video.height, "imageWidth": video.width}
             atomic_write(folder / f"{PurePosixPath(names[frame]).stem}.json", json.dumps(content, indent=1))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideo, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.index_pngs import png_videos
 from mmdet_vis.data.formats.mask_folders import FrameFiles, collect_masks
 from mmdet_vis.data.formats.mask_writing import owner_maps, write_pngs
@@ -30,16 +30,11 @@ def instance_folders(root: Path) -> list[Path]:
     return below or [root]
 
 
-def read_mots(root: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
+def read_mots(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read ``root/[instances/]<video>/<frame>.png``; CVAT's exports have one video, ``root/<subset>/instances``.
 
     Names of the classes are those of ``labels.txt``, as CVAT writes it, else car and pedestrian. Class 10 (10000) is of
-    no object. Frames without a PNG are such that nobody annotated.
-
-    Args:
-        root: the folder.
-        images: holds a folder of frames for each video; see :func:`~mmdet_vis.data.formats.index_pngs.read_index`.
-        progress: show a progress bar.
+    no object. Frames are those of :func:`~mmdet_vis.data.formats.index_pngs.read_index`.
 
     Raises:
         DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
@@ -47,21 +42,17 @@ def read_mots(root: Path, images: Path | None = None, progress: bool = False) ->
     found = AnnotatedVideos(f"MOTS PNGs of {root}")
     for base in instance_folders(root):
         classes = MotsClasses(found, base, base.parent)
-        folders, frames_of = png_videos(found, base, images)
+        folders, frames_of = png_videos(found, base, options.images)
         if base.name == INSTANCES and folders[0][1] == base:  # The frames of one video, without a folder of its name.
             folders = [(base.resolve().parent.name, base)]
-            frames_of = frames_of or _subset_images(base)
+            beside = base.parent / "images"
+            frames_of = frames_of or (beside if beside.is_dir() else None)
         if found.videos and frames_of != found.images:
             raise DatasetError(f"{root} holds several subsets: give one of them, such as {base.parent}")
         found.images = frames_of
-        for name, folder in with_bar(folders, "videos", shown=progress):
+        for name, folder in with_bar(folders, "videos", shown=options.progress):
             _add_video(found, classes, name, folder)
     return found
-
-
-def _subset_images(base: Path) -> Path | None:
-    images = base.parent / "images"
-    return images if images.is_dir() else None
 
 
 def _add_video(found: AnnotatedVideos, classes: MotsClasses, name: str, folder: Path) -> None:

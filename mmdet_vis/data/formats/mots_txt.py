@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmdet_vis.data.formats.annotated import PARTS, AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, NOT_ANNOTATED, PARTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.mots_classes import LABELS, MotsClasses, number_tracks
@@ -69,15 +69,11 @@ def _fields(line: str) -> list[str]:
     return line.replace(",", " ").split()
 
 
-def read_mots_txt(source: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
-    """Read a text file of MOTS, or those of a folder; frames are looked for as for index PNGs, also in ``img1``.
+def read_mots_txt(source: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
+    """Read a text file of MOTS, or ``<video>.txt``, ``instances_txt/<video>.txt`` or ``<video>/gt/gt.txt`` of a folder.
 
-    Lines cannot say that nobody annotated a frame: one without a line is a frame without objects.
-
-    Args:
-        source: a file, or a folder of ``<video>.txt``, ``instances_txt/<video>.txt`` or ``<video>/gt/gt.txt``.
-        images: holds a folder of frames for each video, called by their numbers.
-        progress: show a progress bar.
+    Frames are called by their numbers, and looked for as for index PNGs, also in ``img1``. Lines cannot say that nobody
+    annotated a frame: one without a line is a frame without objects.
 
     Raises:
         DatasetError: there is no such file, or a line is wrong.
@@ -89,11 +85,10 @@ def read_mots_txt(source: Path, images: Path | None = None, progress: bool = Fal
     base = files[0][1].parent
     classes = MotsClasses(found, base, base.parent, source if source.is_dir() else base)
     in_gt = base.name == "gt"
-    if in_gt and images is None:
-        images = base.parent.parent
+    images = options.images or (base.parent.parent if in_gt else None)
     found.images = find_images(base, images, [name for name, _ in files])
     lengths = _lengths(base, base.parent)
-    for name, file in with_bar(files, "videos", shown=progress):
+    for name, file in with_bar(files, "videos", shown=options.progress):
         content = _read(file)
         if content.last < 0:
             found.notes.left_out["text files without a line"] += 1
@@ -190,7 +185,7 @@ def write_mots_txt(videos: AnnotatedVideos, target: Path) -> None:
     seqmap = []
     for video in videos.videos:
         if video.annotated is not None:
-            videos.notes.left_out["marks of frames that nobody annotated"] += len(video) - sum(video.annotated)
+            videos.notes.left_out[NOT_ANNOTATED] += len(video) - sum(video.annotated)
         name = file_name(video.name).replace(" ", "_")
         numbers = number_tracks(videos, video.tracks, classes)
         lines = [

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from mmdet_vis.data.formats.shapes import check_frame_size
+from mmdet_vis.data.sources.image_colour import PILLOW_ERRORS
 from mmdet_vis.errors import DatasetError
 
 NUMBERS = ("1", "L", "P")
@@ -20,24 +21,22 @@ COLOURS = ("RGB", "RGBA", "LA", "PA")
 
 def png_mode(path: Path) -> str:
     """What the pixels of a PNG are, by Pillow's names; empty for what cannot be opened, or is no file."""
-    if not path.is_file():  # a pipe would never end
-        return ""
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return ""
+    return _head(path)[0]
 
 
 def png_palette(path: Path) -> bytes | None:
     """The colours of a palette PNG; None for another kind."""
-    if not path.is_file():
-        return None
+    return _head(path)[1]
+
+
+def _head(path: Path) -> tuple[str, bytes | None]:
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return bytes(image.getpalette() or ()) if image.mode == "P" else None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
+        if path.is_file():  # a pipe would never end
+            with Image.open(path, formats=["PNG"]) as image:
+                return image.mode, bytes(image.getpalette() or ()) if image.mode == "P" else None
+    except PILLOW_ERRORS:
+        pass
+    return "", None
 
 
 def read_numbers(path: Path, modes: tuple[str, ...] = NUMBERS + DEEP) -> NDArray[np.uint16]:
@@ -53,7 +52,7 @@ def read_numbers(path: Path, modes: tuple[str, ...] = NUMBERS + DEEP) -> NDArray
     Raises:
         DatasetError: the file is missing, damaged, or holds colours.
     """
-    image, data = _open(path, modes)
+    image, data = open_png(path, modes)
     pixels = np.array(image).astype(np.uint16)
     bit_depth = data[24]  # IHDR is always the first chunk: 8 bytes signature, 8 head, 4 width, 4 height, depth.
     if image.mode == "L" and bit_depth < 8:
@@ -68,7 +67,7 @@ def read_colours(path: Path) -> NDArray[np.int32]:
     Raises:
         DatasetError: the file is missing or damaged.
     """
-    image, _ = _open(path, NUMBERS + DEEP + COLOURS)
+    image, _ = open_png(path, NUMBERS + DEEP + COLOURS)
     rgba = np.array(image.convert("RGBA")).astype(np.int32)
     return np.where(rgba[..., 3] == 0, 0, rgba[..., 0] << 16 | rgba[..., 1] << 8 | rgba[..., 2])
 
@@ -83,7 +82,12 @@ def encode_png(pixels: NDArray[np.generic], palette: bytes | None = None) -> byt
     return buffer.getvalue()
 
 
-def _open(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
+def open_png(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
+    """A PNG, decoded, of one of these kinds of pixels; and the bytes of its file.
+
+    Raises:
+        DatasetError: the file is missing or damaged, or has other pixels.
+    """
     if os.path.exists(path) and not os.path.isfile(path):  # those of Path fail for names too long
         raise DatasetError(f"{path} is not a file: replace or remove it")
     try:
@@ -96,7 +100,7 @@ def _open(path: Path, modes: tuple[str, ...]) -> tuple[Image.Image, bytes]:
         raise DatasetError(f"{path} does not exist: each frame needs its index PNG") from error
     except UnidentifiedImageError as error:
         raise DatasetError(f"cannot read {path} as a PNG (it is none, or damaged): save it as PNG") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         raise DatasetError(f"cannot read {path} as a PNG ({error}): replace the file") from error
     if image.mode not in modes:
         raise DatasetError(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_folders import FrameFiles, nested_videos
 from mmdet_vis.data.formats.mask_writing import annotated_frames, file_name, frame_stems
@@ -32,19 +32,11 @@ def has_object_folders(video: Path) -> bool:
     return video.is_dir() and any(list_files(path, ".png") for path in list_folders(video))
 
 
-def read_object_folders(
-    root: Path, images: Path | None = None, category: str = "object", progress: bool = False
-) -> AnnotatedVideos:
+def read_object_folders(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read ``root/<video>/<object>/<frame>.png``, or the folders of one video; what is not black is the object.
 
-    ``ball_2`` is an object of the category ball; of a folder whose name is a number, it is ``category``. Frames that no
-    object of the video has a PNG for are such that nobody annotated.
-
-    Args:
-        root: holds a folder for each video.
-        images: holds a folder of frames for each video; see :func:`~mmdet_vis.data.formats.index_pngs.read_index`.
-        category: of objects whose folders are called by a number.
-        progress: show a progress bar.
+    ``ball_2`` is an object of the category ball; of a folder whose name is a number, it is ``options.category``. Frames
+    are those of :func:`~mmdet_vis.data.formats.index_pngs.read_index`.
 
     Raises:
         DatasetError: a PNG cannot be read or has another size, or PNGs and frames do not belong together.
@@ -59,9 +51,9 @@ def read_object_folders(
             f"{root} holds no folders of masks per object: give the one with <video>/<object>/<frame>.png"
         )
     found = AnnotatedVideos(f"folders of objects of {root}")
-    found.images = find_images(root, images, list(videos))
-    for name, folder in with_bar(list(videos.items()), "videos", shown=progress):
-        _add_video(found, name, folder, category)
+    found.images = find_images(root, options.images, list(videos))
+    for name, folder in with_bar(list(videos.items()), "videos", shown=options.progress):
+        _add_video(found, name, folder, options.category)
     return found
 
 

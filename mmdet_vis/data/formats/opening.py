@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.checks import check_path
-from mmdet_vis.data.formats.annotated import AnnotatedVideos, Notes
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, Notes, ReadOptions
 from mmdet_vis.data.formats.archives import is_archive, unpack
 from mmdet_vis.data.formats.coco_images import tidy
 from mmdet_vis.data.formats.coco_write import coco_content
 from mmdet_vis.data.formats.frame_files import find_frames, images_near
 from mmdet_vis.data.formats.identify import describe_json, holds_results, identify, is_json_file, kind_of_json
 from mmdet_vis.data.formats.json_files import load_annotations
-from mmdet_vis.data.formats.registry import FORMATS, Format, ReadOptions
+from mmdet_vis.data.formats.registry import FORMATS, Format
 from mmdet_vis.data.formats.ytvis_json import tidy_ytvis, ytvis_content
-from mmdet_vis.errors import DatasetError, option
+from mmdet_vis.errors import DatasetError
 
 _LOGGER = logging.getLogger(__name__)
 _RESULTS = ("results", "result")
@@ -79,7 +79,7 @@ def format_of(name: str) -> Format:
 def read_annotations(
     source: str | Path,
     from_format: str | None = None,
-    options: ReadOptions = ReadOptions(),  # noqa: B008 (frozen)
+    options: ReadOptions = DEFAULTS,
     say: Callable[[str], None] | None = None,
     unpack_to: Path | None = None,
 ) -> AnnotatedVideos:
@@ -107,16 +107,14 @@ def read_annotations(
     name = from_format
     if name is None:
         name, path = identify(path)
-    read = format_of(name).read
-    if read is None:
-        raise DatasetError(f"{name} is a format that is only written: choose another {option('from_format')}")
-    tell(f"{path}: {FORMATS[name].title}" + (" (guessed)" if from_format is None else ""))
+    known = format_of(name)
+    tell(f"{path}: {known.title}" + (" (guessed)" if from_format is None else ""))
     if options.images is not None and not options.images.is_dir():
         raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
     if name == "results" and options.annotations is not None:
         opened = open_annotations(options.annotations, options.images)
         options = replace(options, content=opened.content, images=options.images or opened.images)
-    found = read(path, options)
+    found = known.read(path, options)
     found.format = name
     if found.images is None and found.videos:
         found.images = images_near(path, found.videos[0].file_names[0])

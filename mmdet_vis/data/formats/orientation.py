@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmdet_vis.data.sources.image_colour import PILLOW_ERRORS
 from mmdet_vis.structures import RLE, decode_masks, encode_masks
 
 _TAG = 0x0112
@@ -30,7 +31,7 @@ def orientation(file: Path) -> int:
     try:
         with Image.open(file) as image:
             value = image.getexif().get(_TAG, 1)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except PILLOW_ERRORS:
         return 1
     return value if value in _UPRIGHT else 1
 

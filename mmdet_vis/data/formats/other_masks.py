@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mmdet_vis.data.formats.davis_layout import is_voc
 from mmdet_vis.data.formats.mask_folders import MAX_OBJECTS
-from mmdet_vis.data.formats.number_pngs import DEEP, png_mode, read_numbers
+from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, open_png, png_mode, read_numbers
 from mmdet_vis.data.sources.folder import folders_below, list_files, list_images
 from mmdet_vis.errors import DatasetError, option
 
@@ -29,11 +28,8 @@ _OF_OBJECT = re.compile(r"(\d{3,})[_-](\d{1,3})")
 _FOLDERS, _PNGS = 100, 3
 
 
-def other_masks(root: Path, pixels: bool = True) -> str | None:
-    """What the masks in a folder, or the folders in it, are that is not read; None for what may be.
-
-    Without ``pixels``, files are not opened: some may be frames.
-    """
+def _other_masks(root: Path, pixels: bool) -> str | None:
+    """What the masks in a folder, or the folders in it, are that is not read; None for what may be."""
     if is_voc(root):
         return (
             "Pascal VOC, in which no object is linked over frames; give the files that it was made from (of labelme, "
@@ -112,20 +108,16 @@ def has_soft_alpha(png: Path) -> bool:
 
 
 def _channels(png: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(png, formats=["PNG"]) as image:
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"cannot read {png} as a PNG ({error}): replace the file") from error
+    return np.asarray(open_png(png, COLOURS)[0])
 
 
 def refuse_other_masks(root: Path, pixels: bool = True) -> None:
-    """Say what the masks in a folder are that is not read.
+    """Say what the masks in a folder are that is not read; without ``pixels``, no file is opened: some may be frames.
 
     Raises:
         DatasetError: they are of a kind that is known, and not read.
     """
-    if (known := other_masks(root, pixels)) is not None:
+    if (known := _other_masks(root, pixels)) is not None:
         raise DatasetError(
             f"{root} is no format that is read: it holds {known} (docs/formats.md; {option('from_format')} reads it as "
             "a format all the same)"

@@ -22,12 +22,11 @@ _PANOPTIC = (
     "it lists the segments of panoptic PNGs (COCO panoptic, VIPSeg), whose masks are in the PNGs; convert it to COCO "
     "or YouTube-VIS, an id of a segment as the track_id"
 )
+_BURST = "it is of BURST; convert it to YouTube-VIS (sequences have masks by track id and frame)"
+_LABELBOX = "it is of Labelbox; export COCO or masks"
 _KEYS = (
-    ({"sequences", "split"}, "it is of BURST; convert it to YouTube-VIS (sequences have masks by track id and frame)"),
-    (
-        {"sequences", "categories"},
-        "it is of BURST; convert it to YouTube-VIS (sequences have masks by track id and frame)",
-    ),
+    ({"sequences", "split"}, _BURST),
+    ({"sequences", "categories"}, _BURST),
     ({"samples"}, f"it lists the samples of FiftyOne; {_COCO}"),
     ({"item", "annotations"}, f"it is of V7 Darwin; {_COCO}"),
     ({"image", "annotations", "dataset"}, f"it is of V7 Darwin; {_COCO}"),
@@ -58,8 +57,8 @@ _ENTRIES = (
     ({"object_answers"}, f"it is of Encord; {_COCO}"),
     ({"externalId", "labels"}, f"it is of Kili; {_COCO}"),
     ({"jsonResponse"}, f"it is of Kili; {_COCO}"),
-    ({"DataRow ID"}, "it is of Labelbox; export COCO or masks"),
-    ({"Label", "External ID"}, "it is of Labelbox; export COCO or masks"),
+    ({"DataRow ID"}, _LABELBOX),
+    ({"Label", "External ID"}, _LABELBOX),
     ({"annotator", "annotation_id"}, "it looks like an export of Label Studio; export it there as COCO"),
     ({"bbox", "mask", "category_token"}, f"it is of nuImages; {_COCO}"),
     ({"sample_data_token", "mask"}, f"it is of nuImages; {_COCO}"),
@@ -70,7 +69,7 @@ _ENTRIES = (
     ({"image_id", "category_id", "score"}, "it is a list of COCO detections of single images, which no track links"),
     ({"frames", "videoName"}, f"it is of Scalabel or BDD100K; {_COCO}"),
     ({"name", "labels"}, f"it is of Scalabel or BDD100K; {_COCO}"),
-    ({"data_row"}, "it is of Labelbox; export COCO or masks"),
+    ({"data_row"}, _LABELBOX),
 )
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _BOXES = re.compile(rf"\d+[, ]+-?\d+(?:[, ]+{_NUMBER}){{4,8}}")
@@ -86,8 +85,7 @@ def other_json(content: Any) -> str | None:
             return "it lists objects or sentences of YouTube-VOS; give the folder that has Annotations and JPEGImages"
         if is_panoptic(content):
             return _PANOPTIC
-        known = next((text for keys, text in _KEYS if keys <= content.keys()), None)
-        return known or _by_entries(content)
+        return next((text for keys, text in _KEYS if keys <= content.keys()), None) or _by_entries(content)
     if isinstance(content, list) and content and isinstance(content[0], dict):
         return next((text for keys, text in _ENTRIES if keys <= content[0].keys()), None)
     return None
@@ -109,13 +107,10 @@ def _by_entries(content: dict[str, Any]) -> str | None:
     first = next(iter(content.values()), None)
     if isinstance(first, dict) and {"filename", "regions"} <= first.keys():
         return f"it holds annotations of VIA; {_COCO}"
-    if isinstance(first, list) and first and all(entry is None or _is_rle(entry) for entry in first):
+    rle = {"size", "counts"}
+    if isinstance(first, list) and first and all(e is None or (isinstance(e, dict) and rle <= e.keys()) for e in first):
         return "it is a dict of masks by object, as MeViS has it; give its folder with masks as PNGs, or write COCO"
     return None
-
-
-def _is_rle(entry: Any) -> bool:
-    return isinstance(entry, dict) and {"size", "counts"} <= entry.keys()
 
 
 def other_text(path: Path) -> str | None:
@@ -131,33 +126,22 @@ def other_text(path: Path) -> str | None:
             return "it holds boxes of MOT, which have no masks"
     if _YOLO.fullmatch(line):
         return "it holds labels of YOLO, which have no tracks; convert them to COCO"
-    return next((text for start, text in _LINES.items() if line.startswith(start)), None)
+    return next((text for starts, text in _LINES if line.startswith(starts)), None)
 
 
-_LINES = {
-    "filename,file_size": f"it is a table of VIA; {_COCO}",
-    "#filename,file_size": f"it is a table of VIA; {_COCO}",
-    "# CSV_HEADER": f"it is a table of VIA 3; {_COCO}",
-    "ImageID,": "it is a table of OpenImages, which has no tracks; convert it to COCO",
-    "MaskPath,": "it is a table of OpenImages, which has no tracks; convert it to COCO",
-    "train:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
-    "path:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
-    "names:": "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO",
-    '{"source-ref"': f"it is a manifest of SageMaker; {_COCO}",
-}
+_LINES = (
+    (("filename,file_size", "#filename,file_size"), f"it is a table of VIA; {_COCO}"),
+    ("# CSV_HEADER", f"it is a table of VIA 3; {_COCO}"),
+    (("ImageID,", "MaskPath,"), "it is a table of OpenImages, which has no tracks; convert it to COCO"),
+    (("train:", "path:", "names:"), "it is the data.yaml of YOLO, whose labels have no tracks; convert them to COCO"),
+    ('{"source-ref"', f"it is a manifest of SageMaker; {_COCO}"),
+)
 _TABLES = "it holds arrays or a table; write the masks as PNGs (a folder of each video) or as COCO"
 _ARRAYS = dict.fromkeys((".npy", ".npz", ".mat", ".h5", ".hdf5", ".parquet", ".tfrecord", ".pkl", ".pickle"), _TABLES)
-_PACKED = {
-    **dict.fromkeys(
-        (".rar", ".7z", ".zst"), "it is an archive of a kind that is not read: unpack it and give the folder"
-    ),
-    ".zip": "it is a zip archive that is cut short or damaged: get it again",
+_NOT_READ = "it is an archive of a kind that is not read: unpack it and give the folder"
+_PACKED = dict.fromkeys((".rar", ".7z", ".zst"), _NOT_READ) | {
+    ".zip": "it is a zip archive that is cut short or damaged: get it again"
 }
-_PROGRAMS = (
-    (b"<annotations", ""),  # of CVAT
-    (b"<folder>", f"it is of Pascal VOC or LabelMe, which have no tracks; {_COCO}"),
-    (b"<annotation>", f"it is of Pascal VOC or LabelMe, which have no tracks; {_COCO}"),
-)
 
 
 def other_file(path: Path) -> str | None:
@@ -168,7 +152,8 @@ def other_file(path: Path) -> str | None:
     if suffix == ".xml":
         with open(path, "rb") as stream:
             head = stream.read(2**12).replace(b"\0", b"")
-        return next((text or None for mark, text in _PROGRAMS if mark in head), None)
+        is_of_cvat, is_voc = b"<annotations" in head, b"<folder>" in head or b"<annotation>" in head
+        return f"it is of Pascal VOC or LabelMe, which have no tracks; {_COCO}" if is_voc and not is_of_cvat else None
     if suffix in _PACKED and not zipfile.is_zipfile(path):
         return _PACKED[suffix]
     return other_text(path) if suffix == ".manifest" else None
@@ -184,15 +169,14 @@ def other_folder(places: Iterable[Path]) -> str | None:
                 known = None
             if known is not None:
                 return f"{file.name}: {known}"
-        for file in (
-            file for suffix in (".txt", ".csv", ".yaml", ".manifest") for file in list_files(place, suffix)[:2]
-        ):
-            if file.is_file() and (known := other_text(file)) is not None:
-                return f"{file.name}: {known}"
+        for suffix in (".txt", ".csv", ".yaml", ".manifest"):
+            for file in list_files(place, suffix)[:2]:
+                if file.is_file() and (known := other_text(file)) is not None:
+                    return f"{file.name}: {known}"
         for suffix in (".xml", ".zip", *_ARRAYS):
-            for file in list_files(place, suffix)[:1]:
-                if file.is_file() and zipfile.is_zipfile(file) and suffix == ".zip":
+            for file in [file for file in list_files(place, suffix)[:1] if file.is_file()]:
+                if suffix == ".zip" and zipfile.is_zipfile(file):
                     return f"{file.name}: it is an archive in the folder: give it by its own name"
-                if file.is_file() and (known := other_file(file)) is not None:
+                if (known := other_file(file)) is not None:
                     return f"{file.name}: {known}"
     return None

@@ -58,32 +58,21 @@ def write_result(path: str | Path, result: VideoResult) -> None:
                 "class_scores": sequence.class_scores.tolist(),
                 "masks": [None if rle["counts"] == empty else rle["counts"] for rle in sequence.masks],
             }
-            entry |= _optional(sequence)
+            if sequence.confidence is not None:
+                entry["confidence"] = [float(str(value)) for value in sequence.confidence]  # the shortest
+            if sequence.proposed_on is not None:
+                entry["proposed_on"] = sequence.proposed_on
+            if sequence.given:
+                entry["given"] = list(sequence.given)
+            if sequence.named:
+                entry["named"] = True
             try:
                 text = json.dumps(entry, allow_nan=False)
             except ValueError:
-                raise ResultsError(
-                    f"cannot write {path}: a score of sequence {sequence.track_id} is not finite"
-                ) from None
+                number = sequence.track_id
+                raise ResultsError(f"cannot write {path}: a score of sequence {number} is not finite") from None
             stream.write((",\n" if number else "\n").encode() + text.encode())
         stream.write(b"\n]}\n")
-
-
-def _optional(sequence: InstanceSequence) -> dict[str, Any]:
-    """What is written where it says something."""
-    entry: dict[str, Any] = {}
-    if sequence.confidence is not None:
-        entry["confidence"] = [_shortest(value) for value in sequence.confidence]
-    if sequence.proposed_on is not None:
-        entry["proposed_on"] = sequence.proposed_on
-    if sequence.given:
-        entry["given"] = list(sequence.given)
-    return entry | ({"named": True} if sequence.named else {})
-
-
-def _shortest(value: np.float32) -> float:
-    """The shortest number that is read as this one."""
-    return float(str(value))
 
 
 def read_result(path: str | Path, kind: type[_Result]) -> _Result:
@@ -142,35 +131,16 @@ class _Reader:
         return value
 
     def whole(self, key: str, least: int, most: int) -> int:
-        value: int = self.take(
-            key, f"a whole number from {least} to {most}", lambda v: type(v) is int and least <= v <= most
-        )
-        return value
+        wanted = f"a whole number from {least} to {most}"
+        return int(self.take(key, wanted, lambda v: type(v) is int and least <= v <= most))
 
-    def confidence(self, length: int) -> list[float] | None:
-        """``confidence``, where it is there."""
-        if self.content.get("confidence") is None:
-            return None
-        values: list[float] = self.take(
-            "confidence",
-            f"{length} numbers from 0 to 1",
-            lambda v: isinstance(v, list) and len(v) == length and all(_is_finite(n) and 0 <= n <= 1 for n in v),
-        )
-        return values
+    def entries(self, key: str, wanted: str, length: int | None, fits: Callable[[Any], bool]) -> list[Any]:
+        """A list of values that fit, of a length where one is given."""
 
-    def frames(self, key: str, length: int) -> tuple[int, ...]:
-        """Numbers of frames, ascending; none where the key is not there."""
-        if key not in self.content:
-            return ()
-        return tuple(
-            self.take(
-                key,
-                f"ascending numbers of frames below {length}",
-                lambda v: (
-                    isinstance(v, list) and all(type(n) is int and 0 <= n < length for n in v) and v == sorted(set(v))
-                ),
-            )
-        )
+        def is_so(value: Any) -> bool:
+            return isinstance(value, list | tuple) and len(value) == (length or len(value)) and all(map(fits, value))
+
+        return list(self.take(key, wanted, is_so))
 
     def head(self) -> dict[str, Any]:
         """Everything but the sequences, as arguments of :class:`VideoResult`."""
@@ -185,16 +155,10 @@ class _Reader:
             f"empty or the names of {length} files",
             lambda v: isinstance(v, list) and len(v) in (0, length) and all(map(_names_a_file, v)),
         )
-        categories = self.take(
-            "categories",
-            "names",
-            lambda v: isinstance(v, list | tuple) and len(v) > 0 and all(isinstance(n, str) for n in v),
-        )
-        ids = self.take(
-            "category_ids",
-            f"{len(categories)} whole numbers",
-            lambda v: isinstance(v, list | tuple) and len(v) == len(categories) and all(type(n) is int for n in v),
-        )
+        self.take("categories", "names", bool)
+        categories = self.entries("categories", "names", None, lambda n: isinstance(n, str))
+        wanted = f"{len(categories)} whole numbers"
+        ids = self.entries("category_ids", wanted, len(categories), lambda n: type(n) is int)
         if "show_thr" in self.content:  # older files lack it
             self.take("show_thr", "a number", _is_finite)
         return {
@@ -222,22 +186,23 @@ def _is_finite(value: object) -> bool:
 def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> InstanceSequence:
     reader = _Reader(where, entry)
     number, length, size = len(head["categories"]), head["num_frames"], [head["height"], head["width"]]
-    scores = reader.take(
-        "class_scores",
-        f"{number} numbers from 0 to 1, or -1",
-        lambda v: isinstance(v, list) and len(v) == number and all(_is_finite(n) and -1 <= n <= _MOST for n in v),
-    )
-    counts = reader.take(
-        "masks",
-        f"{length} texts of compressed runs or null",
-        lambda v: isinstance(v, list) and len(v) == length and all(c is None or isinstance(c, str) for c in v),
-    )
+    wanted = f"{number} numbers from 0 to 1, or -1"
+    scores = reader.entries("class_scores", wanted, number, lambda n: _is_finite(n) and -1 <= n <= _MOST)
+    wanted = f"{length} texts of compressed runs or null"
+    counts = reader.entries("masks", wanted, length, lambda c: c is None or isinstance(c, str))
     masks = [RLE(size=list(size), counts=empty["counts"] if text is None else text) for text in counts]
     try:
         check_rles(masks)
     except InvalidMaskError as error:
         reader.fail(f"the mask of frame {error.index} {error.reason}")
-    confidence, on = reader.confidence(length), reader.content.get("proposed_on")
+    confidence, given, on = None, [], reader.content.get("proposed_on")
+    if reader.content.get("confidence") is not None:
+        wanted = f"{length} numbers from 0 to 1"
+        confidence = reader.entries("confidence", wanted, length, lambda n: _is_finite(n) and 0 <= n <= 1)
+    if "given" in reader.content:
+        wanted = f"ascending numbers of frames below {length}"
+        given = reader.entries("given", wanted, None, lambda n: type(n) is int and 0 <= n < length)
+        reader.take("given", wanted, lambda v: given == sorted(set(v)))
     return InstanceSequence(
         track_id=reader.whole("track_id", 1, 2**31),
         label=reader.whole("label", 0, number - 1),
@@ -246,6 +211,6 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
         masks=masks,
         confidence=None if confidence is None else np.array(confidence, np.float32),
         proposed_on=None if on is None else reader.whole("proposed_on", 0, length - 1),
-        given=reader.frames("given", length),
+        given=tuple(given),
         named="named" in reader.content and reader.take("named", "true or false", lambda v: isinstance(v, bool)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideo, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.json_files import load_results, plain_id, read_json
 from mmdet_vis.data.formats.result_file import FORMAT, read_result
 from mmdet_vis.data.formats.ytvis import frame_files, index_videos
@@ -27,51 +27,36 @@ def is_results(content: Any) -> bool:
     )
 
 
-def read_results(
-    path: Path,
-    images: Path | None = None,
-    progress: bool = False,
-    annotations: Path | None = None,
-    score_thr: float = 0.0,
-    content: Mapping[str, Any] | None = None,
-) -> AnnotatedVideos:
+def read_results(path: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read ``results.json`` (or a zip of it, or the folder of a run).
 
-    A sequence that stands under several categories counts under its best one.
-
-    Args:
-        path: the file or folder.
-        images: folder of the frames; without ``annotations``, of a folder per video in the order of the ids, or of the
-            one video.
-        progress: show a progress bar.
-        annotations: of the videos; without them, frames and categories are called by their numbers.
-        score_thr: sequences with a lower score are left out.
-        content: of the annotations, as :func:`~mmdet_vis.data.formats.opening.open_annotations` gives it.
+    A sequence under several categories counts under its best one. Without the content of annotations, frames and
+    categories are called by their numbers, and the folders of the images are the videos in the order of the ids.
 
     Raises:
         ResultsError: the file cannot be read, or an entry is wrong.
         DatasetError: the annotations cannot be read.
     """
     path = path / RESULTS if path.is_dir() else path
-    found = AnnotatedVideos(f"results {path}", images)
+    found = AnnotatedVideos(f"results {path}", options.images)
     entries = load_results(path)
-    videos, names = _dataset(found, path, annotations, content)
+    videos, names = _dataset(found, path, options.annotations, options.content)
     best: dict[tuple[Any, ...], int] = {}
     kept: list[tuple[AnnotatedVideo, str, list[RLE | None], float]] = []
-    for position, entry in enumerate(with_bar(entries, "sequences", shown=progress)):
+    for position, entry in enumerate(with_bar(entries, "sequences", shown=options.progress)):
         where = f"{path}: entry {position}"
         for name in ("video_id", "category_id") if isinstance(entry, dict) else ():
             if type(plain := plain_id(entry.get(name))) is not type(entry.get(name)):
                 entry[name] = plain
                 found.notes.guessed[f"{name}s written as text or real numbers"] += 1
         video_id, category_id, score, masks = _entry(entry, where)
-        if score < score_thr:
-            found.notes.left_out[f"entries with a score below {score_thr:g}"] += 1
+        if score < options.score_thr:
+            found.notes.left_out[f"entries with a score below {options.score_thr:g}"] += 1
             continue
         rles = _masks(masks, where)
         if video_id not in videos:
-            if annotations is not None:
-                raise ResultsError(f"{where} is of video {video_id}, which {annotations} does not have: give its own")
+            if (file := options.annotations) is not None:
+                raise ResultsError(f"{where} is of video {video_id}, which {file} does not have: give its own")
             videos[video_id] = _video(found, video_id, rles)
         video = videos[video_id]
         sizes = {tuple(rle["size"]) for rle in rles if rle is not None} - {(video.height, video.width)}
@@ -80,13 +65,12 @@ def read_results(
         category = found.category(names.get(category_id, f"category_{category_id}"), category_id)
         key = (video_id, *(None if rle is None else rle["counts"] for rle in rles))
         known = best.setdefault(key, len(kept))
-        if known < len(kept):
-            found.notes.left_out["entries of sequences that have a better category"] += 1
-            if kept[known][3] >= score:
-                continue
-            kept[known] = (video, category, rles, score)
+        if known == len(kept):
+            kept.append((video, category, rles, score))
             continue
-        kept.append((video, category, rles, score))
+        found.notes.left_out["entries of sequences that have a better category"] += 1
+        if kept[known][3] < score:
+            kept[known] = (video, category, rles, score)
     for video, category, rles, score in sorted(kept, key=lambda item: -item[3]):
         found.add_track(video, category, rles, score=score)
     return found
@@ -97,13 +81,8 @@ def is_saved_result(content: Any) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-def read_saved_result(path: Path, images: Path | None = None, score_thr: float = 0.0) -> AnnotatedVideos:
+def read_saved_result(path: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
     """Read results of :func:`~mmdet_vis.data.formats.result_file.write_result`: one file, a video, or all of a folder.
-
-    Args:
-        path: the file or folder, of which other files are passed over.
-        images: the folder of the video's frames, or the one with the folders of all videos' frames.
-        score_thr: sequences with a lower score are left out.
 
     Raises:
         ResultsError: a file cannot be read, or the folder holds none.
@@ -113,9 +92,9 @@ def read_saved_result(path: Path, images: Path | None = None, score_thr: float =
         files = [file for file in list_files(path, ".json") if is_saved_result(read_json(file))]
     if not files:
         raise ResultsError(f"{path} holds no saved result: give the folder of a run with {option('formats', 'result')}")
-    found = AnnotatedVideos(f"{'result' if path.is_file() else 'results of'} {path}", images)
+    found = AnnotatedVideos(f"{'result' if path.is_file() else 'results of'} {path}", options.images)
     for file in files:
-        _add_saved(found, read_result(file, VideoResult), score_thr)
+        _add_saved(found, read_result(file, VideoResult), options.score_thr)
     return found
 
 
@@ -145,11 +124,8 @@ def _dataset(
     """Videos and names of categories of annotations; without any, the names that the run had."""
     if content is None:
         names = _names_of_run(results.parent)
-        what = (
-            "frames, taken from their numbers; those of categories are the run's"
-            if names
-            else ("categories and frames, taken from their numbers")
-        )
+        rest = "; those of categories are the run's" if names else ""
+        what = f"{'' if names else 'categories and '}frames, taken from their numbers{rest}"
         found.notes.guessed[f"names of {what} (give the annotation file)"] += 1
         return {}, names
     index = index_videos(content, str(path))
@@ -194,9 +170,8 @@ def _video(found: AnnotatedVideos, video_id: int, rles: list[RLE | None]) -> Ann
             folder = folders[video_id - 1]
             files = list_images(folder)[0]
             if len(files) == len(rles):
-                return found.add_video(
-                    folder.name, [f"{folder.name}/{file.name}" for file in files], height, width, video_id
-                )
+                names = [f"{folder.name}/{file.name}" for file in files]
+                return found.add_video(folder.name, names, height, width, video_id)
     names = [f"video_{video_id}/{frame:05d}.jpg" for frame in range(len(rles))]
     return found.add_video(f"video_{video_id}", names, height, width, video_id)
 
@@ -204,9 +179,7 @@ def _video(found: AnnotatedVideos, video_id: int, rles: list[RLE | None]) -> Ann
 def _entry(entry: Any, where: str) -> tuple[int, int, float, list[Any]]:
     if not isinstance(entry, dict):
         raise ResultsError(f"{where} is not an object {{...}}: give a results file")
-    video_id, category_id, score, masks = (
-        entry.get(key) for key in ("video_id", "category_id", "score", "segmentations")
-    )
+    video_id, category_id, score, masks = map(entry.get, ("video_id", "category_id", "score", "segmentations"))
     if type(video_id) is not int or type(category_id) is not int or not isinstance(masks, list) or not masks:
         raise ResultsError(f"{where} has no video_id, category_id or segmentations: give a results file")
     if not isinstance(score, (int, float)) or not -1e9 < score < 1e9:
@@ -221,8 +194,7 @@ def _masks(segmentations: list[Any], where: str) -> list[RLE | None]:
         raise ResultsError(f"{where} has a mask of size {size!s:.40}: give a results file")
     try:
         rles = [to_rle(mask or None, *size) for mask in segmentations]
-        present = [rle for rle in rles if rle is not None]
-        check_rles(present)
+        check_rles([rle for rle in rles if rle is not None])
     except InvalidMaskError as error:
         raise ResultsError(f"{where} has a mask that {error.reason}: give a results file") from None
     return rles

@@ -9,7 +9,7 @@ from typing import Any
 
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.data.formats.annotated import AnnotatedTrack, AnnotatedVideos, Notes
+from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedTrack, AnnotatedVideos, Notes, ReadOptions
 from mmdet_vis.data.formats.coco_images import is_absolute, relative_names, upright_videos
 from mmdet_vis.data.formats.frame_files import images_near
 from mmdet_vis.data.formats.json_files import load_annotations, write_ids_plainly
@@ -59,22 +59,21 @@ def tidy_ytvis(content: dict[str, Any], notes: Notes, path: Path, images: Path |
     return images
 
 
-def read_ytvis(path: Path, images: Path | None = None, progress: bool = False) -> AnnotatedVideos:
-    """Read a YouTube-VIS annotation file; its frames are relative to ``images``.
+def read_ytvis(path: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
+    """Read a YouTube-VIS annotation file.
 
     Raises:
         DatasetError: the file cannot be read, or an entry is wrong.
     """
     notes = Notes()
     content = load_annotations(path, notes.guessed)
-    images = tidy_ytvis(content, notes, path, images)
+    images = tidy_ytvis(content, notes, path, options.images)
     has_objects = isinstance(content.get("annotations"), list)
     index = index_annotations(content, str(path)) if has_objects else index_videos(content, str(path))
     found = AnnotatedVideos(f"YouTube-VIS file {path}", images, ground_truth=has_objects, notes=notes)
     names = {number: found.category(name, number) for number, name in index.categories.items()}
-    for position, (entry, video) in enumerate(
-        zip(with_bar(content["videos"], "videos", shown=progress), index.videos.values(), strict=True)
-    ):
+    entries = with_bar(content["videos"], "videos", shown=options.progress)
+    for position, (entry, video) in enumerate(zip(entries, index.videos.values(), strict=True)):
         files = frame_files(entry, f"{path}: video {position}")
         extra = {"exhaustive": entry["exhaustive"]} if "exhaustive" in entry else {}
         target = found.add_video(video.name, files, video.height, video.width, video.id, **extra)

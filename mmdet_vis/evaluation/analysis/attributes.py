@@ -37,6 +37,9 @@ OCCLUSION = Bins(
 )
 
 
+PROPERTIES = {"length": LENGTH, "size": SIZE, "occlusion": OCCLUSION}
+
+
 def occlusions(objects: Sequence[MaskSequence]) -> NDArray[np.float64]:
     """Occlusion of each object of a video, ``[G]`` in [0, 1]; NaN for one that is never visible.
 

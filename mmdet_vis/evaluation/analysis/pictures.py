@@ -59,16 +59,15 @@ def _objects(analysis: Analysis, table: VideoTable) -> Layer:
     layer = Layer()
     objects = list(enumerate(objects_of(analysis.dataset, table.video_id), start=1))
     for number, truth in sorted(objects, key=lambda item: item[1].average_area):
-        name = analysis.dataset.categories[truth.category_id]
-        layer.add(truth.masks.rles, f"{name} (crowd)" if truth.crowd else name, number)
+        layer.add_object(analysis.dataset, truth, number)
     return layer
 
 
 def _predictions(analysis: Analysis, table: VideoTable, results: Sequence[Mapping[str, Any]]) -> Layer:
     """The best predictions with a type, each mask sequence once, in the colour of the object they refer to."""
     layer, seen = Layer(), set()
-    shown = zip(table.entries.tolist(), table.classified.types, table.classified.targets.tolist(), strict=False)
-    items = list(shown)
+    found = table.classified
+    items = list(zip(table.entries.tolist(), found.types, found.targets.tolist(), strict=False))
     entries = [(entry, dict(results[entry])) for entry, _, _ in items]
     video = analysis.dataset.videos[table.video_id]
     free = len(table.object_ids)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from mmdet_vis.evaluation.analysis.analyze import Analysis
-from mmdet_vis.evaluation.analysis.attributes import LENGTH, OCCLUSION, SIZE
+from mmdet_vis.evaluation.analysis.attributes import PROPERTIES
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.precision import BinAP
+from mmdet_vis.evaluation.html import chart, chart_png
 
-_DPI = 110
 _GOOD, _BAD, _NEUTRAL, _LIGHT = "#2a9d55", "#d1495b", "#30638e", "#8fb8de"
 
 
 def plot_breakdown(analysis: Analysis) -> bytes:
     """Predictions by type, objects by type, and the AP50 gain of each error: PNG."""
-    figure, axes = _figure(3, 11.0)
+    figure, axes = chart(3, 3.2)
     predictions, objects = analysis.prediction_counts(), analysis.object_counts()
     _bars(axes[0], predictions, {ErrorType.CORRECT.value: _GOOD, ErrorType.IGNORED.value: _NEUTRAL}, "{:.0f}")
     axes[0].set_title("predictions")
@@ -25,27 +24,18 @@ def plot_breakdown(analysis: Analysis) -> bytes:
     axes[1].set_title("objects")
     _bars(axes[2], {key: 100 * gain for key, gain in analysis.gains.items()}, {}, "{:.1f}")
     axes[2].set_title("AP50 gain if mended")
-    return _png(figure)
+    return chart_png(figure)
 
 
 def plot_bins(analysis: Analysis) -> bytes:
     """AP and AP50 by length, size and occlusion: PNG."""
-    figure, axes = _figure(3, 11.0)
-    properties = {"length": LENGTH, "size": SIZE, "occlusion": OCCLUSION}
-    for axis, (key, bins) in zip(axes, properties.items(), strict=True):
+    figure, axes = chart(3, 3.2)
+    for axis, (key, bins) in zip(axes, PROPERTIES.items(), strict=True):
         _binned(axis, analysis.bins[key])
         axis.set_title(f"AP by {key}")
         axis.set_xlabel(bins.title, fontsize="small")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
-    return _png(figure)
-
-
-def _figure(columns: int, width: float) -> tuple[Any, Sequence[Any]]:
-    # matplotlib takes a second to import, and only the report needs it.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, 3.2), layout="constrained")
-    return figure, list(figure.subplots(1, columns))
+    return chart_png(figure)
 
 
 def _bars(axis: Any, values: dict[str, float] | dict[str, int], colours: dict[str, str], form: str) -> None:
@@ -71,9 +61,3 @@ def _binned(axis: Any, entries: Sequence[BinAP]) -> None:
     axis.set_xticks(places, [f"{entry.name}\nn={entry.objects}" for entry in entries], fontsize="x-small")
     axis.set_ylim(0, 100)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def _png(figure: Any) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI)
-    return stream.getvalue()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.evaluation.analysis.attributes import LENGTH, OCCLUSION, SIZE, Bins
+from mmdet_vis.evaluation.analysis.attributes import LENGTH, PROPERTIES, SIZE, Bins
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.video_table import VideoTable
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
@@ -101,11 +101,7 @@ def binned_ap(tables: Sequence[VideoTable]) -> dict[str, list[BinAP]]:
     that takes nothing is wrong in the bin of its own length or size, for occlusion in that of the object that it
     overlaps most, and in all bins if it has no such value.
     """
-    return {
-        "length": [_bin_ap(tables, LENGTH, n) for n in range(len(LENGTH.names))],
-        "size": [_bin_ap(tables, SIZE, n) for n in range(len(SIZE.names))],
-        "occlusion": [_bin_ap(tables, OCCLUSION, n) for n in range(len(OCCLUSION.names))],
-    }
+    return {key: [_bin_ap(tables, bins, n) for n in range(len(bins.names))] for key, bins in PROPERTIES.items()}
 
 
 def _bin_ap(tables: Sequence[VideoTable], bins: Bins, number: int) -> BinAP:
@@ -138,12 +134,7 @@ def _places(table: VideoTable, bins: Bins) -> tuple[NDArray[np.int64], NDArray[n
 
 REMOVED = (ErrorType.DUPLICATE, ErrorType.WRONG_CLASS_AND_MASK, ErrorType.BACKGROUND)
 ERRORS: tuple[ErrorType | ObjectType, ...] = (
-    ErrorType.DUPLICATE,
-    ErrorType.WRONG_CLASS,
-    ErrorType.BROKEN_TRACK,
-    ErrorType.POOR_MASK,
-    ErrorType.WRONG_CLASS_AND_MASK,
-    ErrorType.BACKGROUND,
+    *(kind for kind in ErrorType if kind not in (ErrorType.CORRECT, ErrorType.IGNORED)),
     ObjectType.MISSED,
 )
 """All types that cost AP, in the order of the report."""

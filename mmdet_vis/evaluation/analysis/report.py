@@ -9,7 +9,8 @@ from mmdet_vis.evaluation.analysis.analyze import Analysis
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.plots import plot_bins, plot_breakdown
 from mmdet_vis.evaluation.analysis.video_table import VideoTable
-from mmdet_vis.evaluation.html import Cell, image, page, points, table
+from mmdet_vis.evaluation.html import Cell, frames, image, page, table
+from mmdet_vis.evaluation.tables import points
 
 _MAX_CONFUSIONS = 20
 
@@ -125,11 +126,8 @@ def _videos(analysis: Analysis, worst: Sequence[VideoTable]) -> str:
 
 
 def _pictures(analysis: Analysis, video: VideoTable, pictures: Sequence[tuple[int, bytes]]) -> str:
-    if not pictures:
-        return ""
     name = escape(analysis.dataset.videos[video.video_id].name)
-    images = [image(data, "jpeg", f"{name}, frame {t}: objects left, predictions right") for t, data in pictures]
-    return f"<h3>{name} (id {video.video_id})</h3>" + "".join(images)
+    return frames(f"{name} (id {video.video_id})", name, pictures, "objects left, predictions right")
 
 
 PREDICTIONS: dict[ErrorType, str] = {

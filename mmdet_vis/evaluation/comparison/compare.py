@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmdet_vis.data.formats.davis_layout import IMAGES, RESOLUTION, find_davis_root
-from mmdet_vis.data.formats.ytvis import Annotations, Video, index_annotations
+from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, Video, index_annotations
 from mmdet_vis.data.sources.naming import natural_key
 from mmdet_vis.errors import DatasetError, option
 from mmdet_vis.evaluation.comparison.pictures import VideoLayers
@@ -20,8 +20,8 @@ from mmdet_vis.evaluation.davis.dataset import annotated_sequences
 from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.panels import Layer, frame_paths
 from mmdet_vis.evaluation.resampling import DRAWS, Difference, VideoGain, find_differences, video_gains
-from mmdet_vis.evaluation.tracking import TrackingMetrics, evaluate_index_pngs, evaluate_tracking
-from mmdet_vis.evaluation.weighted import Weighted, WeightedAP, WeightedMeans, WeightedTogether, WeightedTracking
+from mmdet_vis.evaluation.tracking import evaluate_index_pngs, evaluate_tracking
+from mmdet_vis.evaluation.weighted import WeightedAP, WeightedMeans, WeightedTogether, WeightedTracking
 from mmdet_vis.evaluation.ytvis import evaluate
 from mmdet_vis.evaluation.ytvis.entries import group_entries, of_known_categories, read_predictions
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
@@ -64,10 +64,6 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: None if isinstance(v, float) and np.isnan(v) else v for key, v in values.items()}
 
 
-def _compare(a: Weighted, b: Weighted, seed: int, draws: int = DRAWS) -> tuple[list[Difference], list[VideoGain]]:
-    return find_differences(a, b, draws, seed), video_gains(a, b)
-
-
 def compare_ytvis(
     results: tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]],
     annotations: Mapping[str, Any],
@@ -95,51 +91,47 @@ def compare_ytvis(
     dataset = index_annotations(annotations, annotations_name)
     if not dataset.videos:
         raise DatasetError(f"{annotations_name} has no videos: there is nothing to compare on")
-    first, second = (of_known_categories(*pair) for pair in zip(results, (dataset, dataset), names, strict=True))
-    results = (first, second)
-    measures = []
-    for entries, name in zip(results, names, strict=True):
+    measures, grouped = [], []
+    for given, name in zip(results, names, strict=True):
+        entries = of_known_categories(given, dataset, name)
         metrics = evaluate(entries, annotations, results_name=name, annotations_name=annotations_name)
         tracking = evaluate_tracking(
             entries, annotations, score_thr, results_name=name, annotations_name=annotations_name
         )
         measures.append(WeightedTogether([WeightedAP.of(metrics), WeightedTracking.of(tracking)]))
+        grouped.append(group_entries(entries, dataset, name))
     videos = [video for _, video in sorted(dataset.videos.items())]
     files = {video["id"]: video.get("file_names") for video in annotations["videos"]}
-    grouped = [group_entries(entries, dataset, name) for entries, name in zip(results, names, strict=True)]
 
     def layers(position: int) -> VideoLayers:
         assert img_prefix is not None
         video = videos[position]
-        label = f"{annotations_name}: video {video.id}"
-        frames = frame_paths(img_prefix, files[video.id], video.length, label)
-        sides = [_shown(entries.get(video.id, []), video, dataset, score_thr) for entries in grouped]
-        return VideoLayers(frames, video.height, video.width, _objects(dataset, video), (sides[0], sides[1]))
+        frames = frame_paths(img_prefix, files[video.id], video.length, f"{annotations_name}: video {video.id}")
+        truths = [t for (video_id, _), objects in dataset.objects.items() if video_id == video.id for t in objects]
+        objects = Layer()
+        for number, truth in enumerate(truths, start=1):
+            objects.add_object(dataset, truth, number)
+        first, second = (_shown(entries.get(video.id, []), video, truths, dataset, score_thr) for entries in grouped)
+        return VideoLayers(frames, video.height, video.width, objects, (first, second))
 
-    differences, gains = _compare(measures[0], measures[1], seed, draws)
     shared = Counter(video.name for video in videos)
     titles = [f"{video.name} (id {video.id})" if shared[video.name] > 1 else video.name for video in videos]
+    a, b = measures
+    differences, gains = find_differences(a, b, draws, seed), video_gains(a, b)
     return Comparison(titles, differences, gains, layers, img_prefix is not None)
 
 
-def _objects(dataset: Annotations, video: Video) -> Layer:
-    layer = Layer()
-    truths = [t for (video_id, _), objects in dataset.objects.items() if video_id == video.id for t in objects]
-    for number, truth in enumerate(truths, start=1):
-        name = dataset.categories[truth.category_id]
-        layer.add(truth.masks.rles, f"{name} (crowd)" if truth.crowd else name, number)
-    return layer
-
-
 def _shown(
-    entries: Sequence[tuple[int, dict[str, Any]]], video: Video, dataset: Annotations, score_thr: float
+    entries: Sequence[tuple[int, dict[str, Any]]],
+    video: Video,
+    truths: Sequence[GroundTruth],
+    dataset: Annotations,
+    score_thr: float,
 ) -> Layer:
     """The best predictions from a score on, each in the colour of the object that it overlaps most."""
     layer = Layer()
-    truths = [t for (video_id, _), objects in dataset.objects.items() if video_id == video.id for t in objects]
     best = sorted(entries, key=lambda item: -item[1]["score"])[:_MAX_SHOWN]
-    kept = [(index, entry) for index, entry in best if entry["score"] >= score_thr]
-    predictions = read_predictions(kept, video)
+    predictions = read_predictions([(index, entry) for index, entry in best if entry["score"] >= score_thr], video)
     iou = sequence_iou([p.masks for p in predictions], [t.masks for t in truths])
     for n, prediction in enumerate(predictions):
         same = int(iou[n].argmax()) if len(truths) and iou[n].max() >= _SAME else -1
@@ -171,7 +163,10 @@ def compare_davis(
     videos = [sequence.name for sequence in sequences]
     metrics = [evaluate_sequences(folder, sequences) for folder in results]
     tracking = [evaluate_index_pngs(folder, sequences) for folder in results]
-    a, b = (_davis_measures(found, tracks, videos) for found, tracks in zip(metrics, tracking, strict=True))
+    a, b = (
+        WeightedTogether([WeightedMeans.of(found, videos), WeightedTracking.of(tracks)])
+        for found, tracks in zip(metrics, tracking, strict=True)
+    )
     images = find_davis_root(davis_root) / IMAGES / resolution
 
     def layers(position: int) -> VideoLayers:
@@ -187,18 +182,18 @@ def compare_davis(
         ]
         height, width = maps[0][0][0].shape
         truth = _index_layer([pair[0] for pair in maps[0]], {}, "object {}")
-        sides = []
-        for pairs, found in zip(maps, metrics, strict=True):
-            colours = {o.proposal_id: o.object_id for o in found.objects if o.sequence == sequence.name}
-            sides.append(_index_layer([result for _, result in pairs], colours, ""))
-        return VideoLayers(frames, height, width, truth, (sides[0], sides[1]))
+        first, second = (
+            _index_layer([result for _, result in pairs], _colours(found, sequence.name), "")
+            for pairs, found in zip(maps, metrics, strict=True)
+        )
+        return VideoLayers(frames, height, width, truth, (first, second))
 
-    differences, gains = _compare(a, b, seed)
+    differences, gains = find_differences(a, b, DRAWS, seed), video_gains(a, b)
     return Comparison(videos, differences, gains, layers, images.is_dir())
 
 
-def _davis_measures(metrics: DavisMetrics, tracking: TrackingMetrics, videos: Sequence[str]) -> WeightedTogether:
-    return WeightedTogether([WeightedMeans.of(metrics, videos), WeightedTracking.of(tracking)])
+def _colours(found: DavisMetrics, video: str) -> dict[int, int]:
+    return {o.proposal_id: o.object_id for o in found.objects if o.sequence == video}
 
 
 def _index_layer(maps: Sequence[np.ndarray[Any, Any]], colours: Mapping[int, int], label: str) -> Layer:

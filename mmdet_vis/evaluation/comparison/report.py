@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
 from mmdet_vis.evaluation.comparison.compare import Comparison
-from mmdet_vis.evaluation.html import Cell, image, page, points, table
+from mmdet_vis.evaluation.html import Cell, chart, chart_png, frames, image, page, table
 from mmdet_vis.evaluation.resampling import DRAWS, VideoGain, sentence
+from mmdet_vis.evaluation.tables import points
 
 _GOOD, _BAD = "#2a9d55", "#d1495b"
 
@@ -51,7 +51,8 @@ def render_comparison(
         sections.append(f"<h2>{title}</h2>")
         sections.append(_videos(comparison, videos) if videos else "<p>In no video.</p>")
         for gain in videos:
-            sections.append(_pictures(comparison, gain, (pictures or {}).get(gain.video, [])))
+            name = escape(comparison.videos[gain.video])
+            sections.append(frames(name, name, (pictures or {}).get(gain.video, []), "truth, A, B"))
     return page("B against A", sections)
 
 
@@ -83,12 +84,8 @@ def _caption(comparison: Comparison) -> str:
 
 def _bars(comparison: Comparison) -> bytes:
     """The effect of each video on the first measure, sorted: PNG."""
-    # matplotlib takes a second to import, and only the report needs it.
-    from matplotlib.figure import Figure
-
     effects = [100 * gain.effect for gain in comparison.gains]
-    figure = Figure(figsize=(11, 2.8), layout="constrained")
-    axis = figure.subplots()
+    figure, (axis,) = chart(1, 2.8)
     axis.bar(range(len(effects)), effects, color=[_GOOD if e > 0 else _BAD for e in effects], width=0.9)
     axis.axhline(0, color="#222", linewidth=0.8)
     axis.set_ylabel(f"points of {comparison.measures[0].name}")
@@ -96,9 +93,7 @@ def _bars(comparison: Comparison) -> bytes:
     axis.set_xticks([])
     axis.set_xlim(-0.7, max(len(effects), 8) - 0.3)
     axis.spines[["top", "right", "bottom"]].set_visible(False)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()
+    return chart_png(figure)
 
 
 def _videos(comparison: Comparison, videos: Sequence[VideoGain]) -> str:
@@ -107,11 +102,3 @@ def _videos(comparison: Comparison, videos: Sequence[VideoGain]) -> str:
         [comparison.videos[v.video], points(v.a), points(v.b), f"{100 * v.effect:+.2f}"] for v in videos
     ]
     return table(["video", f"{name} of A there", f"{name} of B there", "effect, points"], rows, numbers=(1, 2, 3))
-
-
-def _pictures(comparison: Comparison, gain: VideoGain, pictures: Sequence[tuple[int, bytes]]) -> str:
-    if not pictures:
-        return ""
-    name = escape(comparison.videos[gain.video])
-    images = [image(data, "jpeg", f"{name}, frame {t}: truth, A, B") for t, data in pictures]
-    return f"<h3>{name}</h3>" + "".join(images)

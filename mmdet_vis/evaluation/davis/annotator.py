@@ -32,7 +32,7 @@ def best_sequence(result: VideoResult, truth: Sequence[RLE]) -> int | None:
     """The ``track_id`` of the sequence that matches an annotated object best, by mean IoU; None if there is none."""
     if not result.sequences:
         return None
-    return max(result.sequences, key=lambda s: float(frame_ious(s, list(truth)).mean())).track_id
+    return max(result.sequences, key=lambda s: float(frame_ious(s, truth).mean())).track_id
 
 
 def annotate(
@@ -51,7 +51,7 @@ def annotate(
     """
     track_id = best_sequence(result, truth)
     assert track_id is not None
-    ious = frame_ious(result.sequence(track_id), list(truth))
+    ious = frame_ious(result.sequence(track_id), truth)
     worst_first = np.sort(ious)
     by_hand = [np.where(np.arange(len(ious)) < n, 1.0, worst_first).mean() for n in range(number + 1)]
     carried, frames = [ious.mean()], []
@@ -59,6 +59,6 @@ def annotate(
         frame = next(int(t) for t in np.argsort(ious, kind="stable") if t not in frames)
         frames.append(frame)
         result = correct(result, track_id, frame)
-        ious = frame_ious(result.sequence(track_id), list(truth))
+        ious = frame_ious(result.sequence(track_id), truth)
         carried.append(ious.mean())
     return Corrections(np.array(carried), np.array(by_hand), frames)

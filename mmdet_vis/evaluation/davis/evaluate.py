@@ -49,9 +49,8 @@ def evaluate(
             is annotated.
         ResultsError: if a video or frame is missing, or has the wrong size or too many objects.
     """
-    return evaluate_sequences(
-        results_dir, annotated_sequences(davis_root, set_name, year, resolution), progress=progress
-    )
+    sequences = annotated_sequences(davis_root, set_name, year, resolution)
+    return evaluate_sequences(results_dir, sequences, progress=progress)
 
 
 def evaluate_sequences(

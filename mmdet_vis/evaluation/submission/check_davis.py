@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmdet_vis.data.formats.davis_layout import ANNOTATIONS, IMAGES, RESOLUTION, davis_set, find_davis_root
 from mmdet_vis.data.formats.davis_png import MAX_OBJECTS
+from mmdet_vis.data.sources.image_colour import PILLOW_ERRORS
 from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.evaluation.submission.writers import Report
 from mmdet_vis.files.zips import ZIP_ERRORS, name_problems, read_member
@@ -52,10 +53,7 @@ def check_davis_submission(
         path: folder or zip.
         davis_root: the folder that contains ``ImageSets`` and ``JPEGImages`` (or ``Annotations_unsupervised``), or (a
             link to) its ``JPEGImages/480p``.
-        set_name: name of a list in ``ImageSets/<year>``.
-        year: by default 2019 for the test sets and 2017 for others.
-        resolution: of the frames, "480p" or "Full-Resolution".
-        progress: show a progress bar on stderr.
+        set_name, year, resolution, progress: see :func:`mmdet_vis.evaluation.davis.evaluate`.
 
     Raises:
         ResultsError: if the folder or zip cannot be read at all.
@@ -100,7 +98,7 @@ def _expected(root: Path, resolution: str, name: str) -> _Expected:
         try:
             with Image.open(files[0]) as image:
                 return _Expected(name, [f"{file.stem}.png" for file in files], image.size)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except PILLOW_ERRORS as error:
             raise DatasetError(f"cannot read {files[0]} ({error}): replace the file") from error
     raise DatasetError(f"{root} has neither {images} nor {annotations}: give the complete folder DAVIS")
 
@@ -108,9 +106,8 @@ def _expected(root: Path, resolution: str, name: str) -> _Expected:
 def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[str]:
     missing = [video for video in expected if not any(f"{video.name}/{frame}" in files.names for frame in video.frames)]
     if len(missing) == len(expected):
-        nested = next(
-            (name for name in files.names if name.endswith(f"/{expected[0].name}/{expected[0].frames[0]}")), ""
-        )
+        first = f"/{expected[0].name}/{expected[0].frames[0]}"
+        nested = next((name for name in files.names if name.endswith(first)), "")
         hint = f": they are in a folder, as {nested}; put the videos' folders at the top level" if nested else ""
         return [f"there are no frames of any of the {len(expected)} videos{hint}"]
     problems = [f"video {video.name} is missing ({len(video.frames)} frames)" for video in missing]
@@ -133,7 +130,7 @@ def _png_problem(data: bytes, size: tuple[int, int]) -> str | None:
             if image.size != size:
                 return f"has {image.width}x{image.height} pixels, the video {size[0]}x{size[1]}"
             most = int(np.asarray(image).max())
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except PILLOW_ERRORS as error:
         return f"cannot be read as a PNG ({error})"
     if most > MAX_OBJECTS:
         return f"has object number {most}: at most {MAX_OBJECTS} objects per video are allowed"

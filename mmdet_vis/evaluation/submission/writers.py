@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet_vis.data.formats.json_files import RESULTS_MEMBER
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, counted
 from mmdet_vis.files.zips import write_zip
 
 
@@ -35,10 +35,9 @@ def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[
     Raises:
         OutputError: if the folder holds no such PNGs or the zip cannot be written.
     """
-    files = sorted(Path(results_dir).glob("*/*.png"))
-    if videos is not None:
-        wanted = set(videos)
-        files = [file for file in files if file.parent.name in wanted]
+    wanted = None if videos is None else set(videos)
+    found = sorted(Path(results_dir).glob("*/*.png"))
+    files = [file for file in found if wanted is None or file.parent.name in wanted]
     if not files:
         raise OutputError(f"cannot write {path}: {results_dir} holds no <video>/<frame>.png")
     write_zip(path, [(f"{file.parent.name}/{file.name}", file) for file in files], compress=False)
@@ -61,5 +60,4 @@ class Report:
         lines = [f"- {problem}" for problem in self.problems[:MOST_LISTED]]
         if len(self.problems) > MOST_LISTED:
             lines.append(f"... and {len(self.problems) - MOST_LISTED} more")
-        noun = "problem" if len(self.problems) == 1 else "problems"
-        return "\n".join([*lines, f"{len(self.problems)} {noun} in {self.checked}"])
+        return "\n".join([*lines, f"{counted(len(self.problems), 'problem')} in {self.checked}"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ _CONTINUES = 1000.0
 
 @dataclass(frozen=True)
 class ClearCounts:
-    """Counts over all frames; those of several videos are added with ``+``.
+    """Counts over all frames.
 
     Attributes:
         tp, fn, fp: pairs, objects without a track, tracks without an object.
@@ -35,9 +34,6 @@ class ClearCounts:
     mostly_tracked: float = 0
     mostly_lost: float = 0
     objects: float = 0
-
-    def __add__(self, other: ClearCounts) -> ClearCounts:
-        return ClearCounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def summary(self) -> dict[str, float]:
         """MOTSA and sMOTSA (at most 1, negative where more is wrong than right), MOTSP in [0, 1], and counts."""
@@ -90,8 +86,3 @@ def clear_counts(video: VideoOverlaps) -> ClearCounts:
         mostly_lost=float(np.count_nonzero(share < 0.2)),
         objects=video.num_objects,
     )
-
-
-def total(counts: Sequence[ClearCounts]) -> ClearCounts:
-    """The counts of several videos or categories."""
-    return sum(counts, ClearCounts())

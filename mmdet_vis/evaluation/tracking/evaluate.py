@@ -16,7 +16,7 @@ from mmdet_vis.evaluation.davis.dataset import DavisSequence
 from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.tables import format_table
 from mmdet_vis.evaluation.tracking import clear, hota, identity
-from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps
+from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps, added
 from mmdet_vis.evaluation.tracking.stq import StqCounts, stq_counts
 from mmdet_vis.evaluation.ytvis.entries import group_entries, mask_error, read_predictions
 from mmdet_vis.structures import RLE, encode_masks
@@ -47,9 +47,9 @@ class TrackingCounts:
     def total(cls, counts: Sequence[TrackingCounts]) -> TrackingCounts:
         """The sum of some counts."""
         return cls(
-            hota.total([c.hota for c in counts]),
-            clear.total([c.clear for c in counts]),
-            identity.total([c.identity for c in counts]),
+            added((c.hota for c in counts), hota.NO_COUNTS),
+            added((c.clear for c in counts), clear.ClearCounts()),
+            added((c.identity for c in counts), identity.IdentityCounts()),
         )
 
     def summary(self) -> dict[str, float]:
@@ -150,22 +150,21 @@ def evaluate_tracking(
             raise mask_error(results_name, predictions[error.index].index, video, error.reason) from None
         counts = by_video.setdefault(video_id, {})
         shown = [t for category_id in number for t in dataset.objects.get((video_id, category_id), [])]
+        objects, crowds = [t for t in shown if not t.crowd], [t for t in shown if t.crowd]
         best_first = sorted(predictions, key=lambda prediction: -prediction.score)
         stq[video_id] = stq_counts(
-            [t.masks.rles for t in shown if not t.crowd],
+            [t.masks.rles for t in objects],
             [p.masks.rles for p in best_first],
-            [number[t.category_id] for t in shown if not t.crowd],
+            [number[t.category_id] for t in objects],
             [number[p.category_id] for p in best_first],
             len(number),
-            [t.masks.rles for t in shown if t.crowd],
+            [t.masks.rles for t in crowds],
         )
         for category_id, name in sorted(dataset.categories.items()):
-            truths = dataset.objects.get((video_id, category_id), [])
-            tracks = [p.masks.rles for p in predictions if p.category_id == category_id]
-            if truths or tracks:
-                objects = [t.masks.rles for t in truths if not t.crowd]
-                crowds = [t.masks.rles for t in truths if t.crowd]
-                counts[name] = TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks, crowds))
+            three = (objects, predictions, crowds)
+            here = [[item.masks.rles for item in items if item.category_id == category_id] for items in three]
+            if any(here):
+                counts[name] = TrackingCounts.of(VideoOverlaps.of_masks(*here))
     return TrackingMetrics(by_video, stq, [name for _, name in sorted(dataset.categories.items())])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ ALPHAS: Numbers = np.arange(0.05, 0.99, 0.05)
 
 @dataclass(frozen=True)
 class HotaCounts:
-    """What HOTA adds up, at each threshold ``[19]`` float64; counts of several videos are added with ``+``.
+    """What HOTA adds up, at each threshold ``[19]`` float64.
 
     Attributes:
         tp, fn, fp: matched pairs, objects without a track and tracks without an object, over all frames.
@@ -34,9 +33,6 @@ class HotaCounts:
     association_recall: Numbers
     association_precision: Numbers
     overlap: Numbers
-
-    def __add__(self, other: HotaCounts) -> HotaCounts:
-        return HotaCounts(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     def curves(self) -> dict[str, Numbers]:
         """Each measure at each threshold, ``[19]`` in [0, 1] (equations 5 to 10)."""
@@ -56,6 +52,10 @@ class HotaCounts:
     def summary(self) -> dict[str, float]:
         """Means over the thresholds, in [0, 1]."""
         return {name: float(curve.mean()) for name, curve in self.curves().items()}
+
+
+NO_COUNTS = HotaCounts(*np.zeros((7, len(ALPHAS))))
+"""Those of no video."""
 
 
 def hota_counts(video: VideoOverlaps) -> HotaCounts:
@@ -95,13 +95,3 @@ def hota_counts(video: VideoOverlaps) -> HotaCounts:
 def _weighted(matched: Numbers, whole: Numbers) -> Numbers:
     """Sum over the matched pairs of the share of their trajectories, ``[19]``."""
     return np.asarray((matched * ratio(matched, whole)).sum(axis=(1, 2)), np.float64)
-
-
-def no_counts() -> HotaCounts:
-    """The counts of no video."""
-    return HotaCounts(*(np.zeros(len(ALPHAS)) for _ in range(7)))
-
-
-def total(counts: Sequence[HotaCounts]) -> HotaCounts:
-    """The counts of several videos or categories."""
-    return sum(counts, no_counts())

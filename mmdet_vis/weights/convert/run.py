@@ -14,8 +14,7 @@ from mmdet_vis.checks import as_list, check_number, check_path
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.registry import MODELS
-from mmdet_vis.weights.checkpoint import FORMATS as ENDINGS
-from mmdet_vis.weights.checkpoint import compare, read_state_dict, write_state
+from mmdet_vis.weights.checkpoint import check_target, compare, read_state_dict, write_state
 from mmdet_vis.weights.convert import classes as class_layers
 from mmdet_vis.weights.convert.formats import FORMATS, IMAGENET, Normalization, is_of_format, recognise
 from mmdet_vis.weights.convert.tensorflow import read_graph
@@ -88,10 +87,7 @@ def convert_weights(
 def _check(
     source: Path, target: Path, target_format: str, config: str | Path | Config | None, contradiction: bool
 ) -> None:
-    if target.suffix.lower() not in ENDINGS:
-        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(ENDINGS)}")
-    if source.exists() and target.exists() and target.samefile(source):
-        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
+    check_target(source, target)
     if FORMATS[target_format].write is None:
         able = ", ".join(name for name, form in FORMATS.items() if form.write)
         raise CheckpointError(
@@ -125,14 +121,13 @@ def _fit(result: Translation, options: Options, config: Path) -> Report:
         raise CheckpointError(f"{config}: no weight fits this model; choose the config of the same backbone")
     order = {name: i for i, name in enumerate(options.expected)}
     random = sorted(comparison.missing + reshaped, key=order.__getitem__)
-    notes = list(result.notes)
-    different = [r for r in comparison.reshaped if r[0] == class_layers.CLASSIFIER]
-    for _, expected, found in different:
-        notes.append(
-            f"the source has {found[0]} classes with the background, the model {expected[0]}: choose as many with "
-            f"{option('classes')} to keep the layers that depend on them"
-        )
-    return Report(dict(result.origins), dict(result.dropped), random, notes)
+    notes = [
+        f"the source has {found[0]} classes with the background, the model {expected[0]}: choose as many with "
+        f"{option('classes')} to keep the layers that depend on them"
+        for name, expected, found in comparison.reshaped
+        if name == class_layers.CLASSIFIER
+    ]
+    return Report(dict(result.origins), dict(result.dropped), random, [*result.notes, *notes])
 
 
 def _leave(result: Translation, target_format: str, options: Options, source: Path) -> Report:
@@ -178,8 +173,7 @@ def _check_normalization(expected: Normalization | None, settings: Config | None
     if expected is None or prepared is None:
         return []
     mean, std = (255 * np.asarray(values) for values in expected)
-    fits = np.allclose(mean, prepared.mean, atol=1) and np.allclose(std, prepared.std, atol=1) and prepared.to_rgb
-    if fits:
+    if np.allclose(mean, prepared.mean, atol=1) and np.allclose(std, prepared.std, atol=1) and prepared.to_rgb:
         return []
     values = [", ".join(f"{v:g}" for v in np.round(row, 3)) for row in (mean, std)]
     usual = "" if expected is IMAGENET else " rather than the usual ones"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.weights.convert.imagenet import BODY
-from mmdet_vis.weights.convert.translation import Options, State, Translation, translate
+from mmdet_vis.weights.convert.translation import Options, State, Translation, stages, translate
 
 # Numbers of the fields in TensorFlow's .proto files.
 GRAPH_NODE = 1
@@ -132,7 +133,9 @@ def _message(data: memoryview | int | None) -> dict[int, memoryview | int]:
 
 def read(state: State, options: Options) -> Translation:
     """The graph's MobileNetV2 as ``TimmBackbone`` with ``mobilenetv2_100``; the detector's own layers are left out."""
-    places = _places(state)
+    scope = "FeatureExtractor/MobilenetV2/expanded_conv"
+    found = (state.get(f"{scope}{f'_{number}' if number else ''}/project/weights") for number in count())
+    places = stages(weight.shape[-1] for weight in takewhile(lambda w: w is not None, found) if weight is not None)
     names = {}
     for key in state:
         match = LAYER.fullmatch(key)
@@ -152,18 +155,3 @@ def read(state: State, options: Options) -> Translation:
         elif value.ndim == 4:  # height, width, in, out; of a depthwise convolution, channels and 1
             result.weights[name] = value.permute((2, 3, 0, 1) if ".conv_dw." in name else (3, 2, 0, 1)).contiguous()
     return result
-
-
-def _places(state: State) -> dict[int, tuple[int, int]]:
-    """Stage of each block, and index within it: a stage begins where the number of channels changes."""
-    places: dict[int, tuple[int, int]] = {}
-    stage, index, width = -1, 0, -1
-    for number in range(len(state)):
-        scope = f"FeatureExtractor/MobilenetV2/expanded_conv{f'_{number}' if number else ''}"
-        weight = state.get(f"{scope}/project/weights")
-        if weight is None:
-            break
-        stage, index = (stage, index + 1) if weight.shape[-1] == width else (stage + 1, 0)
-        width = weight.shape[-1]
-        places[number] = (stage, index)
-    return places

@@ -126,23 +126,16 @@ def read(state: State, options: Options) -> Translation:
 def write(state: State, options: Options) -> Translation:
     """Our weights under the names of torchvision."""
     kept = {name: value for name, value in state.items() if not name.endswith(COUNTER)}
+    move_anchors(kept, -0.5)
     result = translate(kept, by_beginning(kept, backwards(PAIRS)))
     reason = "torchvision's frozen normalisation has none"
     result.dropped |= {name: Loss(reason, name) for name in state if name not in kept}
     eps = options.norm_eps if options.norm_eps is not None else 0.0
-    bias = {"rpn_head.rpn_reg.bias": result.weights["rpn.head.bbox_pred.bias"]} if _has_bias(result) else {}
-    move_anchors(bias, -0.5)
-    if bias:
-        result.weights["rpn.head.bbox_pred.bias"] = bias["rpn_head.rpn_reg.bias"]
     _change_eps(result, OUR_EPS, eps)
     result.notes.append(
         f"load it into a model whose frozen batch normalisation has epsilon {eps:g} ({option('norm_eps')})"
     )
     return result
-
-
-def _has_bias(result: Translation) -> bool:
-    return "rpn.head.bbox_pred.bias" in result.weights
 
 
 def _change_eps(result: Translation, old: float, new: float) -> None:

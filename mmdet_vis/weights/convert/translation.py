@@ -126,6 +126,17 @@ def translate(state: State, names: Mapping[str, str], reason: str = "no counterp
     return result
 
 
+def stages(widths: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Stage, and index within it, of each block by the channels that it gives: a stage begins where these change."""
+    places: dict[int, tuple[int, int]] = {}
+    stage, index, before = -1, 0, -1
+    for number, width in enumerate(widths):
+        stage, index = (stage, index + 1) if width == before else (stage + 1, 0)
+        before = width
+        places[number] = (stage, index)
+    return places
+
+
 def by_beginning(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """New names after the first of ``pairs`` (old beginning, new beginning) that fits; names that none fits are out."""
     pairs = tuple(pairs)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.data.datasets import YTVISDataset
+from mmdet_vis.data.formats.annotated import ReadOptions
 from mmdet_vis.data.formats.coco_json import read_coco
 from mmdet_vis.data.formats.ytvis_json import write_ytvis, ytvis_content
 from mmdet_vis.errors import DatasetError
@@ -37,7 +38,7 @@ def coco(folder: Path, **changes: Any) -> Path:
 
 
 def test_coco_stills_become_videos_of_repeated_frames(tmp_path: Path) -> None:
-    builder = read_coco(coco(tmp_path), repeat=2)
+    builder = read_coco(coco(tmp_path), ReadOptions(repeat=2))
     content = ytvis_content(builder)
     assert content["videos"] == [
         {"id": 30, "height": H, "width": W, "length": 2, "file_names": ["x.jpg", "x.jpg"], "exhaustive": False},

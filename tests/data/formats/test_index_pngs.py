@@ -12,6 +12,7 @@ from PIL import Image
 from mmdet_vis.data.check.check import check_davis
 from mmdet_vis.data.converters import read_annotations
 from mmdet_vis.data.datasets.inputs import find_videos
+from mmdet_vis.data.formats.annotated import ReadOptions
 from mmdet_vis.data.formats.index_pngs import read_davis, read_index
 from mmdet_vis.data.formats.ytvis import index_annotations
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
@@ -40,7 +41,7 @@ def index_folder(folder: Path) -> None:
 
 def test_index_pngs(tmp_path: Path) -> None:
     index_folder(tmp_path)
-    content = ytvis_content(read_index(tmp_path / "masks", tmp_path / "frames", category="thing"))
+    content = ytvis_content(read_index(tmp_path / "masks", ReadOptions(tmp_path / "frames", category="thing")))
     (video,) = content["videos"]
     assert video["file_names"] == ["clip/00000.jpg", "clip/00001.jpg", "clip/00002.jpg"]
     assert content["categories"] == [{"id": 1, "name": "thing"}]
@@ -54,7 +55,7 @@ def test_index_pngs(tmp_path: Path) -> None:
 
 def test_binary_masks_of_davis_2016_are_one_object(tmp_path: Path) -> None:
     write_index(tmp_path / "masks/clip/00000.png", square_mask() * 255)
-    (annotation,) = ytvis_content(read_index(tmp_path / "masks", None))["annotations"]
+    (annotation,) = ytvis_content(read_index(tmp_path / "masks"))["annotations"]
     assert same(masks_of(annotation), [square_mask()])
 
 
@@ -109,17 +110,17 @@ def test_davis_of_the_other_tracks(tmp_path: Path, year: str) -> None:
 def test_pngs_and_frames_must_belong_together(tmp_path: Path) -> None:
     index_folder(tmp_path)
     write_image(tmp_path / "frames/clip/00003.jpg")
-    sparse = read_index(tmp_path / "masks", tmp_path / "frames")
+    sparse = read_index(tmp_path / "masks", ReadOptions(tmp_path / "frames"))
     assert sparse.videos[0].annotated == [True, True, True, False]
     assert ytvis_content(sparse)["videos"][0]["annotated_frames"] == [0, 1, 2]
     (tmp_path / "frames/clip/00003.jpg").unlink()
     (tmp_path / "frames/clip/00001.jpg").unlink()
     with pytest.raises(DatasetError, match=r"no image for .*00001\.png"):
-        read_index(tmp_path / "masks", tmp_path / "frames")
+        read_index(tmp_path / "masks", ReadOptions(tmp_path / "frames"))
     write_image(tmp_path / "frames/clip/00001.jpg")
     write_index(tmp_path / "masks/clip/00001.png", np.zeros((5, 5), np.uint8))
     with pytest.raises(DatasetError, match=r"00001\.png is 5x5"):
-        read_index(tmp_path / "masks", None)
+        read_index(tmp_path / "masks")
 
 
 def test_davis_of_the_reference_data_keeps_every_pixel(shared: Path) -> None:

@@ -18,6 +18,7 @@ from mmdet_vis.data.converters.split import split_stills
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
 from mmdet_vis.data.formats import coco_json, cvat, index_pngs
 from mmdet_vis.data.formats import labelme as labelme_files
+from mmdet_vis.data.formats.annotated import ReadOptions
 from mmdet_vis.data.formats.ytvis_json import write_ytvis
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.evaluation.ytvis import evaluate, load_annotations
@@ -99,7 +100,7 @@ def read_coco(folder: Path) -> None:
     file = folder / "coco.json"
     with Attempts() as attempts:
         with attempts.another():
-            write_ytvis(coco_json.read_coco(file, repeat=2), folder / "out.json")
+            write_ytvis(coco_json.read_coco(file, ReadOptions(repeat=2)), folder / "out.json")
         with attempts.another():
             split_stills(file, 1, CATEGORIES, {name: [name] for name in CATEGORIES})
         with attempts.another(), warnings.catch_warnings():
