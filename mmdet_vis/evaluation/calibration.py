@@ -70,11 +70,9 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.float64]) -
 
 
 def calibration_table(rows: NDArray[np.float64], images: NDArray[np.int64]) -> str:
-    """How good the scores are as probabilities, as they are and calibrated in cross-validation, as text.
+    """How good the scores of :func:`~mmdet_vis.evaluation.stills.on_objects` are as probabilities, as text.
 
-    Args:
-        rows: see :func:`mmdet_vis.evaluation.stills.on_objects`.
-        images: see :func:`cross_validated`.
+    That is as they are, and calibrated by :func:`cross_validated`.
     """
     lines = ["| scores | calibration error | Brier score |", "|---|---|---|"]
     right = rows[:, 2]

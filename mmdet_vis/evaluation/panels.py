@@ -52,13 +52,7 @@ class Layer:
 
 
 def frame_paths(img_prefix: Path, names: Any, length: int, label: str) -> list[Path]:
-    """The frames of a video of an annotation file.
-
-    Args:
-        img_prefix: folder that they are relative to.
-        names: the video's ``file_names``.
-        length: its number of frames.
-        label: what messages call the video.
+    """The frames of a video of an annotation file, which messages call ``label``, by its ``file_names``.
 
     Raises:
         DatasetError: there are not as many paths below the folder.

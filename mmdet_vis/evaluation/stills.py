@@ -28,12 +28,9 @@ def tenths(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 def membership(
     classes: Sequence[str], groups: Sequence[str], category_map: Mapping[str, Sequence[str]] | None
 ) -> NDArray[np.bool_]:
-    """Which class belongs to which group: ``[C, G]`` bool, one group each.
+    """Which of the model's C classes belongs to which of the annotation file's G groups: ``[C, G]`` bool, one each.
 
-    Args:
-        classes: C names of the model.
-        groups: G names of the annotation file.
-        category_map: names of classes in each group, "*" for those that no group names. None: the names are the same.
+    The map has the names of classes in each group, "*" for those that no group names; without it, names are the same.
 
     Raises:
         ConfigError: a class belongs to no group.
@@ -65,10 +62,7 @@ def on_objects(
 ) -> NDArray[np.float64]:
     """Of every sequence: score, whether it lies on an annotated object, and whether on one of its class: ``[N, 3]``.
 
-    Args:
-        results: of all videos of the dataset, which have one frame each, in its order.
-        dataset: the stills.
-        content: of its annotation file, checked.
+    The results are those of all videos of the dataset, which have one frame each; ``content`` is its annotation file's.
     """
     rows = []
     for video, result in zip(dataset.videos, results, strict=True):
@@ -85,13 +79,7 @@ def on_objects(
 
 
 def report(rows: NDArray[np.float64], drawn: NDArray[np.bool_], how: str) -> str:
-    """What is drawn in vain, and how often a score is right, as text.
-
-    Args:
-        rows: see :func:`on_objects`.
-        drawn: ``[N]``, whether each is drawn.
-        how: by which rule.
-    """
+    """What of the rows of :func:`on_objects` is ``drawn`` ``[N]`` in vain, and how often a score is right, as text."""
     shown = rows[drawn]
     vain = 100 * (1 - shown[:, 1].mean()) if len(shown) else 0.0
     lines = [f"drawn {how}: {counted(len(shown), 'sequence')}, {vain:.1f} % of them on no annotated object", ""]

@@ -67,12 +67,11 @@ def _rows(known: Tensor, wanted: Tensor) -> Tensor:
 
 
 def paste_soft(probability: Tensor, boxes: Tensor, canvas: tuple[int, int]) -> Tensor:
-    """Put mask probabilities into the image, without a threshold.
+    """Put mask probabilities into an image of (height, width), without a threshold.
 
     Args:
         probability: ``[N, m, m]`` float in [0, 1].
         boxes: ``[N, 4]`` float inclusive boxes; corners are truncated to integers.
-        canvas: (height, width).
 
     Returns:
         ``[N, height, width]`` float32, 0 outside the boxes.
@@ -91,13 +90,9 @@ def carry(head: SeqPropHead, p2: Tensor, masks: Tensor, terms: Sequence[FrameTer
     """Carry objects from a reference frame through those that follow, each being remembered once it is decoded.
 
     Args:
-        head: the propagation head.
         p2: ``[1, C, H/4, W/4]`` finest pyramid level of the reference frame.
         masks: ``[K, h, w]`` float in [0, 1], the objects in the reference frame.
         terms: of the frames that follow, B = 1 each.
-
-    Returns:
-        what is decoded of each of them.
     """
     key, value = head.memorize(p2, masks)
     keys, values = [key], [value]
@@ -116,11 +111,7 @@ def carry(head: SeqPropHead, p2: Tensor, masks: Tensor, terms: Sequence[FrameTer
 def propagation_loss(found: Sequence[Decoded], clip: TrainingClip, carried: Carried, bce_weight: float = 0.0) -> Tensor:
     """Sum over objects of one clip of the soft IoU loss, averaged over the frames that they are carried to.
 
-    Args:
-        found: from :func:`carry`.
-        clip: with T frames.
-        carried: which objects.
-        bce_weight: weight of the pixels' cross entropy before objects compete, which the paper does without.
+    The pixels' cross entropy before objects compete, which the paper does without, has the weight ``bce_weight``.
     """
     total = found[-1].soft.new_zeros(())
     for (logits, soft), frame, rows in zip(found, clip.frames[1:], carried.rows, strict=True):

@@ -56,8 +56,6 @@ def choose_regions(
         proposals: ``[N, 4]`` float32.
         target: the visible objects.
         exhaustive: False: there are objects without annotation, so no region is taken for background.
-        choose: how to pick some of many.
-        settings: thresholds and numbers.
         mask_size: side of what the mask head draws, in cells.
     """
     truth = target.boxes

@@ -79,8 +79,6 @@ def anchor_targets(
         targets: objects of B images.
         sizes: (height, width) of the unpadded images; anchors that leave them are not used.
         exhaustive: images of which False have unlabelled objects: no background is taken from them.
-        choosers: random choice of each image.
-        settings: thresholds and numbers.
     """
     anchors = torch.cat(list(grids))
     levels = torch.cat([torch.full((len(g),), i, device=g.device) for i, g in enumerate(grids)])
@@ -105,10 +103,7 @@ def anchor_targets(
 def rpn_loss(logits: Sequence[Tensor], deltas: Sequence[Tensor], targets: AnchorTargets, beta: float) -> RPNLoss:
     """Loss of what the proposal network says of the sampled anchors (Faster R-CNN, equation 1).
 
-    Args:
-        logits, deltas: per level ``[B, H, W, A]`` and ``[B, H, W, 4 * A]``.
-        targets: from :func:`anchor_targets`.
-        beta: of the smooth L1 loss.
+    The logits and deltas are, per level, ``[B, H, W, A]`` and ``[B, H, W, 4 * A]``; ``beta`` is of the smooth L1 loss.
     """
     scores = torch.cat([x.flatten(1) for x in logits], dim=1).flatten()[targets.index].float()
     changes = torch.cat([x.reshape(len(x), -1, 4) for x in deltas], dim=1).flatten(0, 1)

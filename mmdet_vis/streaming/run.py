@@ -86,7 +86,6 @@ def run_stream(
         reader: in its ``with`` block.
         places: from :func:`stream_places`.
         window, overlap, stop: see :func:`segment_stream`.
-        options: how it is segmented and drawn.
 
     Raises:
         OutputError: a result cannot be written.

@@ -81,13 +81,9 @@ class FolderStream(Stream):
 
 
 def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
-    """Open a source and wait for it.
+    """Open a source of :class:`~mmdet_vis.streaming.reader.StreamReader` and wait for it.
 
-    Args:
-        source: the number of a camera (``0``; also ``/dev/video0``), an address (``rtsp://…``, ``http://…``), ``-``
-            for a video on standard input, a video file, or a folder of frames.
-        timeout: seconds after which a silent address is given up.
-        stopped: lets reads of standard input end.
+    A silent address is given up after ``timeout`` seconds; ``stopped`` lets reads of standard input end.
 
     Raises:
         SourceError: it cannot be opened.

@@ -25,14 +25,7 @@ class RLE(TypedDict):
 
 
 def encode_masks(masks: NDArray[np.uint8]) -> list[RLE]:
-    """Encode binary masks.
-
-    Args:
-        masks: ``[N, H, W]`` uint8 or bool, non-zero is the object. ``N`` may be 0.
-
-    Returns:
-        N RLEs of size ``[H, W]``.
-    """
+    """RLEs of N binary masks ``[N, H, W]`` uint8 or bool, non-zero is the object; ``N`` may be 0."""
     if masks.ndim != 3:
         raise ValueError(f"masks must be [N, H, W], got shape {tuple(masks.shape)}")
     if masks.shape[0] == 0:
@@ -48,11 +41,7 @@ def as_text(rle: Mapping[str, Any]) -> RLE:
 
 
 def decode_masks(rles: list[RLE], size: tuple[int, int] = (0, 0)) -> NDArray[np.uint8]:
-    """Decode RLEs of one size.
-
-    Returns:
-        ``[N, H, W]`` uint8 with values 0 and 1 (``[0, *size]`` for an empty list).
-    """
+    """N RLEs of one size as ``[N, H, W]`` uint8 with values 0 and 1 (``[0, *size]`` for an empty list)."""
     if not rles:
         return np.zeros((0, *size), np.uint8)
     return np.ascontiguousarray(coco_mask.decode(rles).transpose(2, 0, 1))
@@ -82,10 +71,6 @@ def rle_boxes(rles: Sequence[RLE]) -> NDArray[np.float64]:
 
 def cover_map(rles: Sequence[RLE], height: int, width: int) -> NDArray[np.uint16]:
     """Index map of overlapping masks: the first mask that covers a pixel owns it.
-
-    Args:
-        rles: masks of size ``[height, width]``, the most confident first; fewer than 65,536.
-        height, width: of the map.
 
     Returns:
         ``[height, width]`` uint16: 1 + index of the first mask with that pixel, 0 where there is none.

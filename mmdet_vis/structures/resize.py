@@ -45,16 +45,7 @@ def to_original(masks: NDArray[np.uint8], resized: tuple[int, int], original: tu
 
 
 def rles_to_original(rles: list[RLE], resized: tuple[int, int], original: tuple[int, int]) -> list[RLE]:
-    """:func:`to_original` for RLEs of the padded size; holds one decoded mask at a time.
-
-    Args:
-        rles: N RLEs of size ``[H_pad, W_pad]``. Empty ones cost nothing.
-        resized: (height, width) of the network input before padding.
-        original: (height, width) of the video.
-
-    Returns:
-        N RLEs of size ``[H, W]``, each a dict of its own.
-    """
+    """:func:`to_original` for RLEs of the padded size, each a dict of its own; holds one decoded mask at a time."""
     empty = empty_rle(*original)
     output = []
     for rle in rles:
@@ -69,14 +60,7 @@ def to_resized(mask: NDArray[np.uint8], resized: tuple[int, int]) -> NDArray[np.
     """A binary mask of the video's size at the size of the network's input, before padding.
 
     A pixel is the object's if at least half of what it covers is; of an object that is too small for that, every pixel
-    that it touches, so that none is lost.
-
-    Args:
-        mask: ``[H, W]`` uint8, non-zero is the object.
-        resized: (height, width).
-
-    Returns:
-        ``[*resized]`` uint8 with values 0 and 1.
+    that it touches, so that none is lost: ``[H, W]`` uint8, non-zero is the object, to ``[*resized]``, 0 and 1.
     """
     if mask.shape == tuple(resized):
         return (mask != 0).astype(np.uint8)

@@ -161,10 +161,7 @@ def check_characters(counts: Sequence[str]) -> None:
 
 
 def check_runs(rles: Sequence[RLE]) -> None:
-    """Check that the runs of each compressed RLE add up to its size.
-
-    Args:
-        rles: encodings of one size whose strings passed :func:`check_characters`.
+    """Check that the runs of each compressed RLE of one size, which passed :func:`check_characters`, add up to it.
 
     Raises:
         InvalidMaskError: for the first one whose runs do not.
@@ -185,12 +182,8 @@ def check_runs(rles: Sequence[RLE]) -> None:
 def shift_right(rles: Sequence[RLE], frames: Sequence[int]) -> list[RLE]:
     """Put empty frames to the left of masks: only the first run of an encoding changes.
 
-    Args:
-        rles: encodings of one size ``[H, W]`` whose runs were checked.
-        frames: how many frames of that size to put before each; (frames + 1) x H x W must be below 2**29.
-
-    Returns:
-        Encodings of size ``[H, W * (frames + 1)]``.
+    Of encodings of one size ``[H, W]`` whose runs were checked, this gives those of ``[H, W * (frames + 1)]``, which
+    must have fewer than 2**29 pixels.
     """
     if not rles:
         return []

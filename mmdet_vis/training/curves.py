@@ -26,8 +26,7 @@ Series = dict[int, float]
 def read_scalars(work_dir: str | Path) -> dict[str, Series]:
     """Logged values of a training run by name and iteration; where a resumed run repeats an iteration, it counts.
 
-    Args:
-        work_dir: of the run, or a log alone, a file with a JSON object in each line.
+    Instead of its folder, the log alone can be given: a file with a JSON object in each line.
 
     Raises:
         DatasetError: the folder or file holds no log of training.
@@ -66,11 +65,7 @@ def _lines(file: Path) -> list[bytes]:
 
 
 def plot_training(work_dir: str | Path, path: str | Path) -> None:
-    """Draw the losses and, if there were validations, the AP against the iteration.
-
-    Args:
-        work_dir: of one training run, with all its resumptions; or its log, see :func:`read_scalars`.
-        path: PNG, PDF or SVG file to write.
+    """Draw the losses and, if there were validations, the AP against the iteration: PNG, PDF or SVG by the ending.
 
     Raises:
         DatasetError: see :func:`read_scalars`.

@@ -45,9 +45,7 @@ def training_identity(config: Config) -> dict[str, Any]:
 def differing_settings(saved: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The settings in which two runs differ, as text for an error message; empty if in none.
 
-    Args:
-        saved: of a checkpoint; one of an older version lacks some settings, which are then not compared.
-        now: of this run.
+    A checkpoint of an older version lacks some, which are then not compared.
     """
     return differences(_comparable(saved, now), _comparable(now, saved))
 
@@ -74,11 +72,8 @@ TIMES = ("train/time", "train/data_time")
 
 
 def recent_history(hub: MessageHub, processor: LogProcessor) -> dict[str, Tensor]:
-    """The values by name that the log processor may still look back on.
-
-    Returns:
-        ``[2, n]`` float64 each: values and the numbers that they count for, oldest first.
-    """
+    """By name the values that the log processor may still look back on, oldest first, and the numbers that they count
+    for: ``[2, n]`` float64."""
     window = _longest_window(processor)
     return {
         name: torch.from_numpy(np.stack([part[-window:].astype(np.float64) for part in buffer.data]))
@@ -112,10 +107,7 @@ def locked_work_dir(folder: Path, workers: Workers) -> Iterator[None]:
 
 
 def choose_state(folder: Path, resume: bool | Literal["auto"]) -> Path | None:
-    """The checkpoint to continue from, if any.
-
-    Args:
-        resume: ``"auto"``: continue if there is one, else start.
+    """The checkpoint to continue from, if any; ``"auto"``: continue if there is one, else start.
 
     Raises:
         ConfigError: there is none to resume from, or there is one and ``resume`` was not asked for.
@@ -136,11 +128,7 @@ STATE_NAME = re.compile(r"iter_(\d+)\.pth")
 
 
 def latest_state(folder: str | Path, before: int | None = None) -> Path | None:
-    """The checkpoint of a folder that was saved after the most iterations.
-
-    Args:
-        before: only those after fewer iterations.
-    """
+    """The checkpoint of a folder that was saved after the most iterations, or of those after fewer than ``before``."""
     found = [(int(match[1]), name) for name in os.listdir(folder) if (match := STATE_NAME.fullmatch(name))]
     found = [state for state in found if before is None or state[0] < before]
     return Path(folder, max(found)[1]) if found else None

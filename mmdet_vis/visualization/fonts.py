@@ -50,10 +50,6 @@ def choose_font(text: str, size: int) -> tuple[Font, str]:
     Plain ASCII is drawn with Pillow's own font. Other text is drawn with the first of these that has all its letters:
     the file that :data:`FONT_VARIABLE` names, DejaVu Sans (which comes with Matplotlib), the fonts of the system. If
     none has all, the one with most; the letters that it lacks become :data:`REPLACEMENT`, with one warning in the log.
-
-    Args:
-        text: one line.
-        size: in pixels.
     """
     path, drawn = _choose(text)
     if path is None:
@@ -86,14 +82,8 @@ def _choose(text: str) -> tuple[str | None, str]:
         return best, shown
     _SAID.update(lacking)
     codes = few([f"U+{ord(c):04X}" for c in sorted(lacking)])
-    _LOGGER.warning(
-        "no font has %d of the letters of %r (%s): drawn as %s; install one (for example Noto) or name a file in %s",
-        len(lacking),
-        text,
-        codes,
-        REPLACEMENT,
-        FONT_VARIABLE,
-    )
+    what = f"drawn as {REPLACEMENT}; install one (for example Noto) or name a file in {FONT_VARIABLE}"
+    _LOGGER.warning("no font has %d of the letters of %r (%s): %s", len(lacking), text, codes, what)
     return best, shown
 
 

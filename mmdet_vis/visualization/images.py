@@ -39,11 +39,7 @@ class ImageFolderWriter:
     """Write frames to ``folder/<stem>.jpg``: a context manager with the interface of ``VideoWriter``.
 
     Files are made and brought to the disk in threads of their own, a few ahead; all are there when the ``with`` block
-    ends.
-
-    Args:
-        folder: created if need be.
-        stems: T file names without ending, in the order of the frames.
+    ends. The folder is created if need be; the T names are in the order of the frames, without ending.
 
     Raises:
         OutputError: if the folder or a file cannot be written; at the latest at the end of the block.

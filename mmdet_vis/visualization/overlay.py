@@ -152,17 +152,9 @@ def render_frames(
     score_thr: float | None = None,
     style: Style = "overlay",
 ) -> Iterator[NDArray[np.uint8]]:
-    """:func:`draw_frame` for all frames of a video, one frame at a time.
+    """:func:`draw_frame` for all T frames of a video, one frame at a time.
 
     Only the masks of the current frame are decoded, so memory does not grow with the video's length.
-
-    Args:
-        result: the sequences.
-        frames: T frames ``[H, W, 3]`` uint8, BGR, of the video's original size.
-        score_thr, style: see :func:`draw_frame`.
-
-    Yields:
-        T frames ``[H, W, 3]`` uint8, BGR.
 
     Raises:
         ValueError: if there are not T frames, or one has another size.

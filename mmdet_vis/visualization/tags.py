@@ -55,12 +55,7 @@ def _draw_tag(text: str, colour: tuple[int, int, int], font_size: int) -> tuple[
 
 
 def fit_tag(text: str, colour: tuple[int, int, int], height: int, width: int) -> tuple[NDArray, NDArray] | None:
-    """Draw a tag sized with the frame, smaller if the frame is too narrow for its text.
-
-    Args:
-        text: one line.
-        colour: background as (b, g, r).
-        height, width: of the frame in pixels.
+    """Draw a tag of a colour (b, g, r) sized with the frame, smaller if the frame is too narrow for its text.
 
     Returns:
         BGR ``[h, w, 3]`` float32 in 0..255 and opacity ``[h, w, 1]`` float32 in [0, 1]; None if not even the
@@ -80,16 +75,9 @@ def _overlap(a: Box, b: Box) -> int:
 
 
 def place_tag(tag_size: tuple[int, int], box: Box, frame_size: tuple[int, int], taken: list[Box]) -> Box:
-    """Find a place for a tag: above the object, inside at its top, or below, clear of other tags if possible.
+    """A place for a tag: above the object, inside at its top, or below, clear of the tags in ``taken`` if possible.
 
-    Args:
-        tag_size: (height, width), not larger than the frame.
-        box: of the object.
-        frame_size: (height, width).
-        taken: boxes of tags that are already placed.
-
-    Returns:
-        The box of the tag, wholly inside the frame.
+    It is wholly inside the frame, which is not smaller; sizes are (height, width).
     """
     height, width = tag_size
     gap = max(1, height // 8)

@@ -165,17 +165,11 @@ def _from_hub(name: str) -> Path:
     folder = ensure_writable_dir(home() / "huggingface")
 
     def fetch(local: bool) -> Path:
-        return Path(
-            hf_hub_download(
-                repository,
-                file,
-                revision=revision,
-                cache_dir=folder,
-                local_files_only=local,
-                etag_timeout=TIMEOUT,
-                endpoint=os.environ.get("HF_ENDPOINT"),
-            )
-        )
+        found = hf_hub_download(
+            repository, file, revision=revision, cache_dir=folder, local_files_only=local, etag_timeout=TIMEOUT,
+            endpoint=os.environ.get("HF_ENDPOINT"),
+        )  # fmt: skip
+        return Path(found)
 
     with fetching(f"hf://{name}"), quiet_hub():
         try:
@@ -189,11 +183,8 @@ def _from_hub(name: str) -> Path:
 def fetching(address: str, fix: str | None = None) -> Iterator[None]:
     """Around a download: a silent server is given up after :data:`TIMEOUT`, and what goes wrong is one line.
 
-    The libraries raise errors of many kinds, their HTTP clients' among them.
-
-    Args:
-        address: what is fetched, for the message.
-        fix: how the message ends; the usual one names :func:`home`.
+    The libraries raise errors of many kinds, their HTTP clients' among them. The message ends with ``fix``; the usual
+    one names :func:`home`.
 
     Raises:
         CheckpointError: it cannot be fetched.

@@ -161,11 +161,7 @@ def open_graph_folder(path: str | Path) -> GraphFolder:
 
 
 def carried_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """The config that weights carry: those of a model file, or of a folder of graphs.
-
-    Args:
-        path: of the weights.
-        options: dotted keys and values that override the config's.
+    """The config that weights carry, of a model file or a folder of graphs, overridden by dotted keys and values.
 
     Raises:
         ConfigError, CheckpointError: see :func:`~mmdet_vis.weights.model_file.embedded_config` and
@@ -179,12 +175,7 @@ def carried_config(path: str | Path, options: Mapping[str, Any] | None = None) -
 
 
 def run_graphs(folder: GraphFolder, runtime: str, precision: str = "float32") -> RunGraph:
-    """The graphs of a folder in a runtime, with as many threads as PyTorch has.
-
-    Args:
-        folder: to run.
-        runtime: ``onnxruntime`` or ``openvino``.
-        precision: see the runtime's class.
+    """The graphs of a folder in a runtime, ``onnxruntime`` or ``openvino``, with as many threads as PyTorch has.
 
     Raises:
         ConfigError: the runtime is not installed or cannot compute in that precision; or the folder is not for it.

@@ -33,11 +33,7 @@ Inputs = tuple[Tensor, ...]
 
 
 class Recorder:
-    """Runs graphs in PyTorch and keeps what some of them are given; a RunGraph.
-
-    Args:
-        graphs: to run.
-    """
+    """Runs graphs in PyTorch and keeps what some of them are given; a RunGraph."""
 
     def __init__(self, graphs: Sequence[Graph]) -> None:
         self._graphs = {graph.name: graph.module for graph in graphs}
@@ -65,12 +61,9 @@ class Recorder:
 def recorded_inputs(
     network: SeqMaskRCNN, graphs: Sequence[Graph], segment: Callable[[SeqMaskRCNN], Any]
 ) -> dict[str, list[Inputs]]:
-    """What the graphs that may be computed in a faster number format are given.
+    """What a network's graphs that may be computed in a faster number format are given while it segments some videos.
 
-    Args:
-        network: with its weights, not yet placed on a device; it stays as it is.
-        graphs: of it.
-        segment: segments some videos with a network.
+    It has its weights, is not yet placed on a device, and stays as it is.
 
     Raises:
         ConfigError: a graph was never used, as nothing was found in the videos.
@@ -98,13 +91,8 @@ class _Reader:
 def quantise(path: Path, names: Sequence[str], calls: Sequence[Inputs]) -> Path:
     """Write a graph in whole numbers beside ``NAME.onnx``: weights per channel, activations by their range.
 
-    Args:
-        path: of the graph in float32.
-        names: of its inputs.
-        calls: inputs of some calls, from which the ranges come.
-
-    Returns:
-        the new file, ``NAME.int8.onnx``. ONNX Runtime and OpenVINO read it.
+    The ranges come from the inputs, by their names, of some calls. The new file, ``NAME.int8.onnx``, is returned; ONNX
+    Runtime and OpenVINO read it.
 
     Raises:
         ConfigError: ONNX Runtime is not installed.

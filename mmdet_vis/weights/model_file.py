@@ -28,11 +28,9 @@ KEPT = ("categories", "data_preprocessor", "model", "propose_reduce", "recommend
 
 
 def embedded_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """The config that a model file carries: plain data, so nothing is executed.
+    """The config that a file of :func:`export_model` carries, overridden by dotted keys and values.
 
-    Args:
-        path: a safetensors file written by :func:`export_model`.
-        options: dotted keys and values that override the file's.
+    It is plain data, so nothing is executed.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -87,10 +85,6 @@ def config_text(config: Config) -> str:
 
 def check_fits(config: Config, path: str | Path) -> None:
     """Refuse a model file that is smaller than the model that its config describes, before memory is taken for it.
-
-    Args:
-        config: from :func:`embedded_config`.
-        path: the model file.
 
     Raises:
         ConfigError: see :func:`mmdet_vis.config.load.build_model`.

@@ -85,8 +85,7 @@ class _InertList:
 def read_torch(path: Path, beside_objects: bool = False) -> object:
     """Read a file of ``torch.save`` with ``weights_only``: plain data and tensors, on the CPU.
 
-    Args:
-        beside_objects: objects of other kinds are stood in for, and named in the log.
+    With ``beside_objects``, objects of other kinds are stood in for, and named in the log.
 
     Raises:
         CheckpointError: it is damaged, or holds more than that.
@@ -98,12 +97,8 @@ def read_torch(path: Path, beside_objects: bool = False) -> object:
                 return torch.load(file, map_location="cpu", weights_only=True)
             content, names = load_beside_objects(file)
         if names and not is_inert(content):
-            _LOGGER.warning(
-                "checkpoint %s: left out %d kinds of Python objects beside the weights, without running anything (%s)",
-                path,
-                len(names),
-                few(names),
-            )
+            what = "left out %d kinds of Python objects beside the weights, without running anything (%s)"
+            _LOGGER.warning(f"checkpoint %s: {what}", path, len(names), few(names))
         return content
     except MemoryError as error:
         raise CheckpointError(
@@ -128,13 +123,7 @@ def read_torch(path: Path, beside_objects: bool = False) -> object:
 
 
 def load_beside_objects(file: IO[bytes]) -> tuple[object, list[str]]:
-    """Read a file of ``torch.save`` with ``weights_only``, objects that are no weights as empty stand-ins.
-
-    Args:
-        file: at its beginning.
-
-    Returns:
-        what it holds, and the names that were stood in for, sorted.
+    """What a file of ``torch.save`` holds, objects that are no weights as empty stand-ins, and their names, sorted.
 
     Raises:
         Whatever :func:`torch.load` does; ``UnpicklingError`` also for names that are not stood in for.

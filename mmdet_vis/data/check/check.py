@@ -93,10 +93,7 @@ class DatasetReport:
 def check_ytvis(ann_file: str | Path, img_prefix: str | Path | None = None, progress: bool = False) -> DatasetReport:
     """Check a dataset in the YouTube-VIS format, every frame and every mask; or one of another, as it is read.
 
-    Args:
-        ann_file: annotations of any format.
-        img_prefix: folder of the frames; None: it is looked for.
-        progress: show progress bars.
+    The folder of the frames, ``img_prefix``, is looked for unless it is given.
 
     Raises:
         DatasetError: the file or the folder cannot be read at all.

@@ -17,15 +17,7 @@ Fault = tuple[int, str]
 
 
 def check_masks(segmentations: list[Any], height: int, width: int) -> tuple[list[RLE | None], list[Fault]]:
-    """Check the masks of one object.
-
-    Args:
-        segmentations: T values of the annotation file; null where the object is not visible.
-        height, width: of the frames in pixels.
-
-    Returns:
-        T compressed RLEs, None where there is none or it is bad; and the faults.
-    """
+    """T compressed RLEs of an object, None where there is none or it is bad, and the faults, of the file's T values."""
     masks: list[RLE | None] = []
     faults: list[Fault] = []
     for frame, segmentation in enumerate(segmentations):
@@ -40,10 +32,7 @@ def check_masks(segmentations: list[Any], height: int, width: int) -> tuple[list
 def check_boxes(boxes: list[Any], segmentations: Any, height: int, width: int) -> list[Fault]:
     """Check the boxes ``[x, y, width, height]`` of one object, in pixels; null where it is not visible.
 
-    Args:
-        boxes: values of the annotation file.
-        segmentations: its masks, to tell where a box is missing or too many; ignored unless a list as long.
-        height, width: of the frames in pixels.
+    Its ``segmentations`` tell where a box is missing or too many, if they are a list as long.
     """
     faults = []
     paired = isinstance(segmentations, list) and len(segmentations) == len(boxes)

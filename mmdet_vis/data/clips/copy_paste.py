@@ -92,17 +92,13 @@ def paste_some(
     min_pixels: int,
     rng: np.random.Generator,
 ) -> RawClip:
-    """Paste up to ``options.max_objects`` objects, or none, onto a clip; the clip given stays as it is.
+    """A clip with up to ``options.max_objects`` objects pasted onto it, or none; the clip given stays as it is.
+
+    Both have at least one object that the first and the last frame show.
 
     Args:
-        clip: with at least one object that the first and the last frame show.
         source: gives a random object, or None where the one it drew will not do.
-        options: numbers.
         min_pixels: see :func:`~mmdet_vis.data.clips.raw.drop_remains`.
-        rng: source of the choices.
-
-    Returns:
-        a clip of which the same can be said.
     """
     if rng.random() >= options.prob or not options.max_objects:
         return clip

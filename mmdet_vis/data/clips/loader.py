@@ -99,14 +99,7 @@ def build_loader(
 ) -> DataLoader[list[TrainingClip]]:
     """An endless loader of lists of clips; ``len`` is the number of batches per epoch.
 
-    Args:
-        dataset: the samples.
-        batch_size: clips per batch of this process.
-        num_workers: processes that load, 0 for none.
-        seed: see :class:`ClipSampler`, as the other arguments.
-        rank: number of this process.
-        world_size: number of processes.
-        start: batches to skip.
+    ``num_workers`` processes load, or this one if that is 0; other arguments are those of :class:`ClipSampler`.
     """
     if num_workers:
         _allow_files()

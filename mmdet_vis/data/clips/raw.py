@@ -84,12 +84,9 @@ def tight_boxes(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def decode_segmentations(objects: Iterable[tuple[str, Any]], size: tuple[int, int], file: Path) -> NDArray[np.uint8]:
-    """Masks ``[N, h, w]`` uint8, 0 or 1, of the segmentations of an annotation file.
+    """Masks ``[N, h, w]`` uint8, 0 or 1, of objects of an image ``file`` of a size (height, width).
 
-    Args:
-        objects: what messages call each, and its segmentation.
-        size: (height, width) of the image.
-        file: the image.
+    Of each there is what messages call it, and its segmentation as annotation files have it.
 
     Raises:
         BrokenSampleError: one is missing, or is no mask of this size.
@@ -107,11 +104,7 @@ def decode_segmentations(objects: Iterable[tuple[str, Any]], size: tuple[int, in
 
 
 def read_image(file: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode an image: ``[h, w, 3]`` uint8, BGR.
-
-    Args:
-        file: the image.
-        size: (height, width) that the annotations say.
+    """Decode an image whose (height, width) the annotations say: ``[h, w, 3]`` uint8, BGR.
 
     Raises:
         BrokenSampleError: it is missing, broken, or of another size.

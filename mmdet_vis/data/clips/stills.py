@@ -58,11 +58,8 @@ def read_stills(
     """Images with at least one object that is no crowd.
 
     Args:
-        content: of the annotation file.
         labels: 1-based class of each category id; objects of others are background.
-        folder: that the images lie in.
         min_area: objects below it, in pixels, are regions to ignore, as crowds are.
-        file: for messages.
 
     Raises:
         DatasetError: something is missing or wrong.
@@ -128,11 +125,9 @@ def map_categories(
     """The model's classes, and the class of each category id of the file.
 
     Args:
-        content: of the annotation file.
         categories: the model's classes; None: the keys of ``category_map``, or the file's categories.
         category_map: names in the file of each class of the model, :data:`OTHERS` for all that are not named. None:
             classes are found in the file by name.
-        file: for messages.
 
     Returns:
         names, and 1-based classes by category id; what belongs to no class is not in it.

@@ -110,15 +110,9 @@ class Track:
 
 
 def read_track(entry: dict[str, Any], number: int, label: int, size: tuple[int, int], length: int, where: str) -> Track:
-    """Read an entry of ``annotations``.
+    """Read an entry of ``annotations``, which messages call ``where``, of ``length`` frames of a size (height, width).
 
-    Args:
-        entry: with ``segmentations``; ``bboxes`` ``[x, y, w, h]`` and ``areas`` are measured where the file lacks them.
-        number: of the object in its video, from 1.
-        label: class, 1-based.
-        size: (height, width) of the frames.
-        length: number of frames.
-        where: what messages call the entry.
+    Its ``bboxes`` ``[x, y, w, h]`` and ``areas`` are measured where the file lacks them.
 
     Raises:
         DatasetError: a list is missing or not as long as the video, or a box is not one.

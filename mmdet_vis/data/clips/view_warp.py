@@ -43,14 +43,10 @@ class WarpOptions:
 def view_maps(
     source: tuple[int, int], size: tuple[int, int], views: int, options: WarpOptions, rng: np.random.Generator
 ) -> list[NDArray[np.float32]]:
-    """Draw a motion over a still, even from the first to the last view.
+    """Draw a motion over a still, even from the first to the last view; a single one is in the middle of the motion.
 
     Args:
-        source: (height, width) of the still.
-        size: (height, width) of the views.
-        views: T; a single one is that in the middle of the motion.
-        options: strength.
-        rng: source of the choices.
+        source, size: (height, width) of the still and of the T views.
 
     Returns:
         T maps ``[h, w, 2]`` float32: the (x, y) in the still of each pixel, for ``cv2.remap``.

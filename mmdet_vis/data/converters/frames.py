@@ -22,11 +22,9 @@ def write_frames(
     Videos, names and numbers of frames are those of a run over the same folder, so that its results fit.
 
     Args:
-        videos: a folder of videos and folders of frames, or one of these, see
-            :func:`~mmdet_vis.data.sources.find_inputs`.
+        videos: see :func:`~mmdet_vis.data.sources.find_inputs`.
         folder: made if need be; what is there under the same names is replaced.
         names: of the videos that are wanted; None for all.
-        progress: show a progress bar.
 
     Returns:
         how many videos and frames there are in it now.

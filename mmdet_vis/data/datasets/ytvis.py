@@ -97,7 +97,6 @@ def find_categories(
     Args:
         wanted: names of the network's classes.
         found: names by id, as the file has them.
-        file: for messages.
         annotations: the file's entries of objects, which are counted for the warning.
         others: "error": other categories with objects are an error.
 

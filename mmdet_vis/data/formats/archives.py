@@ -43,12 +43,8 @@ def is_archive(path: Path) -> bool:
 def unpack(path: Path, folder: Path, say: Callable[[str], None]) -> Path:
     """Unpack an archive into a new folder of its name below ``folder``, or find it there as unpacked before.
 
-    What systems add for themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``) stays out.
-
-    Args:
-        path: a zip or tar file; its members must stay in their folder, and may not unpack to far more than they take.
-        folder: where the new folder is made.
-        say: takes a line that says where.
+    Its members must stay in their folder, and may not unpack to far more than they take; what systems add for
+    themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``) stays out. ``say`` takes the line that says where it is.
 
     Raises:
         DatasetError: a folder of that name holds something else, or the archive is damaged, encrypted or unsafe.

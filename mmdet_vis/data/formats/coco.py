@@ -58,12 +58,7 @@ def read_categories(content: Mapping[str, Any], path: Path) -> dict[int, str]:
 
 
 def read_images(content: Mapping[str, Any], path: Path, folder: Path | None = None) -> Iterator[Image]:
-    """The ``images`` of a file.
-
-    Args:
-        content: of the file.
-        path: of the file, for messages.
-        folder: that the images lie in, for sizes that the file lacks.
+    """The ``images`` of a file; sizes that it lacks are those of the images in ``folder``.
 
     Raises:
         DatasetError: there is no list of them, or one has no id of its own, no usable name, or no size.

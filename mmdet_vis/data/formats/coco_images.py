@@ -39,12 +39,9 @@ def tidy(content: dict[str, Any], notes: Notes) -> list[str]:
 
 
 def relative_names(names: Sequence[str], notes: Notes, kept: int = 0) -> list[str]:
-    """Names of images, of those that are absolute or have ``..`` what is below the folder that these share.
+    """Names of images with ``/``, of those that are absolute or have ``..`` what is below the folder that these share.
 
-    Args:
-        names: with ``/``.
-        notes: counts those that were changed.
-        kept: so many folders around each image stay, even if all share them.
+    So many folders around each image as ``kept`` says stay, even if all share them.
     """
     absolute = {name: _parts(name) for name in names if is_absolute(name) or ".." in PurePosixPath(name).parts}
     if not absolute:

@@ -24,13 +24,7 @@ def group_videos(images: list[Image], videos: Any, notes: Notes, path: Path) -> 
 
     A video is what the images say by ``video_id`` (CocoVID) or ``sequence``, else the folder of their names; in one
     folder, names that differ before their number (``clipA-0001.jpg``, ``clipB-0001.jpg``) are of several videos. Frames
-    are in the order of ``frame_id`` where all have one, else of their names.
-
-    Args:
-        images: of the file.
-        videos: its entry ``videos``, whose order counts; anything else is ignored.
-        notes: of the reader.
-        path: of the file.
+    are in the order of ``frame_id`` where all have one, else of their names; videos in that of the entry ``videos``.
 
     Raises:
         DatasetError: frames of a video have different sizes.

@@ -22,11 +22,8 @@ def add_images(found: AnnotatedVideos, tree: Element, file: Path, folder: Path, 
     Where nothing links any shapes, every image is a video of one frame, as in COCO files of stills.
 
     Args:
-        found: takes the videos.
-        tree: of the XML file.
-        file: the XML file, for messages.
-        folder: of the images.
-        start: of the images' names, relative to the folder of all exports.
+        tree, file: the XML file and what is in it.
+        folder: of the images, whose names begin with ``start``, relative to the folder of all exports.
         name: of the export.
 
     Raises:

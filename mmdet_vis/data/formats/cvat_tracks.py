@@ -47,9 +47,7 @@ def track_masks(
 
     Args:
         notes: counts shapes of other kinds, shapes of deleted frames, and masks between keyframes.
-        track: the element.
         number: of the track in the file, for messages.
-        task: that it belongs to.
         places: positions of the frames that exist, by their index in the task.
         size: (height, width) of the frames.
 

@@ -81,13 +81,10 @@ def note_other_sets(notes: Notes, masks: Path, names: Sequence[str]) -> None:
 
 
 def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
-    """Names of the videos of a set.
+    """Names of the videos of a set, of which ``ImageSets/<year>`` has a list.
 
-    Args:
-        root: the folder with ``ImageSets``.
-        set_name: name of a list in ``ImageSets/<year>``.
-        year: by default that of the unsupervised track: 2019 for its test sets and 2017 for others, or the other of
-            the two where only that has the list; or DAVIS 2016, where only that has it.
+    The year is by default that of the unsupervised track: 2019 for its test sets and 2017 for others, or the other of
+    the two where only that has the list; or DAVIS 2016, where only that has it.
 
     Raises:
         DatasetError: no such list, or it is not one video name (a folder's, without its path) per line.
@@ -109,13 +106,9 @@ def davis_set(root: Path, set_name: str, year: int | None = None) -> list[str]:
             f"{file} cannot be read: choose another set ({option('set_name')}) or {option('year')}; there is "
             f"{', '.join(others) or 'none'}"
         )
-    outside = [
-        name
-        for name in names
-        if name in (".", "..") or "/" in name or "\\" in name or "\0" in name or len(name.encode()) > 255
-    ]
-    if outside:
-        raise DatasetError(f"{file} lists {outside[0]!r:.60}, which is not the name of a folder: correct the file")
+    for name in names:
+        if name in (".", "..") or set("/\\\0") & set(name) or len(name.encode()) > 255:
+            raise DatasetError(f"{file} lists {name!r:.60}, which is not the name of a folder: correct the file")
     if not names or len(set(names)) < len(names):
         raise DatasetError(f"{file} lists {'a video twice' if names else 'no videos'}: it must name one per line")
     return names

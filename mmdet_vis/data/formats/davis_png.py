@@ -50,10 +50,7 @@ def write_davis_pngs(result: VideoResult, folder: str | Path, max_objects: int =
 
 
 def read_index_png(path: str | Path) -> NDArray[np.uint8]:
-    """Read the stored values of a palette or grey PNG of 1, 2, 4 or 8 bits, without applying its palette.
-
-    Returns:
-        ``[H, W]`` uint8: palette indices, or grey values as stored (not stretched to 0..255).
+    """The stored values of a palette or grey PNG of 1, 2, 4 or 8 bits, ``[H, W]`` uint8; greys are not stretched.
 
     Raises:
         DatasetError: if the file is missing, damaged, or not such a PNG.
@@ -65,10 +62,7 @@ def voc_palette() -> NDArray[np.uint8]:
     """The colour map of Pascal VOC, which DAVIS uses for its index PNGs.
 
     The bits of an index, taken in threes from the lowest, become the bits of red, green and blue from the
-    highest down; so neighbouring indices get very different colours and index 0 is black.
-
-    Returns:
-        ``[256, 3]`` uint8, RGB.
+    highest down; so neighbouring indices get very different colours and index 0 is black: ``[256, 3]`` uint8, RGB.
     """
     index = np.arange(256)
     palette = np.zeros((256, 3), np.uint8)

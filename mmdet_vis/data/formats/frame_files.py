@@ -188,11 +188,7 @@ def copy_file(source: Path, target: Path) -> None:
 def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, numbered: str = "") -> list[str]:
     """Copy a video's frames into a folder, where there are files of them; the T names that they have there.
 
-    Args:
-        videos: all, which take the notes.
-        video: whose frames they are.
-        folder: must exist.
-        numbered: begins their names, before six digits; empty: they keep their own.
+    Their names are ``numbered`` and six digits; without it, they keep their own.
 
     Raises:
         OutputError: one cannot be copied.

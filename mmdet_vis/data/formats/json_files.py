@@ -42,11 +42,8 @@ def load_annotations(path: str | Path, guessed: Counter[str] | None = None) -> d
     """Read a YouTube-VIS annotation file.
 
     Categories whose names differ in case, spaces and ``_`` alone are one: that of the first spelling. So are those of
-    a COCO file that have the same name: Roboflow lists one again above all.
-
-    Args:
-        path: of the file.
-        guessed: counts what was taken for something else; None: that is logged as a warning.
+    a COCO file that have the same name: Roboflow lists one again above all. ``guessed`` counts what was taken for
+    something else; without it, that is logged as a warning.
 
     Raises:
         DatasetError: if it is missing or not a JSON object.
@@ -131,12 +128,7 @@ def read_results_json(path: str | Path) -> Any:
 
 
 def fields(entry: Any, types: Mapping[str, type], label: str) -> list[Any]:
-    """Values of an entry of a list in an annotation file, of exactly these types (True is no whole number).
-
-    Args:
-        entry: what the list holds.
-        types: by key.
-        label: what messages call the entry.
+    """Values of an entry of a list, which messages call ``label``, of exactly these types (True is no whole number).
 
     Raises:
         DatasetError: it is no object, or a key is missing or has a value of another type.
@@ -225,12 +217,7 @@ _IDS = {
 
 
 def write_ids_plainly(content: dict[str, Any], guessed: Counter[str]) -> None:
-    """Write ids and sizes as whole numbers where a program wrote them as text or as real numbers, in place.
-
-    Args:
-        content: of a file of COCO or YouTube-VIS.
-        guessed: counts them.
-    """
+    """Write ids and sizes of a file of COCO or YouTube-VIS as whole numbers where they are text or real, in place."""
     for part, keys in _IDS.items():
         entries = content.get(part)
         for entry in entries if isinstance(entries, list) else ():

@@ -38,13 +38,7 @@ def take_pictures_out(
 ) -> int:
     """Write pictures that are in JSON files alone where labelme looks for them; return how many.
 
-    Nothing is replaced: what has an image of its name, or of the JSON file's, stays.
-
-    Args:
-        found: takes the notes.
-        contents: of JSON files.
-        images: names of the images that are there.
-        folder: of the images.
+    Nothing is replaced: what has one of the ``images`` of its name, or of the JSON file's, stays.
     """
     known = {name.casefold() for name in images} | {PurePosixPath(name).stem.casefold() for name in images}
     written = 0

@@ -22,16 +22,10 @@ Masks = dict[Hashable, list[RLE | None]]
 def video_folders(root: Path, is_video: Callable[[Path], bool], what: str) -> list[tuple[Path, str]]:
     """Folders of videos below ``root`` in natural order, or ``root`` itself where it is one.
 
-    Args:
-        root: the folder that the user gave.
-        is_video: whether a folder holds a video's annotations.
-        what: what such a folder holds, for the message.
-
-    Returns:
-        (folder, start of its frames' names relative to ``root``) pairs; the start is empty or ends with ``/``.
+    Each comes with the start of its frames' names relative to ``root``, which is empty or ends with ``/``.
 
     Raises:
-        DatasetError: there are none.
+        DatasetError: there are none; the message says ``what`` such a folder holds.
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder: give the one with {what} per video")
@@ -56,7 +50,6 @@ class FrameFiles:
     """Frame files of a video whose masks are named after them.
 
     Args:
-        found: takes notes.
         stems: of the files with masks, in their order.
         video: folder of the video relative to ``images``; empty if it is that one itself.
         images: folder with a folder of frames per video, or with the frames of the one video; None: frames are taken
@@ -78,9 +71,8 @@ class FrameFiles:
         if images is None:
             self.names = [f"{prefix}{stem}.jpg" for stem in stems]
             self.places = list(range(len(stems)))
-            found.notes.guessed["frames, taken to be called as their masks, with .jpg (give the frames' folder)"] += (
-                len(stems)
-            )
+            what = "frames, taken to be called as their masks, with .jpg (give the frames' folder)"
+            found.notes.guessed[what] += len(stems)
             return
         folder = images / video
         if not folder.is_dir() and list_images(images)[0]:
@@ -128,13 +120,11 @@ def _places(found: AnnotatedVideos, frames: Sequence[str], masks: Sequence[str])
     places = [exact.get(stem, folded.get(stem.casefold())) for stem in masks]
     if None not in places:
         return places
-    numbers = [_number(stem) for stem in frames]
-    by_number = {number: frame for frame, number in enumerate(numbers) if number is not None}
-    others = [by_number.get(number) if (number := _number(stem)) is not None else None for stem in masks]
+    by_number = {int(match[1]): n for n, stem in enumerate(frames) if (match := _LAST_NUMBER.search(stem))}
+    others = [by_number.get(int(match[1])) if (match := _LAST_NUMBER.search(stem)) else None for stem in masks]
     if len(by_number) == len(frames) and None not in others and len(set(others)) == len(masks):
-        found.notes.guessed["masks that are called otherwise than their frames (the numbers in the names count)"] += (
-            len(masks)
-        )
+        what = "masks that are called otherwise than their frames (the numbers in the names count)"
+        found.notes.guessed[what] += len(masks)
         return others
     if len(frames) == len(masks) and not any(place is not None for place in (*places, *others)):
         found.notes.guessed["masks that are called otherwise than their frames (their order counts)"] += len(masks)
@@ -142,23 +132,11 @@ def _places(found: AnnotatedVideos, frames: Sequence[str], masks: Sequence[str])
     return places
 
 
-def _number(stem: str) -> int | None:
-    match = _LAST_NUMBER.search(stem)
-    return int(match[1]) if match else None
-
-
 _LAST_NUMBER = re.compile(r"(\d{1,9})\D*$")
 
 
-def collect_masks(
-    files: Sequence[Path], read: Callable[[Path], NDArray[np.generic]], background: int = 0
-) -> tuple[Masks, tuple[int, int]]:
-    """Masks by the number that their pixels hold.
-
-    Args:
-        files: N pictures of one video, at least one.
-        read: a picture's numbers, ``[H, W]``.
-        background: the number that is no object.
+def collect_masks(files: Sequence[Path], read: Callable[[Path], NDArray[np.generic]]) -> tuple[Masks, tuple[int, int]]:
+    """Masks by the number but 0 that their pixels hold in N pictures of one video, whose numbers ``read`` ``[H, W]``.
 
     Returns:
         N masks of each number, in the order of the numbers, None where it does not occur; and (height, width).
@@ -176,7 +154,7 @@ def collect_masks(
                 "all frames of a video must have one size"
             )
         size = (int(pixels.shape[0]), int(pixels.shape[1]))
-        numbers = [int(number) for number in np.unique(pixels) if number != background]
+        numbers = [int(number) for number in np.unique(pixels) if number != 0]
         if len(objects.keys() | set(numbers)) > MAX_OBJECTS:
             raise DatasetError(
                 f"{file} makes more than {MAX_OBJECTS} different pixel values in its video: these are no masks, or "

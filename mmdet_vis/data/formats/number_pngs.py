@@ -40,17 +40,10 @@ def _head(path: Path) -> tuple[str, bytes | None]:
 
 
 def read_numbers(path: Path, modes: tuple[str, ...] = NUMBERS + DEEP) -> NDArray[np.uint16]:
-    """The stored values of a PNG of 1 to 16 bits, without its palette.
-
-    Args:
-        path: of the PNG.
-        modes: kinds of pixels that are taken, by Pillow's names.
-
-    Returns:
-        ``[H, W]`` uint16: palette indices or grey values as stored (not stretched).
+    """The stored values of a PNG of 1 to 16 bits, without its palette, ``[H, W]`` uint16; greys are not stretched.
 
     Raises:
-        DatasetError: the file is missing, damaged, or holds colours.
+        DatasetError: the file is missing, damaged, or holds other pixels than those of ``modes``, such as colours.
     """
     image, data = open_png(path, modes)
     pixels = np.array(image).astype(np.uint16)

@@ -50,10 +50,7 @@ class OpenedAnnotations:
     names: list[str] | None = None
 
     def image_folder(self, path: Path) -> Path:
-        """The folder of the frames.
-
-        Args:
-            path: of the annotations, for the message.
+        """The folder of the frames of ``path``.
 
         Raises:
             DatasetError: it is not known, or is no folder.
@@ -199,13 +196,9 @@ def open_below(
     img_prefix: str | Path | None,
     opener: Callable[..., OpenedAnnotations] = open_annotations,
 ) -> tuple[Path, OpenedAnnotations]:
-    """Open what a config's dataset names, relative to its ``data_root``; what was left out or guessed is in the log.
+    """The path of what a config's dataset names, relative to its ``data_root``, and what ``opener`` gives of it.
 
-    Args:
-        opener: :func:`open_annotations` or :func:`open_stills`.
-
-    Returns:
-        the path of the annotations, and what it holds.
+    What was left out or guessed is in the log.
 
     Raises:
         DatasetError, OutputError: see there.

@@ -76,11 +76,7 @@ def write_result(path: str | Path, result: VideoResult) -> None:
 
 
 def read_result(path: str | Path, kind: type[_Result]) -> _Result:
-    """Read what :func:`write_result` wrote; nothing in it is executed, and nothing of it is trusted.
-
-    Args:
-        path: the file.
-        kind: the class to make.
+    """Read what :func:`write_result` wrote, as this kind; nothing in it is executed, and nothing of it is trusted.
 
     Raises:
         ResultsError: the file is missing, damaged, of a later version, or something in it does not fit; one line that

@@ -14,10 +14,6 @@ def plain_segmentation(value: Any, notes: Notes) -> Any:
     Polygons of fewer than 3 points enclose nothing and are left out. Taken for what they mean are one flat polygon,
     polygons that are lists of points, and run lengths that a program wrote as the text of Python's bytes
     (``"b'...'"``) or as real numbers.
-
-    Args:
-        value: of ``segmentation``, or of a frame in ``segmentations``.
-        notes: counts what was changed.
     """
     if isinstance(value, dict):
         if not value:
@@ -37,11 +33,9 @@ def plain_segmentation(value: Any, notes: Notes) -> Any:
     kept = [polygon for polygon in value if not isinstance(polygon, list) or len(polygon) >= 6]
     if len(kept) < len(value):
         notes.left_out["polygons of fewer than 3 points"] += len(value) - len(kept)
-    shares = sum(_is_within_one(polygon) for polygon in kept)
-    if shares:
-        notes.guessed["polygons from 0 to 1, less than a pixel (parts of the size? multiply by width, height)"] += (
-            shares
-        )
+    if shares := sum(_is_within_one(polygon) for polygon in kept):
+        what = "polygons from 0 to 1, less than a pixel (parts of the size? multiply by width, height)"
+        notes.guessed[what] += shares
     return kept
 
 

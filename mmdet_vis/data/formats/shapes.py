@@ -53,12 +53,7 @@ def polygon_points(points: object, height: int, width: int) -> NDArray[np.float6
 
 
 def ellipse_points(x: float, y: float, rx: float, ry: float, turned: float = 0.0) -> NDArray[np.float64]:
-    """The outline of an ellipse as ``[72, 2]`` float64 (x, y), for :func:`polygon_mask`.
-
-    Args:
-        x, y: its centre.
-        rx, ry: its radii.
-        turned: degrees, clockwise as it is seen.
+    """The outline of an ellipse, ``turned`` by degrees clockwise, as ``[72, 2]`` float64 (x, y).
 
     Raises:
         DatasetError: a number is not finite.

@@ -30,11 +30,8 @@ def interior(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
 def has_soft_edges(pngs: Sequence[Path], coloured: bool = True) -> bool:
     """Whether grey PNGs of a video are binary masks that were scaled or saved with losses.
 
-    White has areas of its own, and the shades of grey, which are at least 3, have none: they are at its edges.
-
-    Args:
-        pngs: of the video.
-        coloured: grey may be written as colours.
+    White has areas of its own, and the shades of grey, which are at least 3, have none: they are at its edges. Where
+    they may be ``coloured``, grey may be written as colours.
 
     Raises:
         DatasetError: a PNG cannot be read.

@@ -149,13 +149,9 @@ def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> A
     return Annotations(name, videos, categories)
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def is_id(value: Any, known: Container[int]) -> bool:
     """Whether a value of a JSON file is one of the known ids (2.0 and true are not)."""
-    return _is_int(value) and value in known
+    return type(value) is int and value in known
 
 
 def _video(entry: Any, label: str) -> Video:
@@ -163,21 +159,14 @@ def _video(entry: Any, label: str) -> Video:
         raise DatasetError(f"{label} is not an object {{...}}: correct the file")
     names = entry.get("file_names")
     length = entry.get("length", len(names) if isinstance(names, list) else None)
-    numbers: dict[str, Any] = {
-        "id": entry.get("id"),
-        "height": entry.get("height"),
-        "width": entry.get("width"),
-        "length": length,
-    }
+    numbers: dict[str, Any] = {**{key: entry.get(key) for key in ("id", "height", "width")}, "length": length}
     for key, value in numbers.items():
-        if not _is_int(value) or (key != "id" and value <= 0):
+        if type(value) is not int or (key != "id" and value <= 0):
             raise DatasetError(f"{label} has {key} {value!r:.40}, not a positive whole number: correct the file")
     check_frame_size(numbers["height"], numbers["width"], label)
-    first = str(names[0]) if isinstance(names, list) and names else str(entry["id"])
-    first = first.replace("\\", "/")
-    return Video(
-        name=first.rpartition("/")[0] or first, annotated=_annotated(entry, numbers["length"], label), **numbers
-    )
+    first = str(names[0] if isinstance(names, list) and names else entry["id"]).replace("\\", "/")
+    known = _annotated(entry, numbers["length"], label)
+    return Video(name=first.rpartition("/")[0] or first, annotated=known, **numbers)
 
 
 def _annotated(entry: dict[str, Any], length: int, label: str) -> NDArray[np.bool_] | None:
@@ -185,7 +174,7 @@ def _annotated(entry: dict[str, Any], length: int, label: str) -> NDArray[np.boo
     frames = entry.get("annotated_frames")
     if frames is None:
         return None
-    if not isinstance(frames, list) or not all(_is_int(frame) and 0 <= frame < length for frame in frames):
+    if not isinstance(frames, list) or not all(type(frame) is int and 0 <= frame < length for frame in frames):
         raise DatasetError(f"{label} has annotated_frames that are not positions of its {length} frames from 0: fix it")
     known = np.zeros(length, bool)
     known[np.array(frames, np.int64)] = True
@@ -194,10 +183,6 @@ def _annotated(entry: dict[str, Any], length: int, label: str) -> NDArray[np.boo
 
 def frame_files(entry: dict[str, Any], label: str) -> list[str]:
     """Frame files of an entry of ``videos`` whose numbers are checked, with ``/`` also where Windows wrote them.
-
-    Args:
-        entry: with ``file_names``.
-        label: names it in messages.
 
     Raises:
         DatasetError: they are missing, not as many as its ``length``, or lead out of the image folder.
@@ -225,10 +210,10 @@ def check_ids(annotation: Any, index: Annotations, label: str) -> int:
     """
     if not isinstance(annotation, dict):
         raise DatasetError(f"{label} is not an object {{...}}: correct the file")
-    for key, known in (("video_id", index.videos), ("category_id", index.categories)):
-        if not is_id(annotation.get(key), known):
-            kind = "video" if key == "video_id" else "category"
-            raise DatasetError(f"{label} has {key} {annotation.get(key)!r:.40}, which no {kind} has: correct the file")
+    for kind, known in (("video", index.videos), ("category", index.categories)):
+        number = annotation.get(f"{kind}_id")
+        if not is_id(number, known):
+            raise DatasetError(f"{label} has {kind}_id {number!r:.40}, which no {kind} has: correct the file")
     return annotation["video_id"]
 
 
@@ -290,11 +275,7 @@ def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[M
 
 
 def check_sequences(sequences: Sequence[Sequence[RLE | None]], first_frame: int = 0) -> None:
-    """Check that the runs of measured masks of one size fill their frames.
-
-    Args:
-        sequences: masks of one or more sequences.
-        first_frame: number of their first frame, for the message.
+    """Check that the runs of measured masks of one size fill their frames, which begin with number ``first_frame``.
 
     Raises:
         InvalidMaskError: for the first mask whose runs do not; ``index`` is the position of its sequence.

@@ -34,14 +34,7 @@ def is_ytvis(content: Any) -> bool:
 def tidy_ytvis(content: dict[str, Any], notes: Notes, path: Path, images: Path | None = None) -> Path | None:
     """Bring ids, masks, names and sizes of a file into the forms that the format knows, in place.
 
-    Args:
-        content: of the file.
-        notes: what is changed.
-        path: of the file.
-        images: the folder of the frames; None: it is looked for.
-
-    Returns:
-        that folder; None if it is not known.
+    Returns the folder of the frames, which is looked for unless ``images`` is given; None if it is not known.
     """
     write_ids_plainly(content, notes.guessed)
     plain_segmentations(content, notes)
@@ -152,6 +145,4 @@ def _track_entry(track: AnnotatedTrack, height: int, width: int) -> dict[str, An
 def _numbers(ids: list[int | None]) -> list[int]:
     """The ids where each has its own, else numbers from 1."""
     known = [number for number in ids if number is not None]
-    if len(set(known)) == len(ids):
-        return known
-    return list(range(1, len(ids) + 1))
+    return known if len(set(known)) == len(ids) else list(range(1, len(ids) + 1))

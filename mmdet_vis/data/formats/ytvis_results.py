@@ -33,14 +33,8 @@ def sequence_annotations(result: VideoResult, video_id: int, score_thr: float = 
         scores = zip(result.category_ids, sequence.class_scores.tolist(), strict=True)
         for label, (category_id, score) in enumerate(scores):
             if score >= max(score_thr, 0.0) or (sequence.by_hand and label == sequence.label):
-                entries.append(
-                    {
-                        "video_id": video_id,
-                        "category_id": category_id,
-                        "score": score,
-                        "segmentations": sequence.masks,
-                    }
-                )
+                ids = {"video_id": video_id, "category_id": category_id}
+                entries.append({**ids, "score": score, "segmentations": sequence.masks})
     return entries
 
 
@@ -64,13 +58,9 @@ def write_results(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> Non
 def dataset_entries(
     result: VideoResult, category_ids: Sequence[int | None], video_id: int, score_thr: float = 0.05
 ) -> list[dict[str, Any]]:
-    """Entries of a video in the results file, see :func:`~mmdet_vis.data.formats.sequence_annotations`.
+    """:func:`sequence_annotations` under the ids that the dataset has for the network's C categories.
 
-    Args:
-        result: with the network's C categories.
-        category_ids: their ids in the dataset; None for those that it lacks, of which there are no entries.
-        video_id: id of the video in the dataset.
-        score_thr: lowest score that is written, in [0, 1].
+    The ``category_ids`` of those that it lacks, of which there are no entries, are None.
     """
     absent = min((number for number in category_ids if number is not None), default=0) - 1
     result = replace(result, category_ids=tuple(absent if number is None else number for number in category_ids))

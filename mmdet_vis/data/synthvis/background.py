@@ -74,17 +74,12 @@ class Background:
 def draw_canvas(
     rng: np.random.Generator, width: int, height: int, cell: float, clutter: float, saturation: float
 ) -> NDArray[np.float32]:
-    """Paint the ground: three colours mixed by noise, and patches of the objects' own patterns.
+    """The ground, ``[height, width, 3]`` float32 BGR, 0 to 255: colours mixed by noise, and the objects' patterns.
 
     Args:
-        rng: source of randomness.
-        width, height: size in pixels.
         cell: size of the largest features in pixels.
         clutter: contrast of the patterns, 0 to 1.
         saturation: upper bound of the colours' saturation.
-
-    Returns:
-        ``[height, width, 3]`` float32 BGR, 0 to 255.
     """
     hue = rng.random()
     stops = [hsv(hue + rng.normal(0, 0.07), rng.uniform(0.3, 1) * saturation, v) for v in (0.25, 0.5, 0.75)]

@@ -64,11 +64,7 @@ def make_dataset(
             for the processes are spawned.
         force: replace a SynthVIS dataset of other options in ``out``.
         progress: show a progress bar on stderr if that is a terminal.
-        **options: fields of :class:`DatasetOptions` (``train``, ``val``, ``frames``, ``width``, ``height``,
-            ``difficulty``, ``seed``, ``quality``).
-
-    Returns:
-        Numbers of videos and objects.
+        **options: fields of :class:`DatasetOptions`.
 
     Raises:
         DatasetError: options out of range, or no video can satisfy them.

@@ -59,17 +59,13 @@ TEXTURES: dict[str, Callable[[Plane, Plane, float], Plane]] = {
 
 
 def pattern(name: str, u: Plane, v: Plane, angle: float, offset: tuple[float, float], pixel: float) -> Plane:
-    """Share of the second colour at points of an object.
+    """Share of the second colour, in [0, 1], at points of an object: of the shape and precision of ``u`` and ``v``.
 
     Args:
         name: a key of :data:`TEXTURES`.
         u, v: coordinates in the object, where its radius is 1; any shape.
-        angle: direction of the pattern in radians.
-        offset: shift of the pattern.
+        angle, offset: direction of the pattern in radians, and its shift.
         pixel: size of an image pixel in these coordinates; edges are as soft as that.
-
-    Returns:
-        An array of the same shape and precision in [0, 1].
     """
     # Python floats: numpy's would turn single into double precision.
     c, s = math.cos(angle), math.sin(angle)

@@ -31,9 +31,7 @@ def make_video(folder: Path, options: DatasetOptions, split: str, index: int) ->
 
     Args:
         folder: the split's ``JPEGImages`` folder, which exists.
-        options: size, difficulty and seed.
-        split: one of :data:`SPLITS`.
-        index: 0-based number of the video in its split.
+        split, index: one of :data:`SPLITS`, and the 0-based number of the video in it.
 
     Returns:
         ``{"video": ..., "annotations": [...]}``, entries of a YouTube-VIS file without ids of their own.

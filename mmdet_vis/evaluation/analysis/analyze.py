@@ -136,14 +136,11 @@ def analyze(
 ) -> Analysis:
     """Analyse YouTube-VIS results.
 
-    Args:
-        results, annotations, results_name, annotations_name, progress: as for
-            :func:`mmdet_vis.evaluation.ytvis.evaluate`, whose AP this is.
-        score_thr: predictions with lower scores count for AP but get no type.
+    Predictions with scores below ``score_thr`` count for AP but get no type. Other arguments are those of
+    :func:`mmdet_vis.evaluation.ytvis.evaluate`, whose AP this is.
 
     Raises:
-        DatasetError: if the annotations are malformed.
-        ResultsError: if an entry of the results is.
+        DatasetError, ResultsError: if the annotations, or an entry of the results, are malformed.
     """
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)

@@ -27,11 +27,7 @@ def draw_videos(
 ) -> dict[int, list[tuple[int, bytes]]]:
     """Draw a few frames of each of some videos, objects on the left and predictions on the right.
 
-    Args:
-        analysis: of these results.
-        tables: of the videos to draw.
-        results, annotations: contents of the two files.
-        img_prefix: folder that the ``file_names`` of the videos are relative to.
+    The ``file_names`` of the videos are relative to ``img_prefix``.
 
     Returns:
         by video id: (frame number, JPEG) of :data:`FRAMES` frames at most, evenly spread over those with objects.

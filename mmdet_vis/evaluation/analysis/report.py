@@ -21,13 +21,9 @@ def render_report(
     pictures: Mapping[int, Sequence[tuple[int, bytes]]] | None = None,
     title: str = "Analysis of results",
 ) -> str:
-    """The report as HTML text; names from the files are escaped.
+    """The report as HTML text, with the ``worst`` videos listed; names from the files are escaped.
 
-    Args:
-        analysis: what to report.
-        worst: videos to list, worst first.
-        pictures: by video id (frame number, JPEG); none by default.
-        title: one line, for example the name of the results.
+    The pictures are, by video id, (frame number, JPEG); none by default.
     """
     sections = [
         _summary(analysis),

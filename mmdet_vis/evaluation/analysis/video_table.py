@@ -71,12 +71,9 @@ def objects_of(dataset: Annotations, video_id: int) -> list[GroundTruth]:
 def build_table(
     entries: Sequence[tuple[int, dict[str, Any]]], dataset: Annotations, video_id: int, score_thr: float, name: str
 ) -> VideoTable:
-    """Compare the predictions of a video with its objects.
+    """Compare the predictions of a video, entries of the results with their positions, with its objects.
 
-    Args:
-        entries: entries of the results, with their positions.
-        score_thr: lower scores count for AP, but get no type.
-        name: what error messages call the results.
+    Scores below ``score_thr`` count for AP, but get no type.
 
     Raises:
         ResultsError: for a mask that is no RLE of the video's size.
@@ -122,13 +119,6 @@ def build_table(
 
 def _unique(predictions: Sequence[Prediction]) -> tuple[list[MaskSequence], list[int]]:
     """The different mask sequences, and the place of each prediction's among them."""
-    places: dict[int, int] = {}
-    sequences: list[MaskSequence] = []
-    place: list[int] = []
-    for prediction in predictions:
-        key = id(prediction.masks)
-        if key not in places:
-            places[key] = len(sequences)
-            sequences.append(prediction.masks)
-        place.append(places[key])
-    return sequences, place
+    different = {id(prediction.masks): prediction.masks for prediction in predictions}
+    places = {key: place for place, key in enumerate(different)}
+    return list(different.values()), [places[id(prediction.masks)] for prediction in predictions]

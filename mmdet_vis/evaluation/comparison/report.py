@@ -28,13 +28,9 @@ def render_comparison(
     number: int,
     pictures: Mapping[int, Sequence[tuple[int, bytes]]] | None = None,
 ) -> str:
-    """The comparison as HTML text; names from the files are escaped.
+    """The comparison as HTML text, with ``number`` videos of each kind listed; names from the files are escaped.
 
-    Args:
-        comparison: what to show.
-        names: what A and B are called.
-        number: videos of each kind to list.
-        pictures: by position of the video (frame number, JPEG); none by default.
+    The pictures are, by position of the video, (frame number, JPEG); none by default.
     """
     gains, losses = most(comparison, number)
     sections = [

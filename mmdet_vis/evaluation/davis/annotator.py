@@ -41,13 +41,9 @@ def annotate(
     correct: Callable[[_Result, int, int], _Result],
     number: int,
 ) -> Corrections:
-    """Correct the worst frame of the best-matching sequence ``number`` times.
+    """Correct the worst frame of the best-matching sequence ``number`` times, at most once for each of T true masks.
 
-    Args:
-        result: what was found, with at least one sequence.
-        truth: T true masks.
-        correct: called with the result so far, the ``track_id`` and the frame; gives the corrected result.
-        number: at most T.
+    There is at least one sequence; ``correct`` is called with the result so far, the ``track_id`` and the frame.
     """
     track_id = best_sequence(result, truth)
     assert track_id is not None

@@ -28,10 +28,7 @@ def annotated_sequences(
 ) -> list[DavisSequence]:
     """The videos of a set with their annotations for the unsupervised track.
 
-    Args:
-        davis_root: the folder DAVIS, or (a link to) its JPEGImages/480p.
-        set_name, year: see :func:`mmdet_vis.data.formats.davis_layout.davis_set`.
-        resolution: of the annotations, "480p" or "Full-Resolution".
+    Arguments are those of :func:`mmdet_vis.evaluation.davis.evaluate`.
 
     Raises:
         DatasetError: if the set or the annotations of a video are missing.
@@ -53,9 +50,7 @@ def annotated_sequences(
 def annotations_of_frames(name: str, frames: Sequence[Path]) -> DavisSequence:
     """The annotations of a video of which only the frames are known, such as one of an annotation file.
 
-    Args:
-        name: what the results call the video.
-        frames: its files, whose folder is (a link into) ``JPEGImages/<resolution>/<video>`` of a DAVIS folder.
+    Their folder is (a link into) ``JPEGImages/<resolution>/<video>`` of a DAVIS folder.
 
     Raises:
         DatasetError: there are no ``Annotations_unsupervised`` beside ``JPEGImages``, or not one for each frame.

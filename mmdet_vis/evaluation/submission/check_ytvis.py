@@ -21,12 +21,9 @@ from mmdet_vis.structures.rle import InvalidMaskError, to_rles
 def check_ytvis_submission(
     path: str | Path, annotations: Mapping[str, Any], annotations_name: str = "annotations"
 ) -> Report:
-    """Check a YouTube-VIS results file or zip.
+    """Check a YouTube-VIS results file, or a zip with it as ``results.json`` at its top level.
 
-    Args:
-        path: JSON file, or zip with ``results.json`` at its top level.
-        annotations: contents of the annotation file of the set; it need not have ground truth.
-        annotations_name: what the report calls it.
+    The annotations are the contents of the set's file, which need not have ground truth.
 
     Raises:
         ResultsError: if the file cannot be read at all.

@@ -23,14 +23,9 @@ def write_ytvis_zip(path: str | Path, results_json: str | Path) -> None:
 
 
 def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[str] | None = None) -> None:
-    """Write a DAVIS submission: a zip with ``<video>/<frame>.png`` for each PNG of a results folder.
+    """Write a DAVIS submission: a zip with ``<video>/<frame>.png`` for each PNG of a results folder, or of some videos.
 
     The same results give the same bytes.
-
-    Args:
-        path: the zip.
-        results_dir: a folder of PNGs for each video.
-        videos: names of those that go into the zip; all by default.
 
     Raises:
         OutputError: if the folder holds no such PNGs or the zip cannot be written.

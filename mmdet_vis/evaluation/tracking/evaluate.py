@@ -169,11 +169,7 @@ def evaluate_tracking(
 
 
 def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequence]) -> TrackingMetrics:
-    """The same for index PNGs in the layout of DAVIS, whose objects have no category; void pixels do not count.
-
-    Args:
-        results_dir: ``<video>/<frame>.png``; pixel values are object numbers.
-        sequences: annotated videos.
+    """The same for index PNGs ``<video>/<frame>.png``, whose objects have no category; void pixels do not count.
 
     Raises:
         DatasetError, ResultsError: a PNG is missing or damaged, or of another size than the annotation.

@@ -43,15 +43,10 @@ class VideoOverlaps:
         tracks: Sequence[Sequence[RLE | None]],
         ignored: Sequence[Sequence[RLE | None]] = (),
     ) -> VideoOverlaps:
-        """Compare sequences of masks.
+        """Compare G objects and P tracks, sequences of T masks of one size, None where the object is not seen.
 
-        A track that matches no object of a frame and lies by more than half in an ignored region is left out of that
-        frame (the rule of MOTS). Objects and tracks without any pixel do not count.
-
-        Args:
-            objects: G sequences of T masks of one size, None where the object is not seen.
-            tracks: P such sequences.
-            ignored: sequences of regions such as crowds.
+        A track that matches no object of a frame and lies by more than half in an ignored region, such as a crowd, is
+        left out of that frame (the rule of MOTS). Objects and tracks without any pixel do not count.
         """
         length = max((len(sequence) for sequence in (*objects, *tracks)), default=0)
         shown, found, overlaps = [], [], []

@@ -23,11 +23,7 @@ def check_plot_name(path: str | Path) -> None:
 
 
 def plot_pr_curves(metrics: YtvisMetrics, path: str | Path) -> None:
-    """Draw precision against recall, mean over the categories, for each IoU threshold.
-
-    Args:
-        metrics: result of :func:`~mmdet_vis.evaluation.ytvis.evaluate`.
-        path: PNG, PDF or SVG file to write, by its ending.
+    """Draw precision against recall, mean over the categories, for each IoU threshold: PNG, PDF or SVG by the ending.
 
     Raises:
         OutputError: if the file cannot be written or has another ending.

@@ -47,11 +47,7 @@ def background_last(weights: dict[str, Tensor]) -> None:
 
 
 def keep_classes(weights: dict[str, Tensor], classes: Sequence[int]) -> None:
-    """Keep the background and some classes of our layout, in the order given, in place.
-
-    Args:
-        classes: numbers of classes, 1 is the first after the background.
-    """
+    """Keep the background and some classes of our layout, 1 being the first after it, in the order given, in place."""
     count = len(weights[CLASSIFIER])
     for name, value in weights.items():
         rows = rows_per_class(name)
@@ -67,12 +63,9 @@ def drop_classes(translation: Translation) -> None:
 
 
 def numbers_of(chosen: Sequence[str], weights: dict[str, Tensor], names: Sequence[str] | None) -> list[int]:
-    """Class numbers of what ``--classes`` lists.
+    """Class numbers of what ``--classes`` lists, by names or numbers; the weights are under our names.
 
-    Args:
-        chosen: names or numbers.
-        weights: under our names, background first.
-        names: names of all classes of the source, background first; None if they are not known.
+    The ``names`` of all classes of the source have the background first; None if they are not known.
 
     Raises:
         CheckpointError: there is no such class, it is listed twice, or the source has no classifier.

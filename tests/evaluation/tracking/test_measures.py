@@ -10,8 +10,9 @@ from mmdet_vis.errors import UserError
 from mmdet_vis.evaluation.davis.dataset import DavisSequence
 from mmdet_vis.evaluation.tracking import VideoOverlaps, evaluate_index_pngs, evaluate_tracking
 from mmdet_vis.evaluation.tracking.clear import clear_counts
-from mmdet_vis.evaluation.tracking.hota import hota_counts, total
+from mmdet_vis.evaluation.tracking.hota import NO_COUNTS, hota_counts
 from mmdet_vis.evaluation.tracking.identity import identity_counts
+from mmdet_vis.evaluation.tracking.overlaps import added
 from mmdet_vis.structures import encode_masks
 from mmdet_vis.structures.masks import RLE
 
@@ -85,7 +86,7 @@ def test_masks_in_a_crowd_are_neither_right_nor_wrong():
 def test_counts_of_videos_add_up():
     first = VideoOverlaps.of_masks([boxes(0, 0)], [boxes(0, 0)])
     second = VideoOverlaps.of_masks([boxes(0, 0)], [])
-    both = total([hota_counts(first), hota_counts(second)]).summary()
+    both = added([hota_counts(first), hota_counts(second)], NO_COUNTS).summary()
     assert both["DetA"] == 0.5
     assert both["AssA"] == 1
 
