@@ -9,25 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_strict
+from mmdet_vis.commands.arguments import add_strict, number, video_count
 from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
-
-
-def finite(text: str) -> float:
-    """A finite number, or an error that argparse reports."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
-def video_count(text: str) -> int:
-    """A number of videos from 0 to 100: a report of more would be too large to open."""
-    value = int(text)
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"must be 0 to 100, got {value}")
-    return value
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -40,7 +24,8 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--img-prefix", type=Path, metavar="DIR", help="folder of the frames: adds pictures")
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="HTML report (default: report.html)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, and each prediction's type")
-    parser.add_argument("--worst", type=video_count, default=10, metavar="N", help="videos to list (default: 10)")
+    parser.add_argument("--worst", type=video_count(100), default=10, metavar="N", help="videos to list (default: 10)")
+    finite = number(float, math.isfinite, "a finite number")
     parser.add_argument(
         "--score-thr", type=finite, default=0.1, help="lowest score of a prediction that gets a type (default: 0.1)"
     )

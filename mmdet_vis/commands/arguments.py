@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,21 @@ def undo_launcher_threads() -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+DAVIS_SET = {"set_name": "val", "year": None, "resolution": "480p"}
+"""Which videos of a DAVIS folder are meant, unless a command line says it."""
+
+
+def add_davis_options(parser: argparse._ActionsContainer, defaults: Mapping[str, Any] = DAVIS_SET) -> None:
+    """Add ``--set``, ``--year`` and ``--resolution``, with other defaults than those that their help names or not."""
+    for name, kind, text in (
+        ("set_name", str, "list in ImageSets (default: val)"),
+        ("year", int, "folder in ImageSets (default: 2017; of test sets 2019)"),
+        ("resolution", str, "of frames and annotations: 480p (default) or Full-Resolution"),
+    ):
+        flag = f"--{name.removesuffix('_name')}"
+        parser.add_argument(flag, dest=name, type=kind, default=defaults[name], help=f"DAVIS: {text}")
+
+
 def add_strict(parser: argparse.ArgumentParser) -> None:
     """Add ``--strict`` of commands that read annotations."""
     parser.add_argument(
@@ -55,37 +70,30 @@ def add_strict(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def probability(text: str) -> float:
-    """Parse a threshold: a number from 0 to 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
+def number(kind: Callable[[str], Any], accepts: Callable[[Any], bool], what: str) -> Callable[[str], Any]:
+    """A parser of the numbers (``int`` or ``float``) that ``accepts``; messages say ``what`` to use."""
+
+    def parse(text: str) -> Any:
+        try:
+            if accepts(value := kind(text)):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r}: use {what}")
+
+    return parse
 
 
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if not 1 <= value < 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number of at least 1")
-    return value
+probability = number(float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+positive = number(int, lambda value: 1 <= value < 2**31, "a whole number of at least 1")
+several = number(int, lambda value: 0 <= value < 2**31, "a whole number of at least 0")
+seconds = number(float, lambda value: 0 < value <= 86400, "a number of seconds above 0, at most 86400")
+seed = number(int, lambda value: 0 <= value < 2**32, f"a whole number from 0 to {2**32 - 1}")  # of 32 bits, as NumPy's
 
 
-def seed(text: str) -> int:
-    """Parse the seed of everything left to chance: a whole number of 32 bits, as NumPy's generators take."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number from 0 to {2**32 - 1}")
-    return value
+def video_count(most: int) -> Callable[[str], Any]:
+    """A parser of how many videos a page shows: one of more would be too large to open."""
+    return number(int, lambda value: 0 <= value <= most, f"a whole number from 0 to {most}")
 
 
 class OptionAction(argparse.Action):
@@ -130,8 +138,10 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_options(parser)
 
 
-def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add ``--config``, ``--weights`` (as ``args.checkpoint``), ``--proposer``, and :func:`add_config_options`."""
+def add_model_options(parser: argparse._ActionsContainer, all: bool = True) -> None:
+    """Add ``--config``, ``--weights`` (as ``args.checkpoint``) and ``--safe-config``; ``--proposer`` and
+    ``--cfg-options`` if they are to be ``all``.
+    """
     parser.add_argument(
         "--config",
         type=Path,
@@ -146,13 +156,14 @@ def add_model_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup)
         metavar="WEIGHTS",
         help=f"{WEIGHTS_HELP} (default: the model that comes with the program)",
     )
-    parser.add_argument(
-        "--proposer",
-        metavar="NAME[:WEIGHTS]",
-        help="another detector finds the objects, the model carries them: torchvision (80 categories of COCO), "
-        "transformers, rfdetr, or files:PATH for what any program has found; see docs/proposers.md",
-    )
-    add_config_options(parser)
+    if all:
+        parser.add_argument(
+            "--proposer",
+            metavar="NAME[:WEIGHTS]",
+            help="another detector finds the objects, the model carries them: torchvision (80 categories of COCO), "
+            "transformers, rfdetr, or files:PATH for what any program has found; see docs/proposers.md",
+        )
+    add_config_options(parser, all)
 
 
 def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -168,16 +179,19 @@ def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespac
         parser.error("--config needs --weights: give both, or neither for the default model")
 
 
-def add_config_options(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-    """Add ``--cfg-options`` and ``--safe-config``, which :func:`read_config` takes with ``args.config``."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=OptionAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="override values of the config, e.g. propose_reduce.key_num=3",
-    )
+def add_config_options(parser: argparse._ActionsContainer, override: bool = True) -> None:
+    """Add ``--cfg-options`` and ``--safe-config``, which :func:`read_config` takes with ``args.config``; or the
+    latter alone.
+    """
+    if override:
+        parser.add_argument(
+            "--cfg-options",
+            nargs="+",
+            action=OptionAction,
+            default={},
+            metavar="KEY=VALUE",
+            help="override values of the config, e.g. propose_reduce.key_num=3",
+        )
     parser.add_argument(
         "--safe-config",
         action="store_true",
@@ -256,14 +270,3 @@ def find_checkpoint(args: argparse.Namespace) -> Path:
     from mmdet_vis.weights.find import default_weights, find_weights
 
     return default_weights() if args.checkpoint is None else find_weights(args.checkpoint)
-
-
-def seconds(text: str) -> float:
-    """Parse a time in seconds, above 0 and at most a day."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r}: use a number of seconds above 0, at most 86400")
-    return value

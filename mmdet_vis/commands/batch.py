@@ -12,6 +12,7 @@ from mmdet_vis.commands.arguments import (
     find_checkpoint,
     positive,
     read_config,
+    several,
     undo_launcher_threads,
 )
 from mmdet_vis.commands.original import Parser
@@ -57,7 +58,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--engine", choices=ENGINES, default="local", help="what runs the workers (default local)")
     running.add_argument(
         "--workers",
-        type=_workers,
+        type=several,
         metavar="N",
         help="workers of this process, each with its GPU if there are several (default 1; 0: the process itself), or "
         "of the Ray cluster (default: as many as fit)",
@@ -76,7 +77,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     )
     running.add_argument(
         "--retries",
-        type=_workers,
+        type=several,
         default=1,
         metavar="N",
         help="how often a video is tried again when its worker dies or the network fails (default 1)",
@@ -147,11 +148,3 @@ def _shard(text: str) -> tuple[int, int]:
             f"{text!r}: use I/N, the number of the part from 0 to N-1, and how many there are"
         )
     return int(match[1]), int(match[2])
-
-
-def _workers(text: str) -> int:
-    """Parse a whole number of at least 0."""
-    try:
-        return 0 if text.strip() == "0" else positive(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"{text!r}: use a whole number of at least 0") from None

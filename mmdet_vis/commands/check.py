@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_strict
+from mmdet_vis.commands.arguments import add_davis_options, add_strict
 from mmdet_vis.commands.original import Parser
 
 
@@ -27,9 +27,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--img-prefix", type=Path, metavar="DIR", help="folder of the frames (default: where the format has them)"
     )
-    parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
-    parser.add_argument("--resolution", default="480p", help="DAVIS: 480p (default) or Full-Resolution")
+    add_davis_options(parser)
     add_strict(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="draw DIR/contact_sheet.png, frames with their masks")
     return parser

@@ -7,20 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_strict, probability
-from mmdet_vis.commands.eval import add_davis_options, results_file, results_folder
+from mmdet_vis.commands.arguments import add_davis_options, add_strict, probability, video_count
+from mmdet_vis.commands.eval import results_file, results_folder
 from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
-
-_MOST = 50
-
-
-def video_count(text: str) -> int:
-    """A number of videos: a page of more would be too large to open."""
-    value = int(text)
-    if not 0 <= value <= _MOST:
-        raise argparse.ArgumentTypeError(f"must be 0 to {_MOST}, got {value}")
-    return value
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -40,7 +30,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures, in [0, 1]")
     parser.add_argument(
         "--videos",
-        type=video_count,
+        type=video_count(50),
         default=5,
         metavar="N",
         help="videos to show of those that B gains most in, and of those that it loses most in (default: 5)",
@@ -83,9 +73,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         comparison = compare_davis(
             (paths[0], paths[1]),
             args.annotations,
-            getattr(args, "set_name", "val"),
-            year=getattr(args, "year", None),
-            resolution=getattr(args, "resolution", "480p"),
+            args.set_name,
+            year=args.year,
+            resolution=args.resolution,
             seed=args.seed,
         )
     else:

@@ -10,20 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_vis.commands.arguments import add_strict, probability
+from mmdet_vis.commands.arguments import DAVIS_SET, add_davis_options, add_strict, probability
 from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 if TYPE_CHECKING:
-    from mmdet_vis.evaluation.weighted import Weighted, WeightedTogether
+    from mmdet_vis.evaluation.weighted import Weighted
 
 BENCHMARKS = {
     "ytvis": "Evaluate YouTube-VIS results against annotations: AP, AP50, AP75, AP by size, AR at 1, 10 and 100.",
     "davis": "Evaluate index PNGs on a DAVIS set by the unsupervised protocol: J and F, each as mean, recall, decay.",
 }
 EXIT_CODES = "Exit code 2: bad input."
+INTERVALS = "95 %% intervals by the bootstrap over videos"
 MINUS_ONE = "-1 in the metrics file, - in the table: there is no object of that size."
-DAVIS_DEFAULTS = {"set_name": "val", "year": None, "resolution": "480p", "per_object": False}
+DAVIS_DEFAULTS = {**DAVIS_SET, "per_object": False}
 YTVIS_DEFAULTS = {"per_category": False, "plot": None, "score_thr": 0.2}
 
 
@@ -35,41 +36,29 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         epilog=EXIT_CODES if benchmark == "davis" else f"{MINUS_ONE} {EXIT_CODES}",
         argument_default=argparse.SUPPRESS,
     )
-    ytvis_results, ytvis_reference = (
-        "results.json, or a zip that holds it",
-        "annotations with ground truth, in any format that is read",
-    )
-    davis_results = "folder with <video>/<frame>.png; pixels are object numbers"
-    davis_reference = "folder with Annotations_unsupervised and ImageSets, or (a link to) its JPEGImages/480p"
-    parser.add_argument(
-        "results",
-        type=Path,
-        help={"ytvis": ytvis_results, "davis": davis_results}.get(
-            benchmark or "", f"YouTube-VIS: {ytvis_results}; DAVIS: {davis_results}"
+    for name, ytvis, davis in (
+        (
+            "results",
+            "results.json, or a zip that holds it",
+            "folder with <video>/<frame>.png; pixels are object numbers",
         ),
-    )
-    parser.add_argument(
-        "annotations",
-        type=Path,
-        help={"ytvis": ytvis_reference, "davis": davis_reference}.get(
-            benchmark or "", f"YouTube-VIS: {ytvis_reference}; DAVIS: {davis_reference}"
+        (
+            "annotations",
+            "annotations with ground truth, in any format that is read",
+            "folder with Annotations_unsupervised and ImageSets, or (a link to) its JPEGImages/480p",
         ),
-    )
+    ):
+        either = f"YouTube-VIS: {ytvis}; DAVIS: {davis}"
+        parser.add_argument(name, type=Path, help={"ytvis": ytvis, "davis": davis}.get(benchmark or "", either))
     parser.add_argument("--out", type=Path, default=None, help="write the metrics, in [0, 1], to this JSON file")
-    parser.add_argument(
-        "--tracking",
-        action=argparse.BooleanOptionalAction,
-        default=benchmark is None,
-        help="also show (and write) HOTA, MOTSA, IDF1 and STQ on masks"
-        + (" (default; --no-tracking leaves them out)" if benchmark is None else ""),
-    )
-    parser.add_argument(
-        "--intervals",
-        action=argparse.BooleanOptionalAction,
-        default=benchmark is None,
-        help="also show (and write) 95 %% intervals by the bootstrap over videos"
-        + (" (default; --no-intervals leaves them out)" if benchmark is None else ""),
-    )
+    for option, what in (("tracking", "HOTA, MOTSA, IDF1 and STQ on masks"), ("intervals", INTERVALS)):
+        default = f" (default; --no-{option} leaves them out)" if benchmark is None else ""
+        parser.add_argument(
+            f"--{option}",
+            action=argparse.BooleanOptionalAction,
+            default=benchmark is None,
+            help=f"also show (and write) {what}{default}",
+        )
     if benchmark != "davis":
         group = parser if benchmark else parser.add_argument_group("YouTube-VIS (ANNOTATIONS is no folder DAVIS)")
         group.add_argument("--per-category", action="store_true", help="also show (and write) each category's metrics")
@@ -81,22 +70,10 @@ def build_parser(prog: str | None = None, benchmark: str | None = None) -> argpa
         group.add_argument("--plot", type=Path, metavar="FILE", help="draw precision-recall curves (png, pdf or svg)")
     if benchmark != "ytvis":
         group = parser if benchmark else parser.add_argument_group("DAVIS (ANNOTATIONS is its folder)")
-        add_davis_options(group)
+        add_davis_options(group, dict.fromkeys(DAVIS_SET, argparse.SUPPRESS))
         group.add_argument("--per-object", action="store_true", help="also show (and write) each object's metrics")
     add_strict(parser)
     return parser
-
-
-def add_davis_options(group: argparse._ActionsContainer) -> None:
-    """Which videos of a DAVIS folder are evaluated; what is not given is left out of the namespace."""
-    suppressed = argparse.SUPPRESS
-    group.add_argument("--set", dest="set_name", default=suppressed, help="list in ImageSets (default: val)")
-    group.add_argument(
-        "--year", type=int, default=suppressed, help="folder in ImageSets (default: 2017; of test sets 2019)"
-    )
-    group.add_argument(
-        "--resolution", default=suppressed, help="of results and annotations: 480p (default) or Full-Resolution"
-    )
 
 
 def results_file(path: Path) -> Path:
@@ -131,16 +108,29 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchm
     for name, default in own.items():
         if name not in args:
             setattr(args, name, default)
-    return evaluate_davis(args) if benchmark == "davis" else evaluate_ytvis(args)
+    from mmdet_vis.evaluation.resampling import interval_table, intervals
+    from mmdet_vis.evaluation.weighted import WeightedTogether
+    from mmdet_vis.files.atomic import atomic_write
+
+    content, measures = evaluate_davis(args) if benchmark == "davis" else evaluate_ytvis(args)
+    if args.intervals:
+        together = WeightedTogether(measures)
+        found = intervals(together)
+        print(f"\n{interval_table(found, together.num_videos)}")
+        known = {name: list(bounds) for name, bounds in found.items() if not math.isnan(bounds[0])}
+        content["intervals"] = {"videos": together.num_videos, **known}
+    if args.out is not None:
+        atomic_write(args.out, json.dumps(content, indent=2) + "\n")
+    return 0
 
 
-def evaluate_ytvis(args: argparse.Namespace) -> int:
-    """Print, write and draw AP and AR."""
+def evaluate_ytvis(args: argparse.Namespace) -> tuple[dict[str, object], list[Weighted]]:
+    """Print and draw AP and AR; returns the content of the metrics file, and what its intervals are of."""
     from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.evaluation.tracking import evaluate_tracking
-    from mmdet_vis.evaluation.weighted import WeightedAP, WeightedTogether, WeightedTracking
+    from mmdet_vis.evaluation.weighted import WeightedAP, WeightedTracking
     from mmdet_vis.evaluation.ytvis import check_plot_name, evaluate, load_annotations, load_results, plot_pr_curves
-    from mmdet_vis.files.atomic import atomic_write, check_outputs
+    from mmdet_vis.files.atomic import check_outputs
 
     if args.plot is not None:
         check_plot_name(args.plot)
@@ -152,6 +142,7 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
         metrics = evaluate(results, annotations, progress=sys.stderr.isatty(), **names)
     print(metrics.table(args.per_category))
     content: dict[str, object] = dict(metrics.summary())
+    measures: list[Weighted] = [WeightedAP.of(metrics)] if args.intervals else []
     if args.per_category:
         content["per_category"] = metrics.per_category()
     if args.tracking:
@@ -161,25 +152,19 @@ def evaluate_ytvis(args: argparse.Namespace) -> int:
         content["tracking_category_mean"] = tracking.category_mean()
         if args.per_category:
             content["tracking_per_category"] = tracking.per_category()
-    if args.intervals:
-        measures: list[Weighted] = [WeightedAP.of(metrics)]
-        if args.tracking:
-            measures.append(WeightedTracking.of(tracking))
-        _intervals(WeightedTogether(measures), content)
-    if args.out is not None:
-        atomic_write(args.out, json.dumps(content, indent=2) + "\n")
+        measures.append(WeightedTracking.of(tracking))
     if args.plot is not None:
         plot_pr_curves(metrics, args.plot)
-    return 0
+    return content, measures
 
 
-def evaluate_davis(args: argparse.Namespace) -> int:
-    """Print and write J and F."""
+def evaluate_davis(args: argparse.Namespace) -> tuple[dict[str, object], list[Weighted]]:
+    """The same of J and F."""
     from mmdet_vis.evaluation.davis import evaluate_sequences
     from mmdet_vis.evaluation.davis.dataset import annotated_sequences
     from mmdet_vis.evaluation.tracking import evaluate_index_pngs
-    from mmdet_vis.evaluation.weighted import WeightedMeans, WeightedTogether, WeightedTracking
-    from mmdet_vis.files.atomic import atomic_write, check_outputs
+    from mmdet_vis.evaluation.weighted import WeightedMeans, WeightedTracking
+    from mmdet_vis.files.atomic import check_outputs
 
     check_outputs((args.out,))
     folder = results_folder(args.results)
@@ -187,27 +172,12 @@ def evaluate_davis(args: argparse.Namespace) -> int:
     metrics = evaluate_sequences(folder, sequences, progress=sys.stderr.isatty())
     print(metrics.table(args.per_object))
     content: dict[str, object] = dict(metrics.summary())
+    measures: list[Weighted] = [WeightedMeans.of(metrics, [each.name for each in sequences])] if args.intervals else []
     if args.per_object:
         content["per_object"] = metrics.per_object()
     if args.tracking:
         tracking = evaluate_index_pngs(folder, sequences)
         print(f"\n{tracking.table()}")
         content["tracking"] = tracking.summary()
-    if args.intervals:
-        measures: list[Weighted] = [WeightedMeans.of(metrics, [sequence.name for sequence in sequences])]
-        if args.tracking:
-            measures.append(WeightedTracking.of(tracking))
-        _intervals(WeightedTogether(measures), content)
-    if args.out is not None:
-        atomic_write(args.out, json.dumps(content, indent=2) + "\n")
-    return 0
-
-
-def _intervals(measures: WeightedTogether, content: dict[str, object]) -> None:
-    """Print 95 % intervals and put them into the content of the metrics file."""
-    from mmdet_vis.evaluation.resampling import interval_table, intervals
-
-    found = intervals(measures)
-    print(f"\n{interval_table(found, measures.num_videos)}")
-    known = {name: list(bounds) for name, bounds in found.items() if not math.isnan(bounds[0])}
-    content["intervals"] = {"videos": measures.num_videos, **known}
+        measures.append(WeightedTracking.of(tracking))
+    return content, measures

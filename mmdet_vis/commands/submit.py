@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_vis.commands.arguments import add_davis_options
 from mmdet_vis.commands.original import Parser
 
 
@@ -28,9 +29,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         help="YouTube-VIS: annotation file of the set (ground truth is not needed); DAVIS: the folder with ImageSets "
         "and JPEGImages, or (a link to) its JPEGImages/480p",
     )
-    parser.add_argument("--set", default="val", dest="set_name", help="DAVIS: list in ImageSets (default: val)")
-    parser.add_argument("--year", type=int, help="DAVIS: folder in ImageSets (default: 2017; of test sets 2019)")
-    parser.add_argument("--resolution", default="480p", help="DAVIS: of the frames: 480p (default) or Full-Resolution")
+    add_davis_options(parser)
     return parser
 
 

@@ -8,10 +8,9 @@ import socket
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.commands.arguments import CONFIG_HELP, WEIGHTS_HELP, positive, seconds, weights
+from mmdet_vis.commands.arguments import add_model_options, check_model_options, positive, seconds
 from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
@@ -39,34 +38,12 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         epilog="Ctrl-C ends the server and deletes all uploads and results, unless there is --projects; a video that "
         "nobody looks at is deleted after a day. Videos are segmented one at a time, others wait. Nothing is sent to "
         "or loaded from other machines.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     model = parser.add_argument_group("model")
-    model.add_argument(
-        "--config",
-        type=Path,
-        metavar="CONFIG",
-        default=argparse.SUPPRESS,
-        help=f"{CONFIG_HELP} (it is run as code); needs --weights (default: the config that the weights carry)",
-    )
-    model.add_argument(
-        "--weights",
-        "--checkpoint",
-        dest="checkpoint",
-        type=weights,
-        metavar="WEIGHTS",
-        default=argparse.SUPPRESS,
-        help=f"{WEIGHTS_HELP} (default: the model that comes with the program)",
-    )
-    model.add_argument(
-        "--safe-config",
-        action="store_true",
-        help="read the config as data: literals, dict(...) and _base_ only, nothing in it is executed or imported",
-    )
-    model.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    add_model_options(model, all=False)
+    model.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:N or mps")
     model.add_argument(
         "--precision",
-        default=argparse.SUPPRESS,
         choices=PRECISIONS,
         help="what the page starts with; auto is the fastest that the device does well, float32 is exact (default: "
         "what the model recommends, or float32)",
@@ -83,26 +60,29 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     server.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on; 127.0.0.1 is this machine only. There are no passwords: with another address, "
-        "everyone who can reach the machine can use it",
+        help="address to listen on (default 127.0.0.1: this machine only). There are no passwords: with another "
+        "address, everyone who can reach the machine can use it",
     )
-    server.add_argument("--port", type=port_number, default=7860, help="port to listen on; 0 takes a free one")
+    server.add_argument(
+        "--port", type=port_number, default=7860, help="port to listen on (default 7860); 0 takes a free one"
+    )
     server.add_argument(
         "--root-path",
         type=root_path,
+        default="",
         metavar="PATH",
-        default=argparse.SUPPRESS,
         help="where a proxy in front of the server puts the page, e.g. /vis, or the whole address of the page "
         "(default: what the proxy says with X-Forwarded-Prefix, or the top of the address)",
     )
     limits = parser.add_argument_group("limits")
-    limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload")
-    limits.add_argument("--max-seconds", type=seconds, default=60.0, metavar="SECONDS", help="longest video")
+    limits.add_argument("--max-size", type=positive, default=200, metavar="MB", help="largest upload (default 200)")
+    limits.add_argument(
+        "--max-seconds", type=seconds, default=60.0, metavar="SECONDS", help="longest video (default 60)"
+    )
     server.add_argument(
         "--projects",
         type=Path,
         metavar="FOLDER",
-        default=argparse.SUPPRESS,
         help="keep videos and their corrections in this folder, so that their addresses also open when the server was "
         "started anew (default: a temporary folder, deleted when the server ends)",
     )
@@ -110,7 +90,6 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--examples",
         type=Path,
         metavar="FOLDER",
-        default=argparse.SUPPRESS,
         help="videos that the page offers, beside a synthetic one (default: demo/inputs of the repository)",
     )
     return parser
@@ -120,35 +99,30 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     """Serve the page until Ctrl-C or a signal to end; returns the exit status."""
     parser = build_parser(prog)
     args = parser.parse_args(arguments)
-    own: dict[str, Any] = {"config": getattr(args, "config", None), "weights": getattr(args, "checkpoint", None)}
-    if own["config"] is not None and own["weights"] is None:
-        parser.error("--config needs --weights: give both, or neither for the default model")
+    check_model_options(parser, args)
     if not _has_gradio():
         raise UserError("the web page needs gradio: pip install 'gradio>=6.31,<7'")
     port = check_address(args.host, args.port)
     from mmdet_vis.files.atomic import ensure_writable_dir
     from mmdet_vis.webui.examples import find_examples
 
-    examples = find_examples(getattr(args, "examples", None))
+    examples = find_examples(args.examples)
     # From here on it takes seconds: torch and gradio are imported.
     from mmdet_vis.webui.limits import Limits
     from mmdet_vis.webui.models import ModelStore
     from mmdet_vis.webui.server import running, serve
 
-    given = {name: value for name, value in own.items() if value is not None}
-    if "weights" in given:  # now, as the server itself has nothing to do with other machines
+    given = {"device": args.device, "safe_config": args.safe_config}
+    if args.config is not None:
+        given["config"] = args.config
+    if args.checkpoint is not None:  # now, as the server itself has nothing to do with other machines
         from mmdet_vis.weights.find import find_weights
 
-        given["weights"] = find_weights(given["weights"])
-    models = ModelStore(
-        {**given, "device": args.device, "safe_config": args.safe_config},
-        getattr(args, "precision", None),
-        args.proposer,
-    )
-    kept = getattr(args, "projects", None)
-    kept = None if kept is None else ensure_writable_dir(kept).resolve()
-    limits, root_path = Limits(args.max_size, args.max_seconds), getattr(args, "root_path", "")
-    page = running(models, limits, args.host, port, examples, root_path, kept)
+        given["weights"] = find_weights(args.checkpoint)
+    models = ModelStore(given, args.precision, args.proposer)
+    kept = None if args.projects is None else ensure_writable_dir(args.projects).resolve()
+    limits = Limits(args.max_size, args.max_seconds)
+    page = running(models, limits, args.host, port, examples, args.root_path, kept)
     serve(page, args.host, port)
     return 0
 
