@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 PRECISIONS = ("float32", "tf32", "bfloat16", "float16", "auto")
 """Number formats of :func:`mmdet_vis.api.load_model`."""
 
@@ -41,9 +39,3 @@ ENDINGS = {"video": ".mp4", "result": ".result.json"}
 
 WEIGHTS = (".safetensors", ".pth", ".pt")
 """Endings of files of weights."""
-
-
-def in_order(formats: Iterable[str]) -> tuple[str, ...]:
-    """The same formats, each once and always in the same order: how they are typed makes no other run."""
-    chosen = set(formats)
-    return (*(kind for kind in FORMATS if kind in chosen), *sorted(chosen.difference(FORMATS)))

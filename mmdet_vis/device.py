@@ -189,11 +189,7 @@ def has_program(variable: str, *names: str) -> bool:
 
 
 def parse_bytes(text: str | int) -> int:
-    """Bytes of a size like ``2GB``, ``500M`` or ``1048576``.
-
-    Raises:
-        ConfigError: not a size.
-    """
+    """Bytes of a size like ``2GB``, ``500M`` or ``1048576``. Raises :class:`ConfigError`: not a size."""
     if is_whole(text, least=0):
         return int(text)
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)I?B?\s*", text.upper()) if isinstance(text, str) else None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from mmdet_vis.checks import as_list, check_callable, check_flag, check_number
+from mmdet_vis.checks import as_list, check_callable, check_flag, check_model, check_number
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import (
     CorrectionError,
@@ -39,7 +39,7 @@ from mmdet_vis.result import VideoResult
 from mmdet_vis.show import Stage, show
 from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
 from mmdet_vis.structures.resize import rles_to_original
-from mmdet_vis.vis_model import VISModel, check_model
+from mmdet_vis.vis_model import VISModel
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -138,10 +138,11 @@ class Session:
         for name, function in (("progress", progress), ("on_key", on_key)):
             check_callable(name, function)
         prompts = as_list("prompts", prompts, "Prompt")
-        check_prompts(prompts, self.video)
-        if not propose and not prompts:
+        if prompts:
+            check_prompts(prompts, self.video)
+            tell_new_categories(prompts, self.model.categories)
+        elif not propose:
             raise ConfigError("propose=False follows nothing but prompts: give at least one")
-        tell_new_categories(prompts, self.model.categories)
         result = self._result(self._found(settings, progress, on_key) if propose else None, score_thr)
         if prompts:
             taken = {prompt.id for prompt in prompts if prompt.id is not None}

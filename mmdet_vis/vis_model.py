@@ -9,7 +9,6 @@ from mmengine.config import Config
 
 from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.device import Precision
-from mmdet_vis.errors import ConfigError
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce import Proposer
 
@@ -39,13 +38,3 @@ class VISModel:
     def classifies(self) -> bool:
         """Whether the network says what objects are: not if it has no detector, or if another one proposes."""
         return self.proposer is None and self.network.bbox_head is not None
-
-
-def check_model(model: object) -> None:
-    """Refuse what is no model.
-
-    Raises:
-        ConfigError: see there.
-    """
-    if not hasattr(model, "preprocess"):
-        raise ConfigError(f"model is of type {type(model).__name__}: give what load_model returned, then the video")

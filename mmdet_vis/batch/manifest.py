@@ -109,11 +109,7 @@ def read_manifest(uri: str) -> list[Entry]:
 
 
 def check_ending(name: str) -> str:
-    """How a list of that name is written.
-
-    Raises:
-        DatasetError: its ending is none of :data:`MANIFESTS`.
-    """
+    """How a list of that name is written. Raises :class:`DatasetError`: its ending is none of :data:`MANIFESTS`."""
     suffix = Path(name).suffix.lower()
     if suffix not in MANIFESTS:
         raise DatasetError(

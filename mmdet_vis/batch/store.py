@@ -118,11 +118,7 @@ class BatchStore:
         self._save(f"{VIDEOS}/{id}.json", result)
 
     def load(self, id: str) -> VideoResult:
-        """The result of a video.
-
-        Raises:
-            ResultsError: it is not there, or damaged.
-        """
+        """The result of a video. Raises :class:`ResultsError`: it is not there, or damaged."""
         name = f"{VIDEOS}/{id}.json"
         try:
             return self._load(name)
@@ -142,11 +138,7 @@ class BatchStore:
             self._save(name, result)
 
     def join(self, task: Task, overlap: int, score_thr: float) -> VideoResult | None:
-        """The parts of a video as one, if all of them are there.
-
-        Raises:
-            ResultsError: a part is damaged.
-        """
+        """The parts of a video as one, if all of them are there. Raises :class:`ResultsError`: a part is damaged."""
         there = self._chunks(task.id)
         if any(chunk_name(k, task.chunks) not in there for k in range(task.chunks)):
             return None

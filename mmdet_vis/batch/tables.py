@@ -33,11 +33,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 def pyarrow() -> ModuleType:
-    """The package that reads and writes Parquet.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
+    """The package that reads and writes Parquet. Raises :class:`ConfigError`: it is not installed."""
     try:
         import pyarrow.parquet
     except ImportError:

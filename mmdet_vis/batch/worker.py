@@ -21,9 +21,8 @@ from mmdet_vis.checks import check_path, check_whole
 from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.datasets import open_video
 from mmdet_vis.data.formats.archives import is_archive
-from mmdet_vis.data.sources import FrameSource
+from mmdet_vis.data.sources import FrameSource, PartSource
 from mmdet_vis.data.sources.fetch import FetchError, LocalCopy
-from mmdet_vis.data.sources.part import PartSource
 from mmdet_vis.errors import (
     OutputError,
     UserError,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmdet_vis.choices import FORMATS, in_order
+from mmdet_vis.choices import FORMATS
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -28,7 +28,7 @@ def formats(text: str) -> tuple[str, ...]:
     wrong = [part for part in chosen if part not in FORMATS]
     if wrong or not chosen:
         raise argparse.ArgumentTypeError(f"{text!r}: use a comma-separated list of {', '.join(FORMATS)}")
-    return in_order(chosen)
+    return chosen
 
 
 def undo_launcher_threads() -> None:

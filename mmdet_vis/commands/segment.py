@@ -99,14 +99,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
+    if args.stream is not None:
+        return on_stream(args, run_options(args))
+    if not getattr(args, "prompt", None):
+        return on_videos(args, run_options(args))
     from mmdet_vis.corrections.files import naming, read_given
 
-    prompts, names = read_given(None, getattr(args, "prompt", None) or ())
-    options = run_options(args, prompts)
-    if args.stream is not None:
-        return on_stream(args, options)
+    prompts, names = read_given(None, args.prompt)
     with naming(names):
-        return on_videos(args, options)
+        return on_videos(args, run_options(args, prompts))
 
 
 def run_options(args: argparse.Namespace, prompts: Sequence[Correction] = ()) -> RunOptions:

@@ -241,11 +241,7 @@ def check_pyramid(config: Mapping[str, Any], num_outs: Any, strides: Sequence[An
 
 
 def check_propose_reduce(config: Mapping[str, Any]) -> None:
-    """Check the block ``propose_reduce``.
-
-    Raises:
-        ConfigError: it is missing; or see :func:`check_config`.
-    """
+    """Check the block ``propose_reduce``. Raises :class:`ConfigError`: it is missing; or see :func:`check_config`."""
     if not config.get("propose_reduce"):
         raise ConfigError(f"{file_of(config)}: propose_reduce is missing; it takes {', '.join(PROPOSE_REDUCE)}")
     options = config["propose_reduce"]

@@ -68,11 +68,7 @@ def carrying_only(config: Config) -> Config:
 
 
 def check_classes(config: Config, network: SeqMaskRCNN) -> tuple[str, ...]:
-    """The names of a network's classes.
-
-    Raises:
-        ConfigError: ``categories`` are not as many as the classes.
-    """
+    """The names of a network's classes. Raises :class:`ConfigError`: ``categories`` are not as many as the classes."""
     names, expected = categories_of(config), network.bbox_head.num_classes - 1
     if len(names) != expected:
         raise ConfigError(
@@ -97,11 +93,7 @@ def build(registry: Registry, config: Mapping[str, Any], key: str) -> Any:
 
 
 def build_preprocessor(config: Config) -> Preprocessor:
-    """Build what makes network input of frames.
-
-    Raises:
-        ConfigError: ``data_preprocessor`` lacks something.
-    """
+    """Build what makes network input of frames. Raises :class:`ConfigError`: ``data_preprocessor`` lacks something."""
     try:
         return Preprocessor(**config.get("data_preprocessor", {}))
     except (TypeError, ValueError, IndexError) as error:

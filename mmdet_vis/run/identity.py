@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmdet_vis.choices import in_order
+from mmdet_vis.checks import in_order
 from mmdet_vis.data.datasets.base import VideoDataset
 from mmdet_vis.errors import CheckpointError, OutputError, few, option
 from mmdet_vis.files.storage import Storage

@@ -11,8 +11,8 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
-from mmdet_vis.checks import as_list, check_number, check_path
-from mmdet_vis.choices import DEFAULT_FORMATS, FORMATS, in_order
+from mmdet_vis.checks import as_list, check_number, check_path, in_order
+from mmdet_vis.choices import DEFAULT_FORMATS, FORMATS
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import check_prompts, check_same_video, tell_other_name
 from mmdet_vis.corrections.files import as_json
@@ -61,7 +61,7 @@ class RunOptions:
     corrections: Sequence[Correction] = ()
 
     def __post_init__(self) -> None:
-        self.formats = in_order(as_list("formats", self.formats, f"{', '.join(FORMATS)}"))
+        self.formats = in_order(as_list("formats", self.formats, ", ".join(FORMATS)))
         for kind in self.formats:
             if kind not in FORMATS:
                 raise ConfigError(f"{option('formats', kind)} is not known: use some of {', '.join(FORMATS)}")

@@ -13,10 +13,12 @@ from typing import Any
 import torch
 
 from mmdet_vis.data.datasets import VideoDataset
+from mmdet_vis.data.formats.json_files import RESULTS_MEMBER
 from mmdet_vis.errors import ConfigError, DatasetError, counted, option
 from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
-from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
+from mmdet_vis.evaluation.submission import write_davis_zip
 from mmdet_vis.files.atomic import atomic_write
+from mmdet_vis.files.zips import write_zip
 from mmdet_vis.run.job import Job
 from mmdet_vis.run.store import RunStore
 
@@ -94,7 +96,7 @@ def finish_dataset(
     elif needed == "png":
         write_davis_zip(submission, store.folder / "png", [job.name for job in whole])
     else:
-        write_ytvis_zip(submission, store.folder / "results.json")
+        write_zip(submission, [(RESULTS_MEMBER, store.folder / RESULTS_MEMBER)], compress=True)
     summary = summarize(dataset.name, jobs, done, reports)
     kept = {key: value for key, value in summary.items() if key not in ("sequences", "failed")}
     atomic_write(store.folder / "summary.json", json.dumps(kept, indent=2) + "\n")

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from mmdet_vis.api import VISModel, segment_video
-from mmdet_vis.checks import check_callable, check_whole, is_whole, short
+from mmdet_vis.checks import check_callable, check_model, check_whole, is_whole, short
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.data.sources.given import Color, Picture, bgr_frame, check_color
 from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
 from mmdet_vis.streaming.linker import IdentityLinker
 from mmdet_vis.structures import areas
-from mmdet_vis.vis_model import check_model
 
 WINDOW = 40
 OVERLAP = 8

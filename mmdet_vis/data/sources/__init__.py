@@ -1,8 +1,7 @@
 """Sources of frames: folders of images, video files, arrays; and reading ahead."""
 
 from .animation import AnimationSource
-from .array import ArraySource
-from .base import Frame, FrameSource
+from .base import ArraySource, Frame, FrameSource, PartSource
 from .folder import FolderSource, ImageFilesSource
 from .given import as_source
 from .inputs import find_inputs, open_source
@@ -17,6 +16,7 @@ __all__ = [
     "Frame",
     "FrameSource",
     "ImageFilesSource",
+    "PartSource",
     "Prefetcher",
     "VideoFileSource",
     "as_source",

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
-from .image_colour import Colours, colours_of_codes, colours_of_profile
+from .image_colour import colours_of_codes, colours_of_profile
 from .image_files import MAX_IMAGE_PIXELS
 from .naming import unique_names
 from .video_time import timing
@@ -23,6 +23,12 @@ _ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, Inde
 # Decoders hold three pictures with transparency at once.
 _MOST_PIXELS = MAX_IMAGE_PIXELS // 4
 _MILLISECOND = Fraction(1, 1000)
+_TURN = Image.Transpose
+_TURNS = (
+    _TURN.FLIP_LEFT_RIGHT, _TURN.ROTATE_180, _TURN.FLIP_TOP_BOTTOM, _TURN.TRANSPOSE, _TURN.ROTATE_270,
+    _TURN.TRANSVERSE, _TURN.ROTATE_90,
+)  # fmt: skip
+"""What makes a stored picture upright, by Exif's orientation, from 2 (as stored is 1) to 8."""
 # Browsers show a frame without a time of its own for so long.
 _DEFAULT_MS = 100
 
@@ -48,9 +54,13 @@ class AnimationSource(FrameSource):
         self._first = 0
         self._image: Any = self._open()
         self.name = unique_names([self._path])[0]
-        self._turn, self._colours = _TURNS.get(self._exif()), self._named_colours()
+        orientation = self._exif()
+        self._turn = _TURNS[orientation - 2] if 2 <= orientation <= 8 else None
+        with self._path.open("rb") as file:
+            coded = colours_of_codes(file.read(2**16))
+        self._colours = coded or colours_of_profile(self._image.info.get("icc_profile"))
         self.height, self.width = self._image.height, self._image.width
-        if self._turn in _SIDEWAYS:
+        if 5 <= orientation <= 8:
             self.height, self.width = self.width, self.height
         self._cache_size = max(cache_bytes // (3 * self.height * self.width), 1)
         stamps, end, self.warnings = self._scan()
@@ -142,11 +152,6 @@ class AnimationSource(FrameSource):
         except _ERRORS:
             return 1
 
-    def _named_colours(self) -> Colours | None:
-        with self._path.open("rb") as file:
-            coded = colours_of_codes(file.read(2**16))
-        return coded or colours_of_profile(self._image.info.get("icc_profile"))
-
     def _picture(self) -> Frame:
         if self._image.has_transparency_data:
             rgba = np.asarray(self._image.convert("RGBA")).astype(np.uint16)
@@ -157,21 +162,3 @@ class AnimationSource(FrameSource):
             rgb = np.asarray(Image.fromarray(rgb).transpose(self._turn))
         frame = np.ascontiguousarray(rgb[..., ::-1])
         return frame if self._colours is None else self._colours.apply(frame)
-
-
-_TURNS = dict(
-    enumerate(
-        (
-            Image.Transpose.FLIP_LEFT_RIGHT,
-            Image.Transpose.ROTATE_180,
-            Image.Transpose.FLIP_TOP_BOTTOM,
-            Image.Transpose.TRANSPOSE,
-            Image.Transpose.ROTATE_270,
-            Image.Transpose.TRANSVERSE,
-            Image.Transpose.ROTATE_90,
-        ),
-        start=2,
-    )
-)
-"""By Exif's orientation, what makes a stored picture upright."""
-_SIDEWAYS = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]

@@ -1,14 +1,19 @@
-"""What every source of frames offers: random access to upright BGR frames, in bounded memory."""
+"""What every source of frames offers: random access to upright BGR frames, in bounded memory.
+
+And the sources that need no file: frames of an array, and a range of those of another source.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from fractions import Fraction
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ...errors import SourceError
 
 # One decoded frame, [H, W, 3] uint8, BGR.
 Frame = NDArray[np.uint8]
@@ -65,11 +70,78 @@ class FrameSource(ABC):
     def __enter__(self: _Source) -> _Source:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _check_range(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"frames {start} to {stop} of {self.name!r}, which has {len(self)}")
+
+
+class ArraySource(FrameSource):
+    """Frames of an array or a list as a video.
+
+    Args:
+        frames: ``[T, H, W, 3]`` uint8, BGR, or a sequence of T arrays ``[H, W, 3]``; T may not be 0.
+        name: name of the video.
+        fps: frames per second, where it is known.
+
+    Raises:
+        ValueError: no frames, frames of different sizes, or of another type.
+    """
+
+    def __init__(self, frames: Frame | Sequence[Frame], name: str = "array", fps: float | None = None) -> None:
+        if not len(frames):
+            raise ValueError("an ArraySource needs at least one frame")
+        shape = frames[0].shape
+        for index, frame in enumerate(frames):
+            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+                raise ValueError(f"frame {index} must be [H, W, 3] uint8, got {list(frame.shape)} {frame.dtype}")
+            if frame.shape != shape:
+                raise ValueError(f"frame {index} is {list(frame.shape)} but frame 0 is {list(shape)}")
+        self.name = name
+        self.fps = fps
+        self.height, self.width = int(shape[0]), int(shape[1])
+        self.frame_names = [f"{index:05d}" for index in range(len(frames))]
+        self.warnings = []
+        self._frames = frames
+
+    def read(self, start: int, stop: int) -> list[Frame]:
+        """See :meth:`FrameSource.read`."""
+        self._check_range(start, stop)
+        return [np.array(frame) for frame in self._frames[start:stop]]
+
+
+class PartSource(FrameSource):
+    """Frames ``start`` to ``stop - 1`` of a source, as a source of their own; closing it leaves the other one open.
+
+    Args:
+        source: all frames.
+        start: the first frame, 0-based.
+        stop: the one after the last; None, or more than there are: to the end.
+        name: what results are called.
+
+    Raises:
+        SourceError: the source has no frame in that range.
+    """
+
+    def __init__(self, source: FrameSource, start: int = 0, stop: int | None = None, name: str | None = None) -> None:
+        self._source = source
+        self._start = start
+        end = len(source) if stop is None else min(stop, len(source))
+        if not 0 <= start < end:
+            wanted = f"{start} to {'the end' if stop is None else stop - 1}"
+            raise SourceError(f"{source.name}: there is no frame {wanted}: the video has {len(source)}")
+        self.name = name or source.name
+        self.height, self.width, self.fps = source.height, source.width, source.fps
+        self.pixel_aspect = source.pixel_aspect
+        self.frame_names = source.frame_names[start:end]
+        if source.times is not None:
+            self.times = [time - source.times[start] for time in source.times[start:end]]
+            self.last = source.last if end == len(source) else source.times[end] - source.times[end - 1]
+        self.warnings = list(source.warnings)
+
+    def read(self, start: int, stop: int) -> list[Frame]:
+        """See :meth:`FrameSource.read`."""
+        self._check_range(start, stop)
+        return self._source.read(start + self._start, stop + self._start)

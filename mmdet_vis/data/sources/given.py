@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...errors import ConfigError, SourceError
-from .array import ArraySource
-from .base import Frame, FrameSource
+from .base import ArraySource, Frame, FrameSource
 from .folder import ImageFilesSource
 from .image_colour import colours_of_profile
 from .inputs import open_source
@@ -30,11 +29,7 @@ _WANTED = "a path, a list of image files, frames [T, H, W, 3] uint8, PIL images,
 
 
 def check_color(color: str) -> None:
-    """Check the order of channels that a user names.
-
-    Raises:
-        ConfigError: it is neither.
-    """
+    """Check the order of channels that a user names. Raises :class:`ConfigError`: it is neither."""
     if color not in get_args(Color):
         raise ConfigError(f"color={color!r} is not known: use 'bgr' (OpenCV's order) or 'rgb'")
 

@@ -12,26 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .file_kinds import is_moving_avif
-from .tiff_header import read_tiff
+from .tiff_header import number_at, read_tiff
 
 IMAGE_SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pnm",
+    (
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm",
         ".avif",
-    }
-)
+    )
+)  # fmt: skip
 
 # More pixels are refused: a file of a few bytes could otherwise ask for any amount of memory. 134 million is
 # more than most cameras have.
@@ -97,12 +85,8 @@ def read_header(data: bytes) -> ImageHeader:
         (b"\x89PNG\r\n\x1a\n", _read_png),
         (b"RIFF", _read_webp),
         (b"BM", _read_bmp),
-        (b"II*\0", _read_tiff),
-        (b"MM\0*", _read_tiff),
-        (b"II+\0", _read_tiff),
-        (b"MM\0+", _read_tiff),
-        (b"P5", _read_pnm),
-        (b"P6", _read_pnm),
+        ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _read_tiff),
+        ((b"P5", b"P6"), _read_pnm),
     ):
         if data.startswith(signature):
             try:
@@ -110,13 +94,6 @@ def read_header(data: bytes) -> ImageHeader:
             except IndexError:  # a field lies beyond the end of the file
                 return ImageHeader(problem=_CUT_SHORT)
     return ImageHeader()
-
-
-def _number(data: bytes, start: int, length: int, order: str = "big", signed: bool = False) -> int:
-    """Integer at ``start``; IndexError where the file ends before it."""
-    if start + length > len(data):
-        raise IndexError(start)
-    return int.from_bytes(data[start : start + length], "big" if order == "big" else "little", signed=signed)
 
 
 def _read_jpeg(data: bytes) -> ImageHeader:
@@ -129,29 +106,29 @@ def _read_jpeg(data: bytes) -> ImageHeader:
         if marker in _JPEG_STANDALONE:
             continue
         if marker in _JPEG_FRAME:
-            size = (_number(data, place + 3, 2), _number(data, place + 5, 2))
+            size = (number_at(data, place + 3, 2), number_at(data, place + 5, 2))
         elif marker == _JPEG_APP1 and data.startswith(b"Exif", place + 2):
             upright = False
         # After a scan header the search goes on through entropy-coded data, to the next marker.
-        place += _number(data, place, 2)
+        place += number_at(data, place, 2)
     return ImageHeader(size, upright, _CUT_SHORT)
 
 
 def _read_png(data: bytes) -> ImageHeader:
     """Walk the chunks; critical ones (capital first letter) must have the right checksum."""
-    size = (_number(data, 20, 4), _number(data, 16, 4))
+    size = (number_at(data, 20, 4), number_at(data, 16, 4))
     deep, alpha = data[24] > 8, data[25] in (4, 6)
     upright, animated, place = True, False, 8
     while True:
-        length, kind = _number(data, place, 4), data[place + 4 : place + 8]
-        checksum = _number(data, place + 8 + length, 4)
+        length, kind = number_at(data, place, 4), data[place + 4 : place + 8]
+        checksum = number_at(data, place + 8 + length, 4)
         if kind[:1].isupper() and zlib.crc32(memoryview(data)[place + 4 : place + 8 + length]) != checksum:
             return ImageHeader(size, upright, "is damaged (a checksum is wrong)")
         if kind == b"eXIf":
             upright = False
         alpha = alpha or kind == b"tRNS"
         if kind == b"acTL":  # of one picture, it is a picture
-            animated = _number(data, place + 8, 4) > 1
+            animated = number_at(data, place + 8, 4) > 1
         if kind == b"IEND":
             return ImageHeader(size, upright, deep=deep, alpha=alpha, animated=animated)
         place += 12 + length
@@ -161,31 +138,30 @@ def _read_webp(data: bytes) -> ImageHeader:
     """Read the first chunk of a WebP file; the sizes of RIFF files are little-endian."""
     if data[8:12] != b"WEBP":
         return ImageHeader()
-    if _number(data, 4, 4, "little") + 8 > len(data):
+    if number_at(data, 4, 4, "little") + 8 > len(data):
         return ImageHeader(problem=_CUT_SHORT)
     kind = data[12:16]
     if kind == b"VP8X":
-        # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height -
-        # 1.
+        # Extended format: flags (an Exif chunk follows, animation), then the canvas as width - 1 and height - 1.
         upright = not data[20] & 0b0000_1010
-        size = (_number(data, 27, 3, "little") + 1, _number(data, 24, 3, "little") + 1)
+        size = (number_at(data, 27, 3, "little") + 1, number_at(data, 24, 3, "little") + 1)
         return ImageHeader(size, upright, alpha=bool(data[20] & 0b0001_0000), animated=bool(data[20] & 0b0000_0010))
     if kind == b"VP8L":
-        bits = _number(data, 21, 4, "little")
+        bits = number_at(data, 21, 4, "little")
         return ImageHeader(((bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1))
     if kind == b"VP8 ":
-        return ImageHeader((_number(data, 28, 2, "little") & 0x3FFF, _number(data, 26, 2, "little") & 0x3FFF))
+        return ImageHeader((number_at(data, 28, 2, "little") & 0x3FFF, number_at(data, 26, 2, "little") & 0x3FFF))
     return ImageHeader()
 
 
 def _read_bmp(data: bytes) -> ImageHeader:
     """Read the common BMP header (40 bytes or more); an uncompressed file must hold all its rows."""
-    if _number(data, 14, 4, "little") < 40:
+    if number_at(data, 14, 4, "little") < 40:
         return ImageHeader()
-    width, height = _number(data, 18, 4, "little", True), abs(_number(data, 22, 4, "little", True))
-    bits, compression = _number(data, 28, 2, "little"), _number(data, 30, 4, "little")
+    width, height = number_at(data, 18, 4, "little", True), abs(number_at(data, 22, 4, "little", True))
+    bits, compression = number_at(data, 28, 2, "little"), number_at(data, 30, 4, "little")
     row = (width * bits + 31) // 32 * 4
-    if compression == 0 and _number(data, 10, 4, "little") + row * height > len(data):
+    if compression == 0 and number_at(data, 10, 4, "little") + row * height > len(data):
         return ImageHeader((height, width), problem=_CUT_SHORT)
     return ImageHeader((height, width))
 

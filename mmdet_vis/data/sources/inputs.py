@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from ...errors import SourceError
@@ -87,8 +88,8 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         return [root]
     if not inputs:
         # As archives and datasets have them: <part>/<video>/<frame>.
-        deep = [entry for folder in folders_below(root) for entry in (folder, *_videos_in(folder)) if _is_input(entry)]
-        if deep:
+        below = ((folder, *filter(Path.is_file, list_images(folder)[1])) for folder in folders_below(root))
+        if deep := [entry for entry in chain.from_iterable(below) if _is_input(entry)]:
             return deep
     if not inputs:
         endings = ", ".join(sorted(VIDEO_SUFFIXES))
@@ -112,10 +113,6 @@ def _where_else(path: Path, fix: str = "check the path") -> str:
     if re.fullmatch(r"\d{1,2}", str(path)):
         return "a camera is read as a stream (mmdet-vis stream, StreamReader)"
     return fix
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    return [entry for entry in list_images(folder)[1] if entry.is_file()]
 
 
 def _is_input(entry: Path) -> bool:

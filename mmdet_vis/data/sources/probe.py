@@ -41,11 +41,7 @@ def probe(path: Path) -> Facts:
 
 
 def probe_stream(name: str, file: BinaryIO, size: int) -> Facts:
-    """The same of a file that is elsewhere: only its header is read.
-
-    Raises:
-        SourceError: it is no video.
-    """
+    """The same of a file that is elsewhere: only its header is read. Raises :class:`SourceError`: it is no video."""
     return _facts(Path(name), file, size)
 
 

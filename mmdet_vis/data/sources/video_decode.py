@@ -14,25 +14,12 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from ...errors import SourceError
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv"}
-    | {".3gp", ".3g2", ".ogv", ".gif", ".qt", ".m2t", ".vob", ".asf", ".f4v"}
-    | {
-        ".h264",
-        ".264",
-        ".avc",
-        ".hevc",
-        ".h265",
-        ".265",
-        ".y4m",
-        ".mjpeg",
-        ".mjpg",
-        ".m1v",
-        ".m2v",
-        ".dv",
-        ".mxf",
-        ".ivf",
-    }
-)
+    (
+        ".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv",
+        ".3gp", ".3g2", ".ogv", ".gif", ".qt", ".m2t", ".vob", ".asf", ".f4v", ".h264", ".264", ".avc", ".hevc",
+        ".h265", ".265", ".y4m", ".mjpeg", ".mjpg", ".m1v", ".m2v", ".dv", ".mxf", ".ivf",
+    )
+)  # fmt: skip
 # Streams without a container, as cameras and recorders leave them. Almost any bytes may pass for one, so that the
 # ending has to say so.
 _BARE = {

@@ -133,14 +133,16 @@ def index_video(path: Path) -> VideoIndex:
     )
     if start:
         index.warnings.append(f"{path}: the first {start} frames are damaged and were left out")
-    if stop < len(scan.pts) or _failed_after(scan, start):
+    if stop < len(scan.pts) or any(_is_after_start(scan, *failure, start) for failure in scan.failures):
         index.warnings.append(f"{path}: damaged; only the {stop - start} frames before the damage are used")
     elif info.is_cut_short(scan.end, index.timing.fps):
         index.warnings.append(
             f"{path}: ends before the {info.announced:.2f} s that it announces, after {stop - start} frames; "
             "it may be cut short"
         )
-    notes = (scan.streams, *_notes(index, scan.colours), _resized(scan, start, stop))
+    notes = [scan.streams, *_notes(index, scan.colours)]
+    if others := [size for frame, size in scan.resized.items() if start <= frame < stop]:
+        notes.append(f"{len(others)} of {stop - start} frames are {scaled_note(others[0], scan.stored)}")
     index.warnings += [f"{path}: {note}" for note in notes if note]
     return index
 
@@ -162,12 +164,6 @@ def _notes(index: VideoIndex, colours: str) -> list[str]:
         notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
     a, b, c, d = index.matrix
     return [*notes, aspect_note(index.pixel_aspect, index.stored, abs(b) + abs(c) > abs(a) + abs(d))]
-
-
-def _resized(scan: _Scan, start: int, stop: int) -> str:
-    """What is said of frames [start, stop) that are scaled; empty if none is."""
-    others = [size for frame, size in scan.resized.items() if start <= frame < stop]
-    return f"{len(others)} of {stop - start} frames are {scaled_note(others[0], scan.stored)}" if others else ""
 
 
 def scaled_note(size: tuple[int, int], stored: tuple[int, int]) -> str:
@@ -313,7 +309,3 @@ def _is_after_start(scan: _Scan, packet: int, frames: int, start: int) -> bool:
     if stamp is None or first is None:
         return frames > start
     return stamp >= first
-
-
-def _failed_after(scan: _Scan, start: int) -> bool:
-    return any(_is_after_start(scan, packet, frames, start) for packet, frames in scan.failures)

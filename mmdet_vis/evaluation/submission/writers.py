@@ -1,4 +1,4 @@
-"""The zip files that the servers of YouTube-VIS and DAVIS take."""
+"""The zip file that the server of DAVIS takes, and what checks of submissions say."""
 
 from __future__ import annotations
 
@@ -6,20 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.data.formats.json_files import RESULTS_MEMBER
 from mmdet_vis.errors import OutputError, counted
 from mmdet_vis.files.zips import write_zip
-
-
-def write_ytvis_zip(path: str | Path, results_json: str | Path) -> None:
-    """Write a YouTube-VIS submission: a zip that holds a results file as ``results.json``.
-
-    The same results give the same bytes.
-
-    Raises:
-        OutputError: if the results cannot be read or the zip cannot be written.
-    """
-    write_zip(path, [(RESULTS_MEMBER, Path(results_json))], compress=True)
 
 
 def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from mmdet_vis.data.sources import AnimationSource, ImageFilesSource, find_inputs, open_source
-from mmdet_vis.data.sources.part import PartSource
+from mmdet_vis.data.sources.base import PartSource
 from mmdet_vis.errors import SourceError
 from mmdet_vis.run.job import write_pictures
 from mmdet_vis.structures import VideoResult
