@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
-from mmdet_vis.choices import in_order
+from mmdet_vis.checks import in_order
 from mmdet_vis.data.datasets.inputs import inputs_of
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import OutputError

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmdet_vis.evaluation.submission import write_davis_zip, write_ytvis_zip
+from mmdet_vis.evaluation.submission import write_davis_zip
+from mmdet_vis.files.zips import write_zip
 from tests import programs
 from tests.davis_cases import HEIGHT, WIDTH, write_davis, write_map, write_results
 from tests.ytvis_cases import example, perfect_predictions
@@ -32,7 +33,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_eval_vis(repository: Path, files: tuple[Path, Path], tmp_path: Path) -> None:
     results, annotations = files
-    write_ytvis_zip(tmp_path / "results.zip", results)
+    write_zip(tmp_path / "results.zip", [("results.json", results)], compress=True)
     out, plot = tmp_path / "new" / "metrics.json", tmp_path / "new" / "pr.png"
     done = run(
         repository,

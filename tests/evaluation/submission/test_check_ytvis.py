@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from mmdet_vis.errors import DatasetError, OutputError, ResultsError
-from mmdet_vis.evaluation.submission import Report, check_ytvis_submission, write_ytvis_zip
+from mmdet_vis.evaluation.submission import Report, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_results
+from mmdet_vis.files.zips import write_zip
 from tests.ytvis_cases import example, perfect_predictions, without_last_run
 
 
@@ -36,7 +37,7 @@ def problems(path: Path) -> list[str]:
 
 def test_what_is_written_is_fine_and_reads_back(tmp_path: Path) -> None:
     results = write_json(tmp_path / "results.json", perfect_predictions(example()))
-    write_ytvis_zip(tmp_path / "out.zip", results)
+    write_zip(tmp_path / "out.zip", [("results.json", results)], compress=True)
     assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["results.json"]
     assert load_results(tmp_path / "out.zip") == perfect_predictions(example())
     for path in (results, tmp_path / "out.zip"):
@@ -47,13 +48,13 @@ def test_what_is_written_is_fine_and_reads_back(tmp_path: Path) -> None:
 
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     results = write_json(tmp_path / "a.json", perfect_predictions(example()))
-    write_ytvis_zip(tmp_path / "a.zip", results)
+    write_zip(tmp_path / "a.zip", [("results.json", results)], compress=True)
     os.utime(results, (1e9, 1e9))
     results.chmod(0o600)
-    write_ytvis_zip(tmp_path / "b.zip", results)
+    write_zip(tmp_path / "b.zip", [("results.json", results)], compress=True)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with pytest.raises(OutputError, match=r"cannot put .*none\.json"):
-        write_ytvis_zip(tmp_path / "c.zip", tmp_path / "none.json")
+        write_zip(tmp_path / "c.zip", [("results.json", tmp_path / "none.json")], compress=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "a.zip", "b.zip"]
 
 
@@ -144,7 +145,9 @@ def test_zips(tmp_path: Path) -> None:
         assert len(found) == 1, found
         assert problem in found[0]
     path = tmp_path / "a.zip"
-    write_ytvis_zip(path, write_json(tmp_path / "results.json", perfect_predictions(example())))
+    write_zip(
+        path, [("results.json", write_json(tmp_path / "results.json", perfect_predictions(example())))], compress=True
+    )
     path.write_bytes(path.read_bytes()[:100] + bytes(20) + path.read_bytes()[120:])
     with pytest.raises(ResultsError, match=r"cannot read results\.json in"):
         problems(path)
