@@ -112,6 +112,11 @@ def few(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What an error of a library says, for messages: a line of at most so many characters; its kind if it says none."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
 class UserError(Exception):
     """Bad input that the user can fix: the message is one line with the file's name and the fix.
 

@@ -18,7 +18,7 @@ from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import unlike
 from mmdet_vis.data.sources.probe import Facts, probe, probe_stream
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
-from mmdet_vis.errors import SourceError
+from mmdet_vis.errors import MAX_MESSAGE, SourceError, one_line
 from mmdet_vis.files.storage import file_system, is_address, local_path
 from mmdet_vis.progress import with_bar
 
@@ -73,9 +73,9 @@ def _facts(uri: str, known: Any) -> Facts:
         with system.open(path, "rb") as file:
             return probe_stream(uri, file, size)
     except SourceError as error:
-        _LOGGER.warning("%s", " ".join(str(error).split()))
+        _LOGGER.warning("%s", one_line(error, MAX_MESSAGE))
     except OSError as error:
-        _LOGGER.warning("%s: %s", uri, error.strerror or " ".join(str(error).split()))
+        _LOGGER.warning("%s: %s", uri, error.strerror or one_line(error))
     return Facts(0, None, 0)
 
 
@@ -107,8 +107,8 @@ def _remote(place: str) -> Iterator[tuple[str, str, Any]]:
     try:
         files = system.find(root, detail=True)
     except Exception as error:  # Each store has errors of its own.
-        reason = " ".join(str(error).split())[:200]
-        raise SourceError(f"{place}: cannot be listed ({reason}); check the address and the permissions") from error
+        what = f"cannot be listed ({one_line(error, 200)}); check the address and the permissions"
+        raise SourceError(f"{place}: {what}") from error
     if not files and not system.exists(root):
         raise SourceError(f"{place}: there is nothing, or nobody answers; check the address")
     scheme = place.partition("://")[0]

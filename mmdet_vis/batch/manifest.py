@@ -14,7 +14,7 @@ from typing import Any
 
 from mmdet_vis.batch.tables import read_parquet, write_parquet
 from mmdet_vis.data.sources import is_name
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.errors import DatasetError, one_line
 from mmdet_vis.files.storage import is_address, open_storage
 
 MANIFESTS = (".jsonl", ".csv", ".parquet")
@@ -91,7 +91,7 @@ def read_manifest(uri: str) -> list[Entry]:
     except DatasetError as error:
         raise DatasetError(f"{uri}: {error}") from error
     except (OSError, ValueError, csv.Error, RecursionError) as error:
-        reason = "no UTF-8 text" if isinstance(error, UnicodeError) else " ".join(str(error).split())[:200]
+        reason = "no UTF-8 text" if isinstance(error, UnicodeError) else one_line(error, 200)
         raise DatasetError(f"{uri}: cannot be read as {suffix[1:]} ({reason})") from error
     entries = [_entry(row, f"{uri}: row {number}", parent) for number, row in enumerate(rows, start=1)]
     if not entries:
@@ -180,7 +180,10 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
     given = row.get("id")
     if not isinstance(given, str | int | None) or isinstance(given, bool):
         raise DatasetError(f"{where} has the id {given!r:.60}: give text, or a whole number")
-    name = str(given) if given not in (None, "") else _name_of(uri)
+    if given in (None, ""):
+        given = uri.rstrip("/").replace("\\", "/").rpartition("/")[2]
+        given = (given if uri.endswith("/") else Path(given).stem).strip()
+    name = str(given)
     usable = (
         is_name(name)
         and is_unicode(name)
@@ -199,20 +202,9 @@ def _entry(row: Any, where: str, parent: str) -> Entry:
     if stop is not None and stop <= start:
         raise DatasetError(f"{where} has start {start} and stop {stop}: stop is the frame after the last one")
     seconds = _number(row.get("seconds"), f"{where}: seconds", float, 2**53)
-    if not is_address(uri) and not uri.startswith("file://"):
-        uri = _below(parent, uri)
+    if not is_address(uri) and not uri.startswith("file://") and not Path(uri).is_absolute():
+        uri = f"{parent}{uri}" if is_address(parent) else os.path.abspath(Path(parent, uri))
     return Entry(name, uri, seconds=seconds, **numbers)
-
-
-def _below(parent: str, uri: str) -> str:
-    if Path(uri).is_absolute():
-        return uri
-    return f"{parent}{uri}" if is_address(parent) else os.path.abspath(Path(parent, uri))
-
-
-def _name_of(uri: str) -> str:
-    name = uri.rstrip("/").replace("\\", "/").rpartition("/")[2]
-    return (name if uri.endswith("/") else Path(name).stem).strip()
 
 
 def is_unicode(text: str) -> bool:

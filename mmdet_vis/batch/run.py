@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -30,6 +29,7 @@ from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.progress import bars
 from mmdet_vis.run.identity import IDENTITY, identity_of
 from mmdet_vis.run.job import check_places
+from mmdet_vis.run.workers import Workers
 
 _LOGGER = logging.getLogger(__name__)
 REPORT = "report.json"
@@ -92,7 +92,7 @@ def run_batch(batch: Batch) -> int:
             workers.on_first(lambda: _estimate(batch, store, identity, tasks, engine.workers * workers.size))
             workers.disconnect()
             return 0
-        with _locked(batch, store, engine):
+        with _locked(store, workers, batch.shard):
             todo = workers.on_first(lambda: _prepare(batch, store, identity, entries, tasks))
             share = share_of(todo, workers.rank, workers.size) if workers.size > 1 else todo
             done = _Work(store, entries)
@@ -124,7 +124,7 @@ def merge_batch(manifest: str, out: str, score_thr: float | None = None) -> int:
     store = BatchStore(open_storage(out))
     if not store.storage.names(VIDEOS):
         raise OutputError(f"{out} holds no results of a batch: check {option('out')}")
-    with _alone(store):
+    with _locked(store, Workers(), None):
         if score_thr is None:
             score_thr = store.score_thr()
         return _conclude(store, entries, score_thr, (0, 0, 0.0), 0, write=True)
@@ -169,13 +169,10 @@ def _prepare(
         inputs = [local_path(entry.uri) for entry in entries if not is_address(entry.uri)]
         check_places(inputs, [store.storage.folder / name for name in (*FOLDERS, *_FILES)], argument="out")
     store.prepare(identity, alone=batch.shard is None)
-    unknown = sum(entry.length is None for entry in entries)
-    if unknown:
+    if unknown := sum(entry.length is None for entry in entries):
         _LOGGER.warning(
-            "%d of %d videos have no number of frames in the list: they are not cut into parts, and their order is "
-            "guessed; `mmdet-vis batch-list` measures them",
-            unknown,
-            len(entries),
+            f"{unknown} of {len(entries)} videos have no number of frames in the list: they are not cut into parts, "
+            "and their order is guessed; `mmdet-vis batch-list` measures them"
         )
     return left(tasks, done, store.chunks() if there else {})
 
@@ -300,34 +297,25 @@ def _conclude(
 
 
 @contextmanager
-def _locked(batch: Batch, store: BatchStore, engine: Engine) -> Iterator[None]:
+def _locked(store: BatchStore, processes: Workers, shard: tuple[int, int] | None) -> Iterator[None]:
     """Keep others out of OUT, or out of the same part of it; an object store has no locks."""
     folder = store.storage.folder
+
+    def no_shards() -> None:
+        """Raises :class:`OutputError`: a part of the batch is being done."""
+        assert folder is not None
+        for lock in sorted(folder.glob(f"{STATUS}/shard-*/{NAME}")):
+            with RunLock(lock.parent):
+                pass
+
     if folder is None:
-        if engine.processes.rank == 0:
+        if processes.rank == 0:
             _LOGGER.info("%s cannot be locked: start no second run there", store.storage.uri)
         yield
-    elif batch.shard is not None:
-        with engine.processes.lock(folder / STATUS / "shard-{}-of-{}".format(*batch.shard)):
+    elif shard is not None:
+        with processes.lock(folder / STATUS / "shard-{}-of-{}".format(*shard)):
             yield
     else:
-        with engine.processes.lock(folder):
-            engine.processes.on_first(lambda: _no_shards(folder))
+        with processes.lock(folder):
+            processes.on_first(no_shards)
             yield
-
-
-@contextmanager
-def _alone(store: BatchStore) -> Iterator[None]:
-    if store.storage.folder is None:
-        yield
-        return
-    with RunLock(store.storage.folder):
-        _no_shards(store.storage.folder)
-        yield
-
-
-def _no_shards(folder: Path) -> None:
-    """Raises :class:`OutputError`: a part of the batch is being done."""
-    for lock in sorted(folder.glob(f"{STATUS}/shard-*/{NAME}")):
-        with RunLock(lock.parent):
-            pass

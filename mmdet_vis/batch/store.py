@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,6 @@ class BatchStore:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         for file in files:
             self.storage.write(f"{name}/{file.name}" if path.is_dir() else name, file.read_bytes())
-
-    def results(self, ids: Iterable[str]) -> Iterator[tuple[str, VideoResult]]:
-        """Results one after the other. Raises :class:`ResultsError`: one is damaged."""
-        return ((id, self.load(id)) for id in ids)
 
     def _parts(self, task: Task) -> Iterator[VideoResult]:
         for k in range(task.chunks):

@@ -76,13 +76,9 @@ def write_parquet(storage: Storage, name: str, rows: Iterable[Mapping[str, Any]]
         arrow.parquet.ParquetWriter(file, schema) as table,
     ):
         while part := list(islice(source, ROWS_AT_ONCE)):
-            table.write_table(arrow.Table.from_pylist([_only(row, columns) for row in part], schema))
+            table.write_table(arrow.Table.from_pylist([{key: row.get(key) for key in columns} for row in part], schema))
             written += len(part)
     return written
-
-
-def _only(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
-    return {column: row.get(column) for column in columns}
 
 
 def _type(arrow: ModuleType, text: str) -> Any:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.errors import ConfigError, OutputError
+from mmdet_vis.errors import ConfigError, OutputError, one_line
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir, remove_unfinished
 
 PACKAGES = {
@@ -55,7 +55,7 @@ def file_system(uri: str) -> tuple[Any, str]:
         package = PACKAGES[scheme]
         raise ConfigError(f"{uri:.200}: {scheme}:// needs the package {package}: pip install {package}") from None
     except ValueError as error:
-        raise ConfigError(f"{uri:.200}: {' '.join(str(error).split())[:200]}; check the address") from error
+        raise ConfigError(f"{uri:.200}: {one_line(error, 200)}; check the address") from error
     return system, path
 
 
@@ -184,8 +184,7 @@ class LocalStorage(Storage):
     def remove_unfinished(self, *folders: str) -> None:
         """Remove what was being written in folders of this one, and in those in them, when a program was killed."""
         for folder in folders:
-            below = [Path(at) for at, _, _ in os.walk(self.folder / folder)]
-            remove_unfinished(below)
+            remove_unfinished([Path(at) for at, _, _ in os.walk(self.folder / folder)])
 
     def is_whole(self, name: str, end: bytes) -> bool:
         """See :class:`Storage`."""
@@ -216,7 +215,9 @@ class RemoteStorage(Storage):
         return f"{self._root}/{name}" if name else self._root
 
     def _error(self, name: str, error: Exception, what: str = "write") -> OutputError:
-        return OutputError(f"cannot {what} {self.place(name)}: {_reason(error)}; check the address and the permissions")
+        return OutputError(
+            f"cannot {what} {self.place(name)}: {one_line(error)}; check the address and the permissions"
+        )
 
     def prepare(self) -> None:
         """See :class:`Storage`; a small object is put and removed."""
@@ -291,8 +292,4 @@ def _os_errors() -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        raise OSError(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise OSError(one_line(error)) from error

@@ -11,7 +11,7 @@ import torch
 
 from mmdet_vis.api import VISModel
 from mmdet_vis.choices import ENDINGS
-from mmdet_vis.errors import SourceError, counted, is_out_of_memory, option
+from mmdet_vis.errors import SourceError, counted, is_out_of_memory, one_line, option
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.progress import bars
 from mmdet_vis.run.job import Job, write_pictures
@@ -106,7 +106,7 @@ def _run_job(
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error, 200)
         length = f" for its {counted(job.frames, 'frame')}" if job.frames else ""
         ways = f"try {option('mem_max', 40)}, a smaller {option('feature_memory')}, or another {option('device')}"
         return f"not enough memory{length} ({reason}): {ways}", None

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -47,29 +47,19 @@ class LocalEngine(Engine):
         if not tasks:
             return
         if self.workers == 0:
-            yield from _here(self.plan, tasks)
+            with closing(SegmentVideo(self.plan)) as worker:
+                for task in tasks:
+                    try:
+                        yield worker(task.row())
+                    except WorkerBroken as error:
+                        ways = f"run again with {option('resume', True)}, or with {option('workers', 1)} or more"
+                        raise UserError(f"{task.id}: {error}; {ways}") from error
             return
-        pool = Pool(self.plan, min(self.workers, len(tasks)))
-        try:
+        with closing(Pool(self.plan, min(self.workers, len(tasks)))) as pool:
             yield from pool.rows(tasks)
-        finally:
-            pool.close()
 
 
 ENGINE = LocalEngine
-
-
-def _here(plan: WorkerPlan, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
-    worker = SegmentVideo(plan)
-    try:
-        for task in tasks:
-            try:
-                yield worker(task.row())
-            except WorkerBroken as error:
-                ways = f"run again with {option('resume', True)}, or with {option('workers', 1)} or more"
-                raise UserError(f"{task.id}: {error}; {ways}") from error
-    finally:
-        worker.close()
 
 
 class _Process:
@@ -207,7 +197,7 @@ def _work(plan: WorkerPlan, connection: Connection) -> None:
     """A worker's process: load the model, then rows in, rows out, until nobody sends any."""
     # Ctrl-C goes to all processes of a terminal: the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         worker = SegmentVideo(plan)
@@ -223,15 +213,9 @@ def _work(plan: WorkerPlan, connection: Connection) -> None:
         connection.send(("error", error))
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 def _end_with_parent() -> None:
     """End at once when the process that started this one is gone, however it ended."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    parent.join()
-    time.sleep(0.1)
-    os._exit(1)
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        time.sleep(0.1)
+        os._exit(1)

@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ...errors import ConfigError, SourceError
+from ...errors import ConfigError, SourceError, one_line
 from ...files.storage import file_system, is_address, local_path
 
 
@@ -44,16 +44,14 @@ class LocalCopy:
                 system.get(f"{place.rstrip('/')}/", f"{self.path}{os.sep}", recursive=True)
             else:
                 system.get_file(place, str(self.path))
-        except FileNotFoundError:
-            self.close()
-            raise SourceError(f"{uri}: there is no such object; check the address") from None
-        except PermissionError as error:
-            self.close()
-            raise SourceError(f"{uri}: {_one_line(error)}; check the permissions") from error
         except Exception as error:  # Each store has errors of its own.
             self.close()
+            if isinstance(error, FileNotFoundError):
+                raise SourceError(f"{uri}: there is no such object; check the address") from None
+            if isinstance(error, PermissionError):
+                raise SourceError(f"{uri}: {one_line(error)}; check the permissions") from error
             raise FetchError(
-                f"{uri}: could not be fetched ({_one_line(error)}); check who may read it, and try again"
+                f"{uri}: could not be fetched ({one_line(error)}); check who may read it, and try again"
             ) from error
 
     def scratch(self) -> Path:
@@ -66,7 +64,3 @@ class LocalCopy:
         """Remove what was fetched."""
         if self._folder is not None:
             self._folder.cleanup()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
