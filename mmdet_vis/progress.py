@@ -15,11 +15,7 @@ T = TypeVar("T")
 def bars(*columns: ProgressColumn, shown: bool = True) -> Progress:
     """Bars for several tasks: description, bar, number and time left unless ``columns`` say otherwise.
 
-    Lines printed to its ``console`` stay above the bars, and appear without a terminal, too.
-
-    Args:
-        columns: what a task's line consists of.
-        shown: False for a process that is to be quiet.
+    Lines printed to its ``console`` stay above the bars, and appear without a terminal, too; not ``shown`` is quiet.
     """
     if not columns:
         description = TextColumn("{task.description}", markup=False)
@@ -31,14 +27,7 @@ def bars(*columns: ProgressColumn, shown: bool = True) -> Progress:
 
 
 def with_bar(items: Iterable[T], description: str, total: int | None = None, shown: bool = True) -> Iterator[T]:
-    """The items one after the other, with a bar meanwhile.
-
-    Args:
-        items: whatever a loop goes through.
-        description: left of the bar.
-        total: how many they are, where they have no length.
-        shown: False for no bar.
-    """
+    """The items, with a bar meanwhile if it is ``shown``; ``total`` is how many they are, if they have no length."""
     if not shown or not sys.stderr.isatty():
         yield from items
         return

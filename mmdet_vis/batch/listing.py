@@ -29,17 +29,13 @@ _UNUSABLE = re.compile(r"[^\w.+=,@ -]")
 
 
 def list_videos(place: str) -> list[Entry]:
-    """All videos below a folder or an address, in natural order: video files, and folders that hold images.
+    """All videos below a path or an address, in natural order: video files, and folders that hold images.
 
     A file whose header cannot be read is in the list without a length, with a warning: that it is damaged shows in the
     report of a batch. Hidden files are left out.
 
-    Args:
-        place: path or address.
-
     Raises:
-        SourceError: there is no video, or nothing at all.
-        ConfigError: the address cannot be used.
+        SourceError, ConfigError: there is no video, or nothing at all; or the address cannot be used.
     """
     if not place:
         raise SourceError("no place is given: name a folder with videos, or an address")

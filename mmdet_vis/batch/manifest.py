@@ -123,8 +123,7 @@ def write_manifest(path: Path, entries: Iterable[Entry]) -> None:
     """Write a list of videos, in the form that the file's ending names.
 
     Raises:
-        OutputError: it cannot be written.
-        DatasetError: it has another ending.
+        OutputError, DatasetError: it cannot be written, or has another ending.
     """
     suffix, rows = check_ending(path.name), [asdict(entry) for entry in entries]
     storage = open_storage(path.parent)

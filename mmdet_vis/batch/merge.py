@@ -20,14 +20,11 @@ RESULTS, SEQUENCES = "results.json", "sequences.parquet"
 def merge(store: BatchStore, entries: Sequence[Entry], score_thr: float) -> None:
     """Write ``OUT/results.json`` and ``OUT/sequences.parquet`` of the videos that are done, in the order of the list.
 
-    Results are read one at a time. ``video_id`` is the place in the list, counted from 1, and ``video_name`` the id.
-
-    Args:
-        score_thr: lowest score of an entry and of a sequence.
+    Results are read one at a time; entries and sequences have scores from ``score_thr`` on. ``video_id`` is the place
+    in the list, counted from 1, and ``video_name`` the id.
 
     Raises:
-        OutputError: a file cannot be written.
-        ResultsError: a result is damaged.
+        OutputError, ResultsError: a file cannot be written, or a result is damaged.
     """
     done = store.done()
     videos = [(number, entry.id) for number, entry in enumerate(entries, start=1) if entry.id in done]

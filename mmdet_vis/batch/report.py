@@ -22,13 +22,8 @@ def summarize(
 ) -> dict[str, Any]:
     """Counts, speed and failures, as a JSON object; times in seconds.
 
-    Failures that differ in numbers alone count as one, under the reason of the first of them.
-
-    Args:
-        entries: the list.
-        videos: what is known of each of them.
-        rows, frames, seconds, workers: what this run did: tasks that went well, their frames, how long it took, on how
-            many workers.
+    Failures that differ in numbers alone count as one, under the reason of the first of them. ``rows``, ``frames``,
+    ``seconds`` and ``workers`` are what this run did: tasks that went well, their frames, how long it took, where.
     """
     states = [videos[entry.id].status for entry in entries]
     failures: dict[str, list[str]] = defaultdict(list)

@@ -110,11 +110,7 @@ def run_batch(batch: Batch) -> int:
 def merge_batch(manifest: str, out: str, score_thr: float | None = None) -> int:
     """Write the files of all videos of a list, of whatever is done by now; segments nothing.
 
-    Args:
-        score_thr: lowest score of an entry; that of the batch unless given.
-
-    Returns:
-        exit code: 0, or 3 if some videos have no result.
+    Entries have scores from ``score_thr`` on, that of the batch unless given. The exit code is that of ``run_batch``.
 
     Raises:
         DatasetError, OutputError, ResultsError: something cannot be read or written.

@@ -74,10 +74,7 @@ class BatchStore:
             ) from error
 
     def prepare(self, identity: Mapping[str, Any], alone: bool) -> None:
-        """Make the folder ready, after :meth:`check`.
-
-        Args:
-            alone: nobody else writes there now: what was being written when a process was killed goes.
+        """Make the folder ready, after :meth:`check`; ``alone``, what was being written when a process was killed goes.
 
         Raises:
             OutputError: it cannot be written.

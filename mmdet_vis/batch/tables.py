@@ -42,12 +42,7 @@ def pyarrow() -> ModuleType:
 
 
 def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a table, some of them in memory at a time.
-
-    Raises:
-        ValueError: it is no Parquet file.
-        OSError: it cannot be read.
-    """
+    """The rows of a table, some in memory at a time. Raises ``ValueError``: it is no Parquet file; or ``OSError``."""
     arrow = pyarrow()
     with arrow.parquet.ParquetFile(path) as table:
         for batch in table.iter_batches(ROWS_AT_ONCE):
@@ -55,16 +50,12 @@ def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def write_parquet(storage: Storage, name: str, rows: Iterable[Mapping[str, Any]], kind: str) -> int:
-    """Write a table in one step; returns its number of rows. The same rows give the same bytes.
+    """Write a table of a kind of :data:`COLUMNS` in one step; returns its number of rows.
 
-    Args:
-        storage, name: where.
-        rows: taken a few at a time; columns that a row lacks are null.
-        kind: of :data:`COLUMNS`.
+    The same rows give the same bytes. They are taken a few at a time; columns that one lacks are null.
 
     Raises:
-        OutputError: it cannot be written.
-        ConfigError: pyarrow is not installed.
+        OutputError, ConfigError: it cannot be written, or pyarrow is not installed.
     """
     arrow = pyarrow()
     columns = COLUMNS[kind]

@@ -119,12 +119,9 @@ class SegmentVideo:
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Do a row; whatever is wrong with the video is in the row that comes back.
 
-        Args:
-            row: with the keys of :class:`~mmdet_vis.batch.tasks.Task`; ``id`` and ``uri`` have to be there.
-
-        Returns:
-            ``id``, ``status`` (see :data:`DONE`), ``frames`` (those that no earlier part has; None without a result),
-            ``seconds``, ``error``, ``warnings``, ``result_uri``, and what the row said.
+        ``row`` has the keys of :class:`~mmdet_vis.batch.tasks.Task`, of which ``id`` and ``uri`` have to be there. What
+        comes back says besides ``status`` (see :data:`DONE`), ``frames`` (those that no earlier part has; None without
+        a result), ``seconds``, ``error``, ``warnings`` and ``result_uri``.
 
         Raises:
             WorkerBroken: this process cannot go on.

@@ -202,14 +202,11 @@ def add_config_options(parser: argparse._ActionsContainer, override: bool = True
 def read_config(args: argparse.Namespace) -> Config:
     """The config that a command line names: every command that takes one reads it here.
 
-    Args:
-        args: with ``config`` and what :func:`add_config_options` adds, and ``proposer`` if it has one, which takes the
-            place of the config's section. A ``config`` of None is the one that ``args.checkpoint`` carries, see
-            :func:`find_checkpoint`.
+    ``args`` have ``config`` and what :func:`add_config_options` adds; a ``proposer`` takes the place of the config's
+    section. A ``config`` of None is the one that ``args.checkpoint`` carries, see :func:`find_checkpoint`.
 
     Raises:
-        ConfigError: see :func:`mmdet_vis.config.load.load_config` and :func:`mmdet_vis.weights.model_file`.
-        CheckpointError: see there.
+        ConfigError, CheckpointError: see :func:`mmdet_vis.config.read.load_config`.
     """
     if (early := getattr(args, "early_config", None)) is not None:
         return early
@@ -235,12 +232,8 @@ def read_config(args: argparse.Namespace) -> Config:
 def check_early(args: argparse.Namespace) -> None:
     """Find what is named wrongly before PyTorch is loaded, which takes seconds.
 
-    The config is read, and kept for :func:`read_config`; files of weights and inputs must be there. Of several
-    processes under torchrun the first one speaks, later.
-
-    Raises:
-        UserError: see :func:`read_config`, :func:`find_checkpoint` and
-            :func:`mmdet_vis.data.sources.inputs.find_inputs`.
+    The config is read, and kept for :func:`read_config`; files of weights and inputs must be there, or there is a
+    :class:`UserError`. Of several processes under torchrun the first one speaks, later.
     """
     if "RANK" in os.environ:
         return
@@ -261,11 +254,8 @@ def check_early(args: argparse.Namespace) -> None:
 def find_checkpoint(args: argparse.Namespace) -> Path:
     """The file of the weights that a command line names: every command that takes some looks for them here.
 
-    Args:
-        args: with ``checkpoint``, a path, name or address; None: the model that comes with the program.
-
-    Raises:
-        CheckpointError: see :func:`mmdet_vis.weights.find.find_weights`.
+    A ``checkpoint`` of None is the model that comes with the program. Raises :class:`CheckpointError`, see
+    :func:`mmdet_vis.weights.find.find_weights`.
     """
     from mmdet_vis.weights.find import default_weights, find_weights
 

@@ -82,13 +82,7 @@ def build_parser(prog: str | None = None, source_format: str | None = None) -> a
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, source_format: str | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None: those of the process.
-        prog: how the command is called.
-        source_format: the one to read; None: ``--from`` says it, or it is found out.
-    """
+    """Run the command; a ``source_format`` is the one to read, else ``--from`` says it, or it is found out."""
     parser = build_parser(prog, source_format)
     args = parser.parse_args(arguments)
     if args.frames_to is not None and args.images is None:

@@ -87,13 +87,7 @@ def results_folder(path: Path) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None, benchmark: str | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None: those of the process.
-        prog: how the command is called.
-        benchmark: ``ytvis`` or ``davis``; None: ANNOTATIONS says it, a folder DAVIS or not.
-    """
+    """Run the command for a ``benchmark``; None: ANNOTATIONS says it, a folder DAVIS or not."""
     args = build_parser(prog, benchmark).parse_args(arguments)
     if benchmark is None:
         from mmdet_vis.data.formats.davis_layout import is_davis

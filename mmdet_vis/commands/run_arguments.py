@@ -29,13 +29,7 @@ STREAM_OVERWRITE = "replace earlier results of the same name"
 
 
 def add_output_arguments(parser: argparse.ArgumentParser, save_dir: Path | None, format_help: str) -> None:
-    """Add ``--save-dir``, ``--format``, ``--use-img``, ``--show-thr`` and ``--strict``.
-
-    Args:
-        parser: to add them to.
-        save_dir: the default; None: it has to be given.
-        format_help: help of ``--format``.
-    """
+    """Add ``--save-dir``, which has to be given if there is no default, and :func:`add_drawing_arguments`."""
     parser.add_argument(
         "--save-dir",
         type=Path,
@@ -212,12 +206,7 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
 
 
 def given_options(args: argparse.Namespace, **others: Any) -> RunOptions:
-    """The options of a run that a command line gives by :func:`add_output_arguments` and :func:`add_engine_arguments`.
-
-    Args:
-        args: of the command line.
-        others: options that each command has in a way of its own.
-    """
+    """The options of a run that :func:`add_output_arguments` and :func:`add_engine_arguments` gave, and ``others``."""
     from mmdet_vis.run.options import RunOptions
 
     return RunOptions(**{name: getattr(args, name) for name in RUN_OPTIONS}, **others)

@@ -82,14 +82,10 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment what a command line asks for: a stream, videos, or a dataset.
+    """Segment what a command line asks for: a stream, videos, or a dataset; returns the exit code.
 
-    Args:
-        args: of :func:`build_parser`, of :mod:`mmdet_vis.commands.stream` or of :mod:`mmdet_vis.commands.test_vis`.
-            ``input_dir`` is a list of files and folders, or None.
-
-    Returns:
-        exit code.
+    ``args`` are of :func:`build_parser`, of :mod:`mmdet_vis.commands.stream` or of :mod:`mmdet_vis.commands.test_vis`;
+    ``input_dir`` is a list of files and folders, or None.
     """
     if args.stream is None:
         undo_launcher_threads()

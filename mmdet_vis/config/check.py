@@ -22,14 +22,10 @@ DEVICES = ("cpu", "cuda", "mps")
 
 
 def check_sizes(config: Mapping[str, Any], file: str) -> None:
-    """Check that no number of a config that is data asks for absurd amounts of memory or time.
-
-    Args:
-        config: plain dicts, lists and tuples.
-        file: for messages.
+    """Check that no number of a config that is data (plain dicts, lists and tuples) asks for absurd memory or time.
 
     Raises:
-        ConfigError: a whole number is too large.
+        ConfigError: a whole number is too large; names ``file``.
     """
     preprocessor = config.get("data_preprocessor")
     limits = {"img_scale": MAX_SIDE, "size_divisor": MAX_DIVISOR}
@@ -221,12 +217,8 @@ def check_model(config: Mapping[str, Any]) -> None:
 def check_pyramid(config: Mapping[str, Any], num_outs: Any, strides: Sequence[Any]) -> None:
     """Check that the RPN expects the levels that the neck makes: strides 4, 8, 16, 32 and doubled from there.
 
-    Args:
-        num_outs: levels of the neck; the four backbone stages are always among them.
-        strides: of the RPN's anchors.
-
     Raises:
-        ConfigError: they do not fit.
+        ConfigError: ``num_outs`` levels of the neck, with the four backbone stages, have not the anchors' ``strides``.
     """
     if not _whole(num_outs) or not 4 <= num_outs <= MAX_LEVELS:
         raise ConfigError(

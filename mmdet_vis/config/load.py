@@ -179,9 +179,7 @@ def build_settings(
     """Build the algorithm's settings, or the other method that the config names.
 
     Args:
-        config: with a ``propose_reduce`` dict: ``key_num``, ``memory``, ``mask_nms_thr``, ``reduce`` and optionally
-            ``cate_reduce``, ``skip_covered_iou``, ``key_frames`` (which frames are proposed from, in the place of
-            ``key_num`` even ones), ``proposal_scores`` and ``method``, a baseline that takes the algorithm's place.
+        config: with a ``propose_reduce`` dict, see ``docs/configs.md``.
         key_num: overrides the key frames: so many, evenly spread.
         mem_step: overrides the memory: every ``mem_step``-th frame is remembered.
         mem_max: overrides the memory: at most so many frames, spread evenly and at least ``mem_step`` apart.

@@ -27,15 +27,10 @@ NETWORK = "network"
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None, safe: bool = False) -> Config:
-    """Read a config file, apply ``--cfg-options`` and check all of its blocks: what comes out can be relied on.
+    """Read a config file or one of :func:`find_config`, apply ``options`` and check all of its blocks.
 
-    A config is Python code and is executed: only use files that you trust, or ``safe``.
-
-    Args:
-        path: a ``.py``, ``.json`` or ``.yaml`` config, or the name of one that comes with the program, see
-            :func:`find_config`.
-        options: dotted keys and values that override the file's.
-        safe: read literals only and execute nothing, see :mod:`mmdet_vis.config.safe`.
+    What comes out can be relied on. A config is Python code and is executed: only use files that you trust, or
+    ``safe``, which reads literals only and executes nothing, see :mod:`mmdet_vis.config.safe`.
 
     Raises:
         ConfigError: the file is missing or broken; or see :func:`apply_options`.
@@ -78,13 +73,9 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> Config:
 
 
 def parse_proposer(text: str) -> dict[str, Any] | None:
-    """A proposer as a command line names it: ``NAME`` or ``NAME:WEIGHTS`` (of ``files``, ``files:PATH``).
+    """The section of a config for a proposer as a command line names it; None for ``network``.
 
-    Returns:
-        the section of a config; None for ``network``.
-
-    Raises:
-        ConfigError: there is no name.
+    That is ``NAME`` or ``NAME:WEIGHTS`` (of ``files``, ``files:PATH``). Raises :class:`ConfigError`: there is no name.
     """
     name, colon, rest = text.partition(":")
     if not name or (colon and not rest):
@@ -147,11 +138,10 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def find_config(config: str | Path) -> Path:
-    """The file of a config that is named by its path, or by its name if it comes with the program.
+    """The file of a config: that of a path, which always wins, or of the name of one that comes with the program.
 
-    Args:
-        config: a path, which always wins; or a name with or without ``.py``, or the end of its path below ``configs``,
-            such as ``CateAwareReduce/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage``.
+    A name is with or without ``.py``, or the end of a path below ``configs``, such as
+    ``CateAwareReduce/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage``.
 
     Raises:
         ConfigError: there is no such file; the nearest is named.

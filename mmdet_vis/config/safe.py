@@ -49,15 +49,11 @@ BY_NAME = ("type", "constructor", "runner_type", "sampler", "collate_fn")
 
 
 def check_types(config: Mapping[str, Any], file: str, allow_training: bool) -> None:
-    """Check that a config names only parts that may be built from data.
-
-    Args:
-        config: any mapping; values may be nested.
-        file: for messages.
-        allow_training: also parts of datasets and training; otherwise of models and Propose-Reduce only.
+    """Check that a config, of any nested values, names only parts that may be built from data.
 
     Raises:
-        ConfigError: it names another type, or another scope.
+        ConfigError: it names another type than those of models and Propose-Reduce, and of datasets and training if
+            ``allow_training``; or another scope. It names ``file``.
     """
     allowed: set[str] | None = None
     for where, key, value in _named(config, ""):

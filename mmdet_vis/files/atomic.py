@@ -38,11 +38,8 @@ def temporary_path(path: str | Path) -> Iterator[Path]:
     If the block fails, for whatever reason, the temporary file is removed and an older ``path`` stays. The file's
     contents reach the disk before its name does, so after a power cut there is the old file or the new one.
 
-    Args:
-        path: the file to write; its folder must exist. An existing regular file is replaced.
-
     Raises:
-        OutputError: if the file cannot be written (an ``OSError`` of the block that concerns this file, too).
+        OutputError: the file cannot be written (an ``OSError`` of the block that concerns this file, too).
     """
     path = Path(path)
     temporary = path.with_name(f".tmp-{uuid.uuid4().hex}{path.suffix}")
@@ -107,16 +104,13 @@ def atomic_write(path: str | Path, data: bytes | str) -> None:
 
 
 def ensure_writable_dir(path: str | Path) -> Path:
-    """Create the folder ``path`` (with its parents) if need be and prove that files can be written to it.
+    """The folder ``path``, made (with its parents) if need be; proves that files can be written to it.
 
     Worth calling before hours of computing. It writes a small file and removes it, since permission bits tell
     nothing about read-only disks, full disks or the root user.
 
-    Returns:
-        ``path`` as a :class:`~pathlib.Path`.
-
     Raises:
-        OutputError: if the folder cannot be created or written to.
+        OutputError: the folder cannot be created or written to.
     """
     path = Path(path)
     try:
@@ -134,11 +128,7 @@ def ensure_writable_dir(path: str | Path) -> Path:
 def remove_unfinished(folders: Iterable[Path]) -> None:
     """Remove the files that were being written when a program was killed; only for who has the folders to itself.
 
-    Args:
-        folders: looked into, not below; they need not exist.
-
-    Raises:
-        OutputError: a file cannot be removed.
+    The folders need not exist; what is in folders below them stays. Raises :class:`OutputError`: a file stays.
     """
     for folder in folders:
         try:
@@ -157,12 +147,8 @@ def remove_unfinished(folders: Iterable[Path]) -> None:
 def check_outputs(outputs: Iterable[Path | None], inputs: Iterable[Path] = ()) -> None:
     """Prove that files can be written, before the work whose results they are to hold; makes their folders.
 
-    Args:
-        outputs: the files; None for those that nobody asked for.
-        inputs: files that are read, which no output may replace.
-
     Raises:
-        OutputError: an output cannot be written, is an input, or two of them are the same.
+        OutputError: an output (None: nobody asked for it) cannot be written, is an input, or two are the same.
     """
     taken = {path.resolve(): f"it is the input {path}" for path in inputs}
     for path in outputs:

@@ -65,10 +65,7 @@ class RunLock:
         return owner
 
     def join(self, owner: str) -> None:
-        """Take the lock beside the first process.
-
-        Args:
-            owner: what :meth:`acquire` returned there.
+        """Take the lock beside the first process, where :meth:`acquire` returned the owner.
 
         Raises:
             OutputError: another run has come in between.

@@ -92,12 +92,7 @@ class Storage(ABC):
 
     @abstractmethod
     def read(self, name: str, size: int = -1) -> bytes:
-        """Contents of a file, or its first ``size`` bytes.
-
-        Raises:
-            FileNotFoundError: there is none.
-            OSError: it cannot be read.
-        """
+        """Contents of a file, or its first ``size`` bytes. Raises ``FileNotFoundError``, or another ``OSError``."""
 
     @abstractmethod
     def write(self, name: str, data: bytes | str) -> None:

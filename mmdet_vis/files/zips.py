@@ -25,15 +25,12 @@ _ENCRYPTED = 1
 
 
 def write_zip(path: str | Path, members: Iterable[tuple[str, Path]], compress: bool) -> None:
-    """Write files into a zip in the order given, without holding any in memory.
+    """Write files, each with its name in the zip, in the order given, without holding any in memory.
 
-    Args:
-        path: the zip to write; it appears when it is complete.
-        members: name in the zip, with forward slashes, and file.
-        compress: deflate the contents (pointless for PNGs).
+    The zip appears when it is complete. To ``compress`` is pointless for PNGs.
 
     Raises:
-        OutputError: if a file cannot be read or the zip cannot be written.
+        OutputError: a file cannot be read or the zip cannot be written.
     """
     with atomic_stream(path) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, file in members:

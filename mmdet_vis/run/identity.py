@@ -32,12 +32,8 @@ def identity_of(
 ) -> dict[str, Any]:
     """Everything that the results of a run depend on, as a JSON object.
 
-    Args:
-        config: with the user's options applied.
-        checkpoint: the weights; told apart by size and SHA-256, not by name. So is a file that ``proposer`` names.
-        options: names and values of other settings.
-        dataset: its videos (ids, names, sizes, names of frames) and category ids count, not its place. None: what
-            videos are of is told otherwise.
+    Weights, also those that ``proposer`` names, are told apart by size and SHA-256, a dataset by its videos (ids,
+    names, sizes, names of frames) and category ids, neither by its place; ``options`` are other settings by name.
 
     Raises:
         CheckpointError: the checkpoint cannot be read.
@@ -71,8 +67,7 @@ def earlier_run(
     """The identity of the run whose results are in a folder; None to begin. Changes nothing.
 
     Args:
-        storage: the folder.
-        done: counts the videos that the run there has finished.
+        storage, done: the folder, and how many videos the run there has finished.
         other: the name of something that runs write and that is there.
         resume, overwrite: go on with an earlier run, or begin whatever there is of one; None: it cannot be begun anew.
         of: what a run is over, a key of its identity: ``dataset`` or ``batch``.
@@ -105,12 +100,8 @@ def earlier_run(
 def check_same(before: dict[str, Any], now: Mapping[str, Any], of_another: str, way_out: str) -> None:
     """Check that an earlier run is of the same identity as this one, whichever version wrote it.
 
-    Args:
-        of_another: who that would be, for the message.
-        way_out: what to do then.
-
     Raises:
-        OutputError: it is not; the first differences are named.
+        OutputError: it is not; says that it is ``of_another``, the first differences, and the ``way_out``.
     """
     options = before.get("options")
     if isinstance(options, dict) and isinstance(options.get("formats"), list):  # once kept as they were typed

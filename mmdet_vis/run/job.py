@@ -120,19 +120,16 @@ def write_pictures(
     use_img: bool,
     bar: Progress | None = None,
 ) -> None:
-    """Write the pictures of one video.
+    """Write the pictures of what was found in ``source``.
 
     Args:
-        result: what was found in ``source``.
         places: what to write and where: a folder for ``png`` (index PNGs) and ``overlay`` (JPEGs), a file in an
             existing folder for ``video`` (mp4) and ``result`` (JSON, with all that is known of the video).
         show_thr: lowest score of a sequence that is drawn, the result's own if None; index PNGs have all.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
-        bar: shows how far the drawing is; None: nothing does.
 
     Raises:
-        SourceError: a frame cannot be read.
-        OutputError: a picture cannot be written.
+        SourceError, OutputError: a frame cannot be read, or a picture cannot be written.
     """
     if "result" in places:
         write_result(places["result"], result)
@@ -172,7 +169,6 @@ def check_places(
         inputs: files, and folders of which all is input.
         places: files that the run writes, and folders whose contents it writes; they need not exist.
         folders: those among ``inputs``, in which no place may lie.
-        argument: the one that says where results go.
 
     Raises:
         OutputError: names an input and the place that it is, lies in or holds.

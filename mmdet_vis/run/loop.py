@@ -43,12 +43,11 @@ def run_jobs(
         model: None if nothing is asked of one.
         jobs: this process's share of the run's.
         save: called last for each video: from then on it is done.
-        options: how videos are segmented and what is written, complete, see :meth:`RunOptions.complete`.
-        alone: the run has no other video: that it cannot be read is an error.
+        options: complete, see :meth:`RunOptions.complete`.
+        alone: the run has no other video: that it cannot be read is a :class:`SourceError`.
         update: called after each video, such as to write the results of those so far.
 
     Raises:
-        SourceError: the only video cannot be read.
         OutputError: a result cannot be written.
     """
     device = torch.device("cpu") if model is None else model.device

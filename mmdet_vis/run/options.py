@@ -90,21 +90,15 @@ class RunOptions:
         """Find what a person said that does not fit the video, before anything is computed.
 
         Raises:
-            ConfigError: a prompt does not.
-            SourceError: ``refined`` is of another video.
-            ResultsError: it cannot be read.
+            ConfigError, SourceError, ResultsError: a prompt; ``refined``, which is of another video or cannot be read.
         """
         if self.refined is not None:
             check_same_video(VideoResult.load(self.refined), source)
         check_prompts(self.prompts, source)
 
     def segment(self, model: VISModel | None, source: FrameSource, progress: Callable[[int, int], None]) -> VideoResult:
-        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result.
-
-        Args:
-            model: None if it is not :attr:`needs_model`.
-            source: the video.
-            progress: see there.
+        """Segment a video with these options, see :func:`mmdet_vis.api.segment_video`; or correct its result, of which
+        a ``model`` of None asks nothing, see :attr:`needs_model`.
         """
         if self.refined is not None:
             how: dict[str, Any] = {name: getattr(self, name) for name in ("mem_step", "mem_max", "feature_memory")}

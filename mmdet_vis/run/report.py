@@ -106,17 +106,11 @@ def finish_dataset(
 
 
 def summarize(name: str, jobs: Sequence[Job], done: set[int], reports: Sequence[ShardReport]) -> dict[str, Any]:
-    """Counts, speed, memory and failures of a run; sizes in bytes, times in seconds.
-
-    Args:
-        name: of what the videos are of.
-        jobs: all videos.
-        done: ids of those that have results, of this run or an earlier one that it resumed.
-        reports: of each process of this run.
+    """Counts, speed, memory and failures of a run, of whose ``jobs`` these ids are ``done``, now or earlier.
 
     Returns:
-        a JSON object; but for its ``sequences``, how many of each category are drawn, and ``failed``, the lines of
-        videos that could not be done.
+        a JSON object, sizes in bytes and times in seconds; but for its ``sequences``, how many of each category are
+        drawn, and ``failed``, the lines of videos that could not be done.
     """
     finished = [job for job in jobs if job.id in done]
     videos, frames = sum(report.videos for report in reports), sum(report.frames for report in reports)
@@ -180,8 +174,7 @@ def check_can_evaluate(dataset: VideoDataset, formats: Sequence[str]) -> None:
     """Find out before the run whether its results can be evaluated.
 
     Raises:
-        DatasetError: the dataset has no annotations, as most validation sets of benchmarks.
-        ConfigError: what the evaluation reads is not among the formats.
+        DatasetError, ConfigError: the dataset has no annotations, or ``formats`` lack what the evaluation reads.
     """
     if dataset.submission == "davis":
         davis_truth(dataset)

@@ -63,15 +63,12 @@ class RunStore(ABC):
         self._updated, self._cost = -float("inf"), 0.0
 
     def check(self, identity: Mapping[str, Any], resume: bool, overwrite: bool = False) -> set[int]:
-        """Find what an earlier run has finished; changes nothing.
+        """Ids of the videos that an earlier run has finished and that need not be done again; changes nothing.
 
         Args:
             identity: everything that the results depend on, as a JSON object.
             resume: keep the results of an earlier run of the same identity; without one, begin.
             overwrite: begin, whatever there is of an earlier run.
-
-        Returns:
-            ids of the videos that need not be done again.
 
         Raises:
             OutputError: what is in the folder is not to be mixed with the results of this run.
@@ -121,11 +118,9 @@ class RunStore(ABC):
 
     @abstractmethod
     def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
-        """Write the record of a video, in one step; from then on it is done.
+        """Write the record of a video whose pictures are written, in one step; from then on it is done.
 
-        Args:
-            result: what was found; its pictures are written.
-            score_thr: lowest score of an entry of ``results.json``.
+        Entries of ``results.json`` have scores from ``score_thr`` on.
 
         Raises:
             OutputError: the file cannot be written.
@@ -150,11 +145,8 @@ class RunStore(ABC):
     def stop(self, alone: bool) -> None:
         """Leave what a run leaves that does not reach its end, and say how it goes on.
 
-        Args:
-            alone: no other process is at work for this run.
-
         Raises:
-            OutputError: ``results.json`` cannot be written.
+            OutputError: ``results.json`` cannot be written; ``alone``, no other process is at work for this run.
         """
         done = f"{len(self.done())} of {counted(len(self._jobs), 'video')}"
         _LOGGER.info("%s done: the same with %s goes on from there", done, option("resume", True))

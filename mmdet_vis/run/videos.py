@@ -63,12 +63,8 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
     """Segment videos and folders of frames, and write the results of each as it is done.
 
     ``results.json`` is written anew from time to time and whenever the run ends, also by an interruption, so what was
-    computed is kept. The number of a video in it is its place among the inputs.
-
-    Args:
-        run: what, and how.
-        inputs: of :func:`mmdet_vis.data.datasets.find_videos`: a folder of them, or several files and folders.
-        workers: the processes of the run; alone by default.
+    computed is kept. The number of a video in it is its place among the inputs, see
+    :func:`mmdet_vis.data.datasets.find_videos`. Without ``workers`` this process is alone.
 
     Returns:
         exit code: 0, or 3 if some of several videos could not be read or needed too much memory (they are named; the
@@ -107,13 +103,7 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
 
 
 def _asked_for(videos: list[VideoInput], options: RunOptions) -> list[VideoInput]:
-    """The videos of a run: what a person said of one is used on that one alone.
-
-    Raises:
-        ConfigError: there are prompts, and several videos.
-        SourceError: none of several videos has the name of the result that is corrected.
-        ResultsError: that result cannot be read.
-    """
+    """The videos of a run: what a person said of one is used on that one alone."""
     if len(videos) == 1:
         return videos
     names = few([video.name for video in videos])
@@ -133,11 +123,7 @@ def _asked_for(videos: list[VideoInput], options: RunOptions) -> list[VideoInput
 def run_dataset(run: Run, workers: Workers | None = None) -> int:
     """Segment the videos of ``config.test.dataset`` and write the results of each as it is done, then those of all.
 
-    Args:
-        run, workers: see :func:`run_files`.
-
-    Returns:
-        exit code, see :func:`run_files`.
+    Arguments and exit code are those of :func:`run_files`.
 
     Raises:
         ConfigError, DatasetError, CheckpointError, OutputError: before the first video, if something cannot be used.
@@ -228,12 +214,7 @@ def _run(
 
 
 def _opened(job: Job, options: RunOptions) -> Job:
-    """The only video of a run, opened before a model is loaded: what is wrong with it or its prompts is said at once.
-
-    Raises:
-        SourceError: it cannot be read.
-        ConfigError, SourceError: see :meth:`RunOptions.check`.
-    """
+    """The only video of a run, opened before a model is loaded: what is wrong with it or its prompts is said now."""
     try:
         source = job.open()
     except SourceError as error:
@@ -249,11 +230,7 @@ def _opened(job: Job, options: RunOptions) -> Job:
 
 
 def _check_proposals(config: Config, jobs: Sequence[Job]) -> None:
-    """Read files of proposals, where they are what proposes, before a model is loaded.
-
-    Raises:
-        DatasetError: one is missing or damaged.
-    """
+    """Read files of proposals, where they are what proposes, before a model is loaded."""
     section = config.get("proposer") or {}
     if jobs and section.get("type") in FilesProposer.NAMES:
         proposer = build_proposer(section)

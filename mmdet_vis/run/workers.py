@@ -37,12 +37,8 @@ SECONDS_TO_SPEAK = 5.0
 def balance(loads: Sequence[int], parts: int) -> list[list[int]]:
     """Divide items over ``parts`` so that the sums of their loads are nearly equal (longest first to the least loaded).
 
-    Args:
-        loads: work of each item, such as frames of a video.
-        parts: at least 1.
-
     Returns:
-        the items' indices of each part, ascending. The same arguments give the same division.
+        the items' indices of each part, ascending; the same for the same arguments.
     """
     shares: list[list[int]] = [[] for _ in range(parts)]
     sums = [0] * parts
@@ -71,9 +67,8 @@ class Workers:
     def from_environment(cls, training: bool = False) -> Workers:
         """Read what ``torchrun`` says in RANK, WORLD_SIZE and LOCAL_RANK, and connect the processes.
 
-        Args:
-            training: they talk at every step, over NCCL between GPUs; otherwise only at the beginning and the end of a
-                run, over the CPU.
+        In ``training`` they talk at every step, over NCCL between GPUs; else only at the beginning and the end of a
+        run, over the CPU.
         """
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
@@ -157,11 +152,9 @@ class Workers:
             lock.release()
 
     def gather(self, value: _T, while_waiting: Callable[[float], None]) -> list[_T]:
-        """Wait for all processes; process 0 gets every process's value by rank, the others an empty list.
+        """Wait for all processes; process 0 gets every process's (picklable) value by rank, the others an empty list.
 
-        Args:
-            value: picklable.
-            while_waiting: called again and again with the seconds that it may take, to sleep or to show progress.
+        ``while_waiting`` is called again and again with the seconds that it may take, to sleep or to show progress.
         """
         if self.size == 1:
             return [value]

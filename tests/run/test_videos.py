@@ -254,20 +254,12 @@ def test_videos_without_their_pictures_are_done_again(
     assert (out / "results.json").read_bytes() == (first_run.save_dir / "results.json").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
-        RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
-    ],
-)
 def test_a_video_that_needs_too_much_memory_is_left_out(
-    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    first_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def segment(model: object, source: FrameSource, **options: object) -> object:
         if source.name == "video1":
-            raise error
+            raise MemoryError
         return segment_video(model, source, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("mmdet_vis.run.options.segment_video", segment)

@@ -82,9 +82,7 @@ class Engine(ABC):
         """Do tasks, the first ones first; gives the row of each as it comes.
 
         A task whose worker dies is given to another one, ``plan.retries`` times; then its row says so.
-
-        Raises:
-            UserError: workers cannot be started.
+        Raises :class:`UserError`: workers cannot be started.
         """
 
 

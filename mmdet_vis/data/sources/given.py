@@ -70,12 +70,11 @@ def as_source(source: Source, color: Color = "bgr", max_bytes: int | None = None
 
 
 def bgr_frame(picture: Any, color: Color, place: str) -> Frame:
-    """One picture as a frame ``[H, W, 3]`` uint8 BGR; it shares its memory where it can.
+    """One picture as a frame ``[H, W, 3]`` uint8 BGR, which shares its memory where it can.
 
     Args:
-        picture: an array ``[H, W, 3]`` uint8, or a PIL image, which is turned upright as its Exif data say,
-            and brought to sRGB from the colours of its ICC profile.
-        color: order of the channels of an array.
+        picture: an array ``[H, W, 3]`` uint8 with channels in the order of ``color``, or a PIL image, which is turned
+            upright as its Exif data say, and brought to sRGB from the colours of its ICC profile.
         place: how messages call it.
 
     Raises:

@@ -73,10 +73,7 @@ def levels_of(pictures: Iterable[NDArray[Any]]) -> Levels:
 def decode_image(file: Path, data: bytes, page: int = 0) -> Frame:
     """Decode a file of 8-bit samples as ``cv2.imread(file)`` does: ``[H, W, 3]`` uint8 BGR, upright.
 
-    From memory, since OpenCV only takes names that are UTF-8.
-
-    Raises:
-        SourceError: it cannot be decoded.
+    From memory, since OpenCV only takes names that are UTF-8. Raises :class:`SourceError`: it cannot be decoded.
     """
     # OpenCV leaves AVIF as it is stored.
     frame = _by_pillow(data, page) if data[4:8] == b"ftyp" else None
@@ -90,10 +87,8 @@ def decode_image(file: Path, data: bytes, page: int = 0) -> Frame:
 
 
 def decode_deep(file: Path, data: bytes, page: int = 0) -> NDArray[Any]:
-    """Decode a file of samples of more than 8 bits: ``[H, W, 3]`` BGR, upright, of the numbers that it holds.
-
-    Raises:
-        SourceError: it cannot be decoded.
+    """Decode a file of deeper samples: ``[H, W, 3]`` BGR, upright, of the numbers that it holds. Raises
+    :class:`SourceError`.
     """
     picture = _decode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR, page)
     if picture is None:

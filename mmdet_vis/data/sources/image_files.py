@@ -70,13 +70,9 @@ _CUT_SHORT = "is cut short"
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """Read the header and check the structure of a JPEG, PNG, WebP, BMP, TIFF or PNM file, told apart by content.
+    """Read the header and check the structure of a whole JPEG, PNG, WebP, BMP, TIFF or PNM file, told apart by content.
 
-    Args:
-        data: the whole file.
-
-    Returns:
-        the header; a file of another type gives one without a size and without a problem.
+    A file of another type gives a header without a size and without a problem.
     """
     if not data:
         return ImageHeader(problem="is empty")

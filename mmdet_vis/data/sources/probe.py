@@ -28,12 +28,7 @@ class Facts:
 
 
 def probe(path: Path) -> Facts:
-    """What is known of a file or folder without decoding.
-
-    Raises:
-        SourceError: it is no video.
-        OSError: it cannot be read.
-    """
+    """What is known of a file or folder without decoding. Raises :class:`SourceError`: it is no video; ``OSError``."""
     if path.is_dir():
         images = list_images(path)[0]
         return Facts(len(images), None, sum(image.stat().st_size for image in images))

@@ -43,12 +43,9 @@ _THUMBNAIL = 64
 
 
 def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tuple[Any, Any]:
-    """Open a video file; return PyAV's container and its main video stream, ready to decode.
+    """Open a video file; return PyAV's container and its main video stream, ready to decode with FFmpeg's ``threads``.
 
-    Args:
-        path: of the file, or what it is called.
-        threads: FFmpeg's threading.
-        file: its contents, where they are not on this machine.
+    ``path`` is only what it is called if there is a ``file`` with its contents, where they are not on this machine.
 
     Raises:
         SourceError: not a video file, or one without a video stream that can be decoded.

@@ -19,13 +19,10 @@ def is_interlaced(picture: Any) -> bool:
 
 
 def deinterlace(pictures: Iterable[Any]) -> Iterator[Any]:
-    """Yield as many pictures as come, in their order, those that are interlaced as whole ones (FFmpeg's bwdif).
+    """Yield as many ``av.VideoFrame`` as come, in presentation order, those that are interlaced as whole ones (bwdif).
 
     Each comes when the next one is there; the first and the last have one neighbour to go by. A run of pictures of
     another size or format is a run of its own.
-
-    Args:
-        pictures: ``av.VideoFrame`` in presentation order.
     """
     graph, shape = None, None
     for picture in pictures:
