@@ -34,7 +34,7 @@ def plain_iou(predictions: list[list[Any]], truths: list[list[Any]]) -> np.ndarr
 
 
 @given(random_case())
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 def test_equals_decoded_masks(case: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     annotations, results = case
     predictions = [entry["segmentations"] for entry in results]
