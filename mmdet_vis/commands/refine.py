@@ -28,7 +28,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("video", type=Path, help="the video, or folder of frames, that it is of")
     parser.add_argument("--corrections", type=Path, metavar="FILE", help="JSON file: a list of corrections, in order")
     parser.add_argument(
-        "--prompt", action="append", metavar="PROMPT", help=f"an object to add: {PROMPT_FORMS}; may be given again"
+        "--prompt", action="append", metavar="PROMPT", help=f"an object to add or correct: {PROMPT_FORMS}; may be given again"
     )
     add_model_options(parser.add_argument_group("model"))
     help_text = (
@@ -37,7 +37,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     )
     add_output_arguments(parser, SAVE_DIR, help_text)
     parser.add_argument("--resume", action="store_true", help="do nothing if SAVE holds what this command would write")
-    add_engine_arguments(parser)
+    add_engine_arguments(parser, proposes=False)
     return parser
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     check_model_options(parser, args)
     if args.corrections is None and not args.prompt:
         parser.error("nothing to correct: give --corrections or --prompt")
-    for option in ("key_num", "use_cate_reduce"):
+    for option in ("key_num", "use_cate_reduce", "profile"):
         if getattr(args, option):
             parser.error(f"--{option.replace('_', '-')} is for segment: a result is corrected, nothing is proposed")
     undo_launcher_threads()

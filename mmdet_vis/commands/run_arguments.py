@@ -60,10 +60,15 @@ def add_drawing_arguments(parser: argparse.ArgumentParser, format_help: str) -> 
     )
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the algorithm and of the engine."""
+def add_engine_arguments(parser: argparse.ArgumentParser, proposes: bool = True) -> None:
+    """Add the options of the algorithm and of the engine; those that concern proposals are shown if there are any."""
+
+    def of_proposals(text: str) -> str:
+        return text if proposes else argparse.SUPPRESS
+
     algorithm = parser.add_argument_group("algorithm")
-    algorithm.add_argument("--key-num", type=positive, help="number of key frames (default: the config's)")
+    key_num = of_proposals("number of key frames (default: the config's)")
+    algorithm.add_argument("--key-num", type=positive, help=key_num)
     algorithm.add_argument("--mem-step", type=positive, help="remember every N-th frame (default: the config's memory)")
     algorithm.add_argument(
         "--mem-max",
@@ -73,12 +78,12 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     algorithm.add_argument(
         "--score-thr",
         type=probability,
-        help="lowest score written to results.json (default: what the model recommends, or 0.05)",
+        help="sequences with a lower score are not written (default: what the model recommends, or 0.05)",
     )
     algorithm.add_argument(
         "--use-cate-reduce",
         action="store_true",
-        help="category-aware reduction, with a CateAwareReduce config",
+        help=of_proposals("category-aware reduction, with a CateAwareReduce config"),
     )
     engine = parser.add_argument_group("engine")
     engine.add_argument(
@@ -93,8 +98,10 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--profile",
         choices=PROFILES,
-        help="exact is the published algorithm, fast skips detections that a propagated sequence already covers "
-        "(default: what the model recommends, or exact)",
+        help=of_proposals(
+            "exact is the published algorithm, fast skips detections that a propagated sequence already covers "
+            "(default: what the model recommends, or exact)"
+        ),
     )
     engine.add_argument(
         "--compile",
@@ -124,7 +131,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
 
 PROMPT_FORMS = (
     "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] (a minus before x: not there), "
-    "FRAME:mask:FILE.png[:CATEGORY], or a JSON file; frames from 0, pixels of the video"
+    "FRAME:mask:FILE.png[:CATEGORY], or a JSON file; frames from 0, pixels of the video; ID@FRAME:... is of the object ID"
 )
 
 

@@ -26,7 +26,10 @@ KINDS: dict[str, type] = {
 }
 """Corrections by their ``type`` in a file; the other keys are the arguments of these classes."""
 MAX_BYTES = 2**30
-SHORT = "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] or FRAME:mask:FILE.png[:CATEGORY]"
+SHORT = (
+    "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] or FRAME:mask:FILE.png[:CATEGORY], with "
+    "ID@ before FRAME for an object of this number"
+)
 _NUMBERS = ("frame", "id", "new_id", "a", "b", "first", "last")
 
 
@@ -61,7 +64,10 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     prompts = []
     for number, correction in enumerate(read_corrections(path)):
         if not isinstance(correction, Prompt):
-            raise ConfigError(f"{path}: entry {number} is no prompt: corrections are for a result, mmdet-vis refine")
+            raise ConfigError(
+                f"{path}: entry {number} is no prompt: corrections are for a result, "
+                "give them to mmdet-vis refine as its --corrections"
+            )
         prompts.append(correction)
     return prompts
 
@@ -114,18 +120,21 @@ def parse_prompt(text: str) -> list[Prompt]:
     """Prompts from a word of a command line: a JSON file, or one of the forms :data:`SHORT`.
 
     A negative point has a minus before its x: ``3:point:40,50,-80,52`` is on the object at (40, 50) and off it at
-    (80, 52).
+    (80, 52). ``2@3:point:40,50`` is of the object 2.
 
     Raises:
         ConfigError: it is neither; the line shows the forms.
     """
-    frame, colon, rest = text.partition(":")
+    place, _, rest = text.partition(":")
+    number, at, frame = place.rpartition("@")
     kind, _, value = rest.partition(":")
     if not text.strip():
         raise ConfigError(f"a prompt is empty: write {SHORT}, or name a JSON file")
     if kind in _SHORT and not (frame.isdecimal() and len(frame) < 10):
         raise ConfigError(f"{text!r:.100}: FRAME is a whole number from 0: write {SHORT}")
-    if not colon or not frame.isdecimal():
+    if kind in _SHORT and at and not (number.isdecimal() and len(number) < 10):
+        raise ConfigError(f"{text!r:.100}: ID is a whole number from 1: write {SHORT}")
+    if not _is_short(text):
         return read_prompts(text)
     if kind not in _SHORT:
         raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
@@ -134,7 +143,7 @@ def parse_prompt(text: str) -> list[Prompt]:
     head, _, category = (value, "", "") if whole else value.rpartition(":")
     try:
         arguments = _SHORT[kind](head)
-        return [Prompt(int(frame), category=category or None, **arguments)]
+        return [Prompt(int(frame), category=category or None, id=int(number) if at else None, **arguments)]
     except ValueError:
         raise ConfigError(f"{text!r:.100}: write {SHORT}") from None
     except ConfigError as error:
@@ -168,9 +177,16 @@ def read_given(path: Path | None, words: Iterable[str]) -> tuple[list[Correction
     for word in words:
         prompts = parse_prompt(word)
         corrections += prompts
-        listed = not word.partition(":")[0].isdecimal()
-        names += [f"{word}: entry {number}" if listed else repr(word)[:100] for number in range(len(prompts))]
+        short = _is_short(word)
+        names += [repr(word)[:100] if short else f"{word}: entry {number}" for number in range(len(prompts))]
     return corrections, names
+
+
+def _is_short(text: str) -> bool:
+    """Whether a word is one of the forms :data:`SHORT`, and no file."""
+    place, colon, _ = text.partition(":")
+    number, at, frame = place.rpartition("@")
+    return bool(colon) and frame.isdecimal() and (number.isdecimal() or not at)
 
 
 def _numbers_of(text: str) -> list[float]:

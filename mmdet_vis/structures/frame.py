@@ -12,7 +12,7 @@ from mmdet_vis.errors import ConfigError
 from mmdet_vis.structures.masks import RLE, areas, decode_masks, rle_boxes
 
 
-@dataclass
+@dataclass(repr=False)
 class FrameObjects:
     """The N objects that are visible on one frame, best first.
 
@@ -41,6 +41,11 @@ class FrameObjects:
 
     def __len__(self) -> int:
         return len(self.rles)
+
+    def __repr__(self) -> str:
+        objects = zip(self.track_ids, self.categories, self.scores, strict=True)
+        listed = [f"#{number} {category} {score:.2f}" for number, category, score in objects]
+        return f"FrameObjects({self.index}, {self.name!r}: {', '.join(listed) or 'nothing'})"
 
     @property
     def masks(self) -> NDArray[np.bool_]:

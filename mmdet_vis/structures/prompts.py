@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any
 
@@ -16,13 +16,15 @@ from mmdet_vis.errors import ConfigError, counted
 from mmdet_vis.structures.masks import RLE, areas, encode_masks
 from mmdet_vis.structures.rle import InvalidMaskError, checked_rle
 
+MOST_ID = 2**31
+"""Highest number of an object: that of a result that can be saved."""
 _NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 """Control characters, halves of characters, and ends of lines and paragraphs."""
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prompt:
     """Where an object is on one frame: its mask, a box around it, or points on it. Exactly one of the three.
 
@@ -66,9 +68,9 @@ class Prompt:
                 f"a prompt takes one of mask, box and point, got {' and '.join(given) or 'none of them'}: give one, or "
                 "one prompt for each"
             )
-        _whole("prompt: frame", self.frame, 0)
+        object.__setattr__(self, "frame", _whole("prompt: frame", self.frame, 0))
         if self.id is not None:
-            _whole("prompt: id", self.id, 1)
+            object.__setattr__(self, "id", _whole("prompt: id", self.id, 1))
         object.__setattr__(self, "category", _text("category", self.category))
         if self.labels is not None and self.point is None:
             raise ConfigError("labels are those of points: leave them out without point")
@@ -76,6 +78,12 @@ class Prompt:
         object.__setattr__(self, given[0], convert(getattr(self, given[0])))
         if self.point is not None:
             object.__setattr__(self, "labels", _labels(self.labels, len(self.point)))
+
+    def __repr__(self) -> str:
+        given = {f.name: repr(getattr(self, f.name)) for f in fields(self) if getattr(self, f.name) is not None}
+        if self.mask is not None:
+            given["mask"] = f"<{areas([self.mask])[0]} pixels>"  # type: ignore[list-item]  # it is an RLE by now
+        return f"Prompt({', '.join(f'{name}={value}' for name, value in given.items())})"
 
     def check(self, num_frames: int, height: int, width: int) -> None:
         """Check that the prompt fits a video.
@@ -141,9 +149,8 @@ class Merge:
     ids: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", tuple(as_list("merge: ids", self.ids, "whole numbers")))
-        for number in self.ids:
-            _whole("merge: id", number, 1)
+        ids = as_list("merge: ids", self.ids, "whole numbers")
+        object.__setattr__(self, "ids", tuple(_whole("merge: id", number, 1) for number in ids))
         if len(set(self.ids)) != len(self.ids) or len(self.ids) < 2:
             raise ConfigError(f"merge: ids={list(self.ids)}: give at least two different ones")
 
@@ -196,15 +203,19 @@ Correction = Prompt | Edit
 """What :func:`mmdet_vis.refine` takes; a prompt is propagated."""
 
 
-def _whole(name: str, value: object, least: int) -> None:
+def _whole(name: str, value: Any, least: int) -> int:
+    """A whole number as Python's own: NumPy's cannot be written to files."""
     if not is_whole(value, least):
         raise ConfigError(f"{name}={short(value)} must be a whole number from {least}")
+    if value > MOST_ID:
+        raise ConfigError(f"{name}={short(value)} must be a whole number from {least} to {MOST_ID}")
+    return int(value)
 
 
 def _whole_ones(edit: object, **least: int) -> None:
     kind = type(edit).__name__.replace("V", " v").lower()
     for name, value in least.items():
-        _whole(f"{kind}: {name}", getattr(edit, name), value)
+        object.__setattr__(edit, name, _whole(f"{kind}: {name}", getattr(edit, name), value))
 
 
 def _text(name: str, value: object) -> str | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.structures import Prompt, encode_masks
+from mmdet_vis.structures import Merge, Prompt, Split, encode_masks
 
 MASK = np.zeros((6, 9), bool)
 MASK[1:4, 2:5] = True
@@ -16,6 +16,21 @@ def test_masks_in_any_form_are_the_same():
     rle = encode_masks(MASK[None])[0]
     forms = (MASK, MASK.astype(np.uint8) * 255, MASK.astype(float), rle)
     assert all(Prompt(0, mask=form).mask == rle for form in forms)
+
+
+def test_numbers_of_numpy_are_pythons_own():
+    prompt = Prompt(np.int64(2), box=(0, 0, 1, 1), id=np.int32(3))
+    merge, split = Merge(np.array([1, 2])), Split(np.uint8(1), np.int64(2), new_id=np.int64(9))
+    numbers = (prompt.frame, prompt.id, *merge.ids, split.id, split.frame, split.new_id)
+    assert numbers == (2, 3, 1, 2, 1, 2, 9)
+    assert {type(number) for number in numbers} == {int}
+
+
+def test_a_repr_is_short():
+    assert repr(Prompt(1, mask=MASK, id=3)) == "Prompt(frame=1, mask=<9 pixels>, id=3)"
+    assert repr(Prompt(1, point=(3, 4), category="cat")) == (
+        "Prompt(frame=1, point=((3.0, 4.0),), labels=(True,), category='cat')"
+    )
 
 
 def test_one_point_or_several():
@@ -49,6 +64,7 @@ def test_one_point_or_several():
         ({"frame": 0, "box": "1234"}, "box='1234' must be 4 numbers"),
         ({"frame": 0, "point": "12"}, "point='12' must be 2 numbers"),
         ({"frame": 0, "box": (0, 0, 1, 1), "id": 0}, "id=0 must be a whole number from 1"),
+        ({"frame": 0, "box": (0, 0, 1, 1), "id": 2**31 + 1}, "id=2147483649 must be .* to 2147483648"),
         ({"frame": 0, "box": (0, 0, 1, 1), "category": ""}, "category='' must be a name"),
     ],
 )

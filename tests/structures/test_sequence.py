@@ -108,6 +108,7 @@ def test_repr_is_one_short_line():
     assert len(repr(many)) < 300
     assert repr(many).endswith(", …)")
     assert repr(result.sequences[1]) == "InstanceSequence(track_id=2, label=1, score=0.700, visible in 3 of 4 frames)"
+    assert repr(result.frame(1)) == "FrameObjects(1, '00005': #1 person 0.90, #2 dog 0.70)"
 
 
 def test_html_lists_the_sequences_and_escapes_names():

@@ -84,7 +84,9 @@ def read_result(path: str | Path, kind: type[_Result]) -> _Result:
     """
     content = read_json(path, ResultsError, MAX_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ResultsError(f"{path} is not a result saved by VideoResult.save(): give such a file")
+        raise ResultsError(
+            f"{path} is not a result saved by VideoResult.save(): give such a file, which a command calls NAME.result.json"
+        )
     if content.get("version") != VERSION:
         shown = str(content.get("version"))
         raise ResultsError(f"{path} is of version {shown:.20} of this format, {VERSION} is known: update mmdet_vis")
