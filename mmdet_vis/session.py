@@ -20,7 +20,9 @@ from mmdet_vis.corrections.check import (
     check_same_video,
     chunks,
     listed,
+    tell_gone,
     tell_new_categories,
+    tell_other_model,
     tell_other_name,
     without_emptied,
 )
@@ -171,10 +173,14 @@ class Session:
             if not is_prompt:
                 result = apply_edits(result, chunk)
                 continue
+            if self.model.classifies:
+                tell_other_model(result, self.model.categories)
             try:
-                result = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
+                shown = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
             except CorrectionError as error:
                 raise CorrectionError("corrections", chunk[error.index][0], error.reason) from None
+            tell_gone(result, shown)
+            result = shown
         return without_emptied(before, result)
 
     def _found(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,29 @@ def test_a_prompted_object_stays_and_takes_the_place_of_what_was_found(session, 
     assert [s.track_id for s in found.sequences] == list(range(1, len(found.sequences) + 1))
     assert found.filter(score=1.0).sequences == [first]
     assert {str(s.masks) for s in found.sequences[1:]} <= {str(s.masks) for s in result.sequences}
+
+
+def test_a_sequence_that_gives_way_to_a_prompt_is_named(session, result, caplog):
+    prompt = Prompt(2, mask=SQUARE)
+    shown = session.segment([prompt], propose=False).sequences[0]
+    found = replace(result, sequences=[replace(shown, given=(), track_id=4)])
+    assert [s.track_id for s in session.refine(found, [prompt]).sequences] == [5]
+    (record,) = caplog.records
+    assert record.message.startswith("sequence 4 (")
+    assert "gave way to a prompt for the same object" in record.message
+    caplog.clear()
+    assert [s.track_id for s in session.refine(found, [replace(prompt, id=4)]).sequences] == [4]
+    assert not caplog.records
+
+
+def test_a_result_of_another_model_is_said(session, result, caplog):
+    other = replace(result, sequences=[], categories=("boat", *result.categories[1:]))
+    found = session.refine(other, [Prompt(2, mask=SQUARE)])
+    assert found.categories == (*other.categories, result.categories[0])
+    assert f"this one adds 1 category ({result.categories[0]}, ...)" in caplog.text
+    caplog.clear()
+    session.refine(found, [Prompt(3, mask=SQUARE, id=found.sequences[0].track_id)])
+    assert not caplog.records
 
 
 def test_several_frames_of_an_object_are_one_sequence(session):

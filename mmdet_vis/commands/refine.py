@@ -28,7 +28,10 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("video", type=Path, help="the video, or folder of frames, that it is of")
     parser.add_argument("--corrections", type=Path, metavar="FILE", help="JSON file: a list of corrections, in order")
     parser.add_argument(
-        "--prompt", action="append", metavar="PROMPT", help=f"an object to add or correct: {PROMPT_FORMS}; may be given again"
+        "--prompt",
+        action="append",
+        metavar="PROMPT",
+        help=f"an object to show: {PROMPT_FORMS}; may be given again",
     )
     add_model_options(parser.add_argument_group("model"))
     help_text = (

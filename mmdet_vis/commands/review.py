@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.corrections.review import worth_a_look
     from mmdet_vis.result import VideoResult
 
-    rows, passed_over, failed = [], [], False
+    rows, passed_over, unknown, failed = [], [], 0, False
     paths = list({os.path.realpath(path): path for path in reversed(args.result)}.values())[::-1]  # each once
     for path in paths:
         try:
@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
             _LOGGER.info("%s: a person gave every frame of what is drawn", path)
         rows += [(result, found) for found in doubts]
         looked_at = {s.track_id for s in result.shown(args.show_thr)}
+        unknown += sum(s.confidence is None and s.track_id in looked_at for s in result.sequences)
         passed_over += [s.score for s in result.sequences if s.track_id not in looked_at]
     rows.sort(key=lambda row: row[1].confidence)
     if rows:
@@ -77,4 +78,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         below = "which are not drawn" if args.show_thr is None else f"whose score is below {args.show_thr:g}"
         how = f"--show-thr {math.floor(1000 * max(min(passed_over), 0)) / 1000:g} looks at these, too"
         print(f"not looked at: {counted(len(passed_over), 'sequence')}, {below}; {how}", file=sys.stderr)
+    if unknown:
+        print(f"not looked at: {counted(unknown, 'sequence')} without a confidence", file=sys.stderr)
     return EXIT_SOME_FAILED if failed else 0

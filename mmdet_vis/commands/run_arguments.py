@@ -131,7 +131,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser, proposes: bool = True)
 
 PROMPT_FORMS = (
     "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] (a minus before x: not there), "
-    "FRAME:mask:FILE.png[:CATEGORY], or a JSON file; frames from 0, pixels of the video; ID@FRAME:... is of the object ID"
+    "FRAME:mask:FILE.png[:CATEGORY], or a JSON file; frames from 0, pixels of the video; ID@FRAME:...: of the object ID"
 )
 
 

@@ -86,6 +86,30 @@ def tell_other_name(result: VideoResult, video: Frames) -> None:
         _LOGGER.warning("the result is of %s, and corrected with the video %s", result.name, video.name)
 
 
+def tell_other_model(result: VideoResult, categories: Sequence[str]) -> None:
+    """Warn of a model with categories that the result lacks, and gets: it is of another model, or has a proposer's."""
+    new = [name for name in categories if find_name(name, result.categories) is None]
+    if new:
+        _LOGGER.warning(
+            "the result of %s is of another model, or of a proposer: this one adds %s (%s, ...) and uses them",
+            result.name,
+            counted(len(new), "category"),
+            new[0],
+        )
+
+
+def tell_gone(before: VideoResult, after: VideoResult) -> None:
+    """Warn of sequences that gave way to an object that was shown and is the same."""
+    there = {sequence.track_id for sequence in after.sequences}
+    for sequence in before.sequences:
+        if sequence.track_id not in there:
+            _LOGGER.warning(
+                "sequence %d (%s) gave way to a prompt for the same object: with its id, a prompt corrects it instead",
+                sequence.track_id,
+                before.category_of(sequence),
+            )
+
+
 def tell_new_categories(corrections: Iterable[Correction], known: Sequence[str]) -> None:
     """Say which categories of prompts and corrections are none of the known ones; a slip of the pen founds one, too."""
     given = (correction.category for correction in corrections if isinstance(correction, Prompt | Rename))

@@ -187,6 +187,10 @@ def test_review_says_what_it_does_not_look_at(folder, capsys):
     assert capsys.readouterr().err.startswith("not looked at: 1 sequence, whose score is below 0.6; --show-thr 0.5")
     assert review.main(["clip.result.json", "--show-thr", "0.5"]) == 0
     assert capsys.readouterr().err == ""
+    result.sequences[1].confidence = None
+    result.save("clip.result.json")
+    assert review.main(["clip.result.json", "--show-thr", "0.5"]) == 0
+    assert capsys.readouterr().err == "not looked at: 1 sequence without a confidence\n"
 
 
 def test_review_of_several_files_names_those_that_cannot_be_listed(tmp_path, caplog, capsys):

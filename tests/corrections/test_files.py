@@ -48,9 +48,9 @@ def test_short_forms(tmp_path):
     assert parse_prompt("3:box:1,2,30,40:dog") == [Prompt(3, box=(1, 2, 30, 40), category="dog")]
     assert parse_prompt("0:point:4,5") == [Prompt(0, point=(4, 5))]
     assert parse_prompt("7@0:point:4,5:cat") == [Prompt(0, point=(4, 5), category="cat", id=7)]
-    with pytest.raises(ConfigError, match="^'x@0:point:4,5': ID is a whole number from 1: write FRAME:box"):
+    with pytest.raises(ConfigError, match=r"^'x@0:point:4,5': ID is a whole number from 1: write FRAME:box"):
         parse_prompt("x@0:point:4,5")
-    with pytest.raises(ConfigError, match="^'0@0:point:4,5': prompt: id=0 must be a whole number from 1"):
+    with pytest.raises(ConfigError, match=r"^'0@0:point:4,5': prompt: id=0 must be a whole number from 1"):
         parse_prompt("0@0:point:4,5")
     several = Prompt(0, point=[(4, 5), (8, 9), (0, 1)], labels=[1, 0, 0], category="cat")
     assert parse_prompt("0:point:4,5,-8,9,-0,1:cat") == [several]

@@ -85,7 +85,7 @@ def read_result(path: str | Path, kind: type[_Result]) -> _Result:
     content = read_json(path, ResultsError, MAX_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ResultsError(
-            f"{path} is not a result saved by VideoResult.save(): give such a file, which a command calls NAME.result.json"
+            f"{path} is not a result saved by VideoResult.save(): give one, such as NAME.result.json of a command"
         )
     if content.get("version") != VERSION:
         shown = str(content.get("version"))
