@@ -64,11 +64,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def check_runtime(name: str, device: torch.device) -> None:
-    """Refuse a runtime that is not known, or does not run on this device.
-
-    Raises:
-        ConfigError: it is one of these.
-    """
+    """Refuse a runtime that is not known, or does not run on this device. Raises :class:`ConfigError`."""
     if name not in RUNTIMES:
         raise ConfigError(f"{option('runtime', name)} is not known: use one of {', '.join(RUNTIMES)}")
     if name != "torch" and device.type != "cpu":
@@ -101,27 +97,15 @@ def resolve_precision(name: str, device: torch.device, runtime: str = "torch") -
     if name not in PRECISIONS:
         raise ConfigError(f"{option('precision', name)} is not known: use one of {', '.join(PRECISIONS)}")
     if name == "auto":
-        name = "float32"
-        if device.type != "mps":
-            name = fastest_on_gpu(device) if device.type == "cuda" else fastest_on_cpu()
+        if device.type == "cuda":  # from Ampere on tensor cores multiply bfloat16, from Volta on float16
+            generation = torch.cuda.get_device_capability(device)[0]
+            name = "bfloat16" if generation >= 8 else "float16" if generation >= 7 else "float32"
+        else:
+            name = "bfloat16" if device.type == "cpu" and cpu_has_fast_bfloat16() else "float32"
     if name in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(f"{option('precision', name)} needs a GPU with CUDA: elsewhere use float32, bfloat16 or auto")
-    if name == "bfloat16":
-        return Precision(name, torch.bfloat16, tf32=True)
-    if name == "float16":
-        return Precision(name, torch.float16, tf32=True)
-    return Precision(name, torch.float32, tf32=name == "tf32")
-
-
-def fastest_on_gpu(device: torch.device) -> str:
-    """What a GPU multiplies in tensor cores: bfloat16 from Ampere on, float16 from Volta on; older ones have none."""
-    generation = torch.cuda.get_device_capability(device)[0]
-    return "bfloat16" if generation >= 8 else "float16" if generation >= 7 else "float32"
-
-
-def fastest_on_cpu() -> str:
-    """bfloat16 where the CPU multiplies it in hardware."""
-    return "bfloat16" if cpu_has_fast_bfloat16() else "float32"
+    dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(name, torch.float32)
+    return Precision(name, dtype, tf32=name != "float32")
 
 
 def cpu_has_fast_bfloat16() -> bool:
@@ -158,19 +142,15 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     Raises:
         ConfigError: a compiler that it needs is not there.
     """
-    kind = next(model.parameters()).device.type
+    kind, missing = next(model.parameters()).device.type, ""
     if kind == "cpu" and not has_program("CXX", "g++", "clang++", "c++"):
-        raise ConfigError(
-            f"{option('compile', True)} on the CPU needs a C++ compiler (g++ or clang++): install one or leave it out"
-        )
-    if kind == "cuda" and importlib.util.find_spec("triton") is None:
-        raise ConfigError(
-            f"{option('compile', True)} on a GPU needs Triton (pip install triton): install it or leave it out"
-        )
-    if kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
-        raise ConfigError(
-            f"{option('compile', True)} on a GPU needs a C compiler (gcc or clang): install one or leave it out"
-        )
+        missing = "on the CPU needs a C++ compiler (g++ or clang++): install one"
+    elif kind == "cuda" and importlib.util.find_spec("triton") is None:
+        missing = "on a GPU needs Triton (pip install triton): install it"
+    elif kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
+        missing = "on a GPU needs a C compiler (gcc or clang): install one"
+    if missing:
+        raise ConfigError(f"{option('compile', True)} {missing} or leave it out")
     use_direct_convolutions(model)  # those are what the compiler knows how to fuse
     for backbone in (model.backbone, *model.fast_backbone):
         backbone.compile()

@@ -11,29 +11,23 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from mmengine.registry import DATASETS as ROOT_DATASETS
-from mmengine.registry import HOOKS as ROOT_HOOKS
-from mmengine.registry import LOOPS as ROOT_LOOPS
-from mmengine.registry import MODELS as ROOT_MODELS
-from mmengine.registry import OPTIM_WRAPPERS as ROOT_OPTIM_WRAPPERS
-from mmengine.registry import TASK_UTILS as ROOT_TASK_UTILS
-from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine import registry as root
 from mmengine.registry import Registry
 
 from mmdet_vis.errors import ConfigError, UserError
 
 SCOPE = "mmdet_vis"
 
-MODELS = Registry("model", parent=ROOT_MODELS, scope=SCOPE, locations=["mmdet_vis.models"])
+MODELS = Registry("model", parent=root.MODELS, scope=SCOPE, locations=["mmdet_vis.models"])
 DATASETS = Registry(
-    "dataset", parent=ROOT_DATASETS, scope=SCOPE, locations=["mmdet_vis.data.datasets", "mmdet_vis.data.clips"]
+    "dataset", parent=root.DATASETS, scope=SCOPE, locations=["mmdet_vis.data.datasets", "mmdet_vis.data.clips"]
 )
-TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, scope=SCOPE, locations=["mmdet_vis.data.clips"])
-TASK_UTILS = Registry("task util", parent=ROOT_TASK_UTILS, scope=SCOPE, locations=["mmdet_vis.propose_reduce"])
+TRANSFORMS = Registry("transform", parent=root.TRANSFORMS, scope=SCOPE, locations=["mmdet_vis.data.clips"])
+TASK_UTILS = Registry("task util", parent=root.TASK_UTILS, scope=SCOPE, locations=["mmdet_vis.propose_reduce"])
 PROPOSERS = Registry("proposer", scope=SCOPE, locations=["mmdet_vis.proposers"])
-HOOKS = Registry("hook", parent=ROOT_HOOKS, scope=SCOPE, locations=["mmdet_vis.training"])
-LOOPS = Registry("loop", parent=ROOT_LOOPS, scope=SCOPE, locations=["mmdet_vis.training"])
-OPTIM_WRAPPERS = Registry("optim wrapper", parent=ROOT_OPTIM_WRAPPERS, scope=SCOPE, locations=["mmdet_vis.training"])
+HOOKS = Registry("hook", parent=root.HOOKS, scope=SCOPE, locations=["mmdet_vis.training"])
+LOOPS = Registry("loop", parent=root.LOOPS, scope=SCOPE, locations=["mmdet_vis.training"])
+OPTIM_WRAPPERS = Registry("optim wrapper", parent=root.OPTIM_WRAPPERS, scope=SCOPE, locations=["mmdet_vis.training"])
 
 
 def file_of(config: Mapping[str, Any]) -> str:

@@ -179,13 +179,6 @@ def add_stream_arguments(parser: argparse.ArgumentParser, title: str) -> argpars
     return stream
 
 
-def set_stream_defaults(args: argparse.Namespace) -> None:
-    """Fill in the options of streams that were not given."""
-    for option, default in STREAM_DEFAULTS.items():
-        if getattr(args, option) is None:
-            setattr(args, option, default)
-
-
 def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
     """Add the options of a run over the config's dataset."""
     dataset = parser.add_argument_group(

@@ -17,6 +17,7 @@ from mmdet_vis.commands.arguments import (
 )
 from mmdet_vis.commands.original import SEGMENT, Parser
 from mmdet_vis.commands.run_arguments import (
+    STREAM_DEFAULTS,
     VIDEOS,
     add_dataset_arguments,
     add_engine_arguments,
@@ -126,6 +127,9 @@ def on_stream(args: argparse.Namespace, options: RunOptions) -> int:
     from mmdet_vis.streaming.run import describe_stream, run_stream, stream_places
     from mmdet_vis.streaming.segment import check_window
 
+    for option, default in STREAM_DEFAULTS.items():
+        if getattr(args, option) is None:
+            setattr(args, option, default)
     check_window(args.window, args.overlap)
     args.checkpoint = find_checkpoint(args)
     config = read_config(args)

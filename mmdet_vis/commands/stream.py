@@ -13,7 +13,6 @@ from mmdet_vis.commands.run_arguments import (
     add_engine_arguments,
     add_output_arguments,
     add_stream_arguments,
-    set_stream_defaults,
 )
 from mmdet_vis.commands.segment import SAVE_DIR, run
 
@@ -43,5 +42,4 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args = parser.parse_args(arguments)
     args.input_dir = None
     check_model_options(parser, args)
-    set_stream_defaults(args)
     return run(args)

@@ -20,7 +20,6 @@ from mmdet_vis.commands.run_arguments import (
     add_engine_arguments,
     add_output_arguments,
     add_stream_arguments,
-    set_stream_defaults,
 )
 from mmdet_vis.commands.segment import FORMAT_HELP, run
 
@@ -58,7 +57,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     for option in STREAM_DEFAULTS:
         if args.stream is None and getattr(args, option) is not None:
             parser.error(f"--{option} is an option of --stream SOURCE")
-    set_stream_defaults(args)
     for source, unfit in (("input_dir", ("overwrite", "eval")), ("stream", ("resume", "eval"))):
         for option in unfit:
             if getattr(args, source) is not None and getattr(args, option):

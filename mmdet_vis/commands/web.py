@@ -69,7 +69,6 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     server.add_argument(
         "--root-path",
         type=root_path,
-        default="",
         metavar="PATH",
         help="where a proxy in front of the server puts the page, e.g. /vis, or the whole address of the page "
         "(default: what the proxy says with X-Forwarded-Prefix, or the top of the address)",
@@ -122,7 +121,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     models = ModelStore(given, args.precision, args.proposer)
     kept = None if args.projects is None else ensure_writable_dir(args.projects).resolve()
     limits = Limits(args.max_size, args.max_seconds)
-    page = running(models, limits, args.host, port, examples, args.root_path, kept)
+    page = running(models, limits, args.host, port, examples, args.root_path or "", kept)
     serve(page, args.host, port)
     return 0
 

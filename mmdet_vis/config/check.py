@@ -80,6 +80,7 @@ DECAY = Rule(lambda v: _number(v) and v > 0, "a number above 0")
 MAX_LEVELS = 12
 """Of the pyramid: the coarsest has the stride of the largest frames."""
 BLOCK = Rule(lambda v: isinstance(v, Mapping) and "type" in v, "a dict with a 'type'")
+BLOCK_OR_NONE = Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)
 
 RPN: Rules = {"nms_pre": WHOLE, "nms_post": WHOLE, "max_num": WHOLE, "nms_thr": FRACTION}
 RCNN: Rules = {"score_thr": FRACTION, "nms_thr": FRACTION, "max_per_img": WHOLE, "mask_thr_binary": FRACTION}
@@ -98,17 +99,14 @@ DATA_PREPROCESSOR: Rules = {
 }
 PROPOSE_REDUCE: Rules = {
     "key_num": WHOLE,
-    "key_frames": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
+    "key_frames": BLOCK_OR_NONE,
     "proposal_scores": Rule(lambda v: v in PROPOSAL_SCORES, f"one of {', '.join(PROPOSAL_SCORES)}"),
     "memory": BLOCK,
     "mask_nms_thr": FRACTION,
     "reduce": BLOCK,
-    "cate_reduce": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
+    "cate_reduce": BLOCK_OR_NONE,
     "skip_covered_iou": FRACTION,
-    **dict.fromkeys(
-        ("containment", "calibration", "overlaps"), Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what)
-    ),
-    "method": Rule(lambda v: v is None or BLOCK.accepts(v), BLOCK.what),
+    **dict.fromkeys(("containment", "calibration", "overlaps", "method"), BLOCK_OR_NONE),
 }
 RECOMMENDED: Rules = {
     "precision": Rule(
@@ -118,10 +116,7 @@ RECOMMENDED: Rules = {
     "profile": Rule(lambda v: v in PROFILES, f"one of {', '.join(PROFILES)}"),
     **dict.fromkeys(("score_thr", "show_thr", "show_share", "show_least"), FRACTION),
 }
-OPTIONAL = {
-    "key_frames", "proposal_scores", "cate_reduce", "skip_covered_iou", "containment", "calibration", "overlaps",
-    "method",
-}  # fmt: skip
+REQUIRED = ("key_num", "memory", "mask_nms_thr", "reduce")
 PARTS: Mapping[str, Rules] = {
     "SeqNMS": {"iou_thr": FRACTION, "score_thr": FRACTION},
     "SeqSoftNMS": {"iou_thr": DECAY, "score_thr": FRACTION, "max_seq_num": WHOLE},
@@ -237,12 +232,9 @@ def check_propose_reduce(config: Mapping[str, Any]) -> None:
     if not config.get("propose_reduce"):
         raise ConfigError(f"{file_of(config)}: propose_reduce is missing; it takes {', '.join(PROPOSE_REDUCE)}")
     options = config["propose_reduce"]
-    required = [key for key in PROPOSE_REDUCE if key not in OPTIONAL]
-    check_block(config, "propose_reduce", options, PROPOSE_REDUCE, required)
-    for key in ("key_frames", "memory", "reduce", "cate_reduce", "containment", "calibration", "overlaps", "method"):
-        part = options.get(key)
-        rules = PARTS.get(_own_type(part)) if part is not None else None
-        if rules is not None:
+    check_block(config, "propose_reduce", options, PROPOSE_REDUCE, REQUIRED)
+    for key, part in options.items():
+        if isinstance(part, Mapping) and (rules := PARTS.get(_own_type(part))) is not None:
             arguments = {name: value for name, value in part.items() if name != "type"}
             check_block(config, f"propose_reduce.{key}", arguments, rules)
 
@@ -261,8 +253,7 @@ def check_block(
     for key in block:
         if key not in rules:
             raise ConfigError(f"{file}: {where} has unknown key {key!r:.80}{did_you_mean(str(key), rules)}")
-    missing = [key for key in required if key not in block]
-    if missing:
+    if missing := [key for key in required if key not in block]:
         raise ConfigError(f"{file}: {where}.{missing[0]} is missing: it must be {rules[missing[0]].what}")
     for key, value in block.items():
         if not rules[key].accepts(value):

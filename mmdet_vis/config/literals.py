@@ -18,40 +18,20 @@ MAX_DEPTH = 100
 """Nesting of dicts and lists."""
 
 _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod,
+}  # fmt: skip
 _SPREAD = object()
 _SIGNS: dict[type, Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_}
 _CONSTRUCTS = {
-    ast.Import: "an import",
-    ast.ImportFrom: "an import",
-    ast.Call: "a call",
-    ast.Attribute: "an attribute",
-    ast.Subscript: "an index",
-    ast.JoinedStr: "an f-string",
-    ast.Lambda: "a lambda",
-    ast.FunctionDef: "a function",
-    ast.AsyncFunctionDef: "a function",
-    ast.ClassDef: "a class",
-    ast.ListComp: "a comprehension",
-    ast.DictComp: "a comprehension",
-    ast.SetComp: "a comprehension",
-    ast.GeneratorExp: "a comprehension",
-    ast.If: "an if",
-    ast.For: "a loop",
-    ast.While: "a loop",
-    ast.With: "a with",
-    ast.Try: "a try",
-    ast.IfExp: "an if expression",
-    ast.Set: "a set",
-    ast.Delete: "a del",
-    ast.AugAssign: "an augmented assignment",
-}
+    **dict.fromkeys((ast.Import, ast.ImportFrom), "an import"),
+    **dict.fromkeys((ast.FunctionDef, ast.AsyncFunctionDef), "a function"),
+    **dict.fromkeys((ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp), "a comprehension"),
+    **dict.fromkeys((ast.For, ast.While), "a loop"),
+    ast.Attribute: "an attribute", ast.Subscript: "an index", ast.JoinedStr: "an f-string", ast.Lambda: "a lambda",
+    ast.ClassDef: "a class", ast.If: "an if", ast.With: "a with", ast.Try: "a try", ast.IfExp: "an if expression",
+    ast.Set: "a set", ast.Delete: "a del", ast.AugAssign: "an augmented assignment",
+}  # fmt: skip
 
 
 def refused(path: Path, line: int, what: str) -> ConfigError:
@@ -178,14 +158,10 @@ class Literals:
         result: dict[Any, Any] = {}
         for key, value_node in items:
             value = self._value(value_node)
-            if key is _SPREAD:
-                if not isinstance(value, dict):
-                    raise refused(self.path, value_node.lineno, "** of anything but a dict")
-                part = value
-            else:
-                part = {key: value}
-            double = result.keys() & part.keys()
-            if once and double:
+            if key is _SPREAD and not isinstance(value, dict):
+                raise refused(self.path, value_node.lineno, "** of anything but a dict")
+            part = value if key is _SPREAD else {key: value}
+            if once and (double := result.keys() & part.keys()):
                 raise refused(self.path, node.lineno, f"{min(map(str, double))!r}, given twice,")
             result |= part
         return self._counted(result, list(result.values()), node)
@@ -222,5 +198,4 @@ class Literals:
         what = _CONSTRUCTS.get(type(node), f"{type(node).__name__} (Python)")
         if isinstance(node, ast.Call):
             what = f"a call of {ast.unparse(node.func):.40}(...)"
-        line = getattr(node, "lineno", 0)
-        return refused(self.path, line, what)
+        return refused(self.path, getattr(node, "lineno", 0), what)

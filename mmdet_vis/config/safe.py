@@ -16,24 +16,14 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS, Registry
 
+from mmdet_vis import registry as own
 from mmdet_vis.config.literals import BASE, MAX_VALUES, Literals, refused, size_of
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.registry import (
-    DATASETS,
-    HOOKS,
-    LOOPS,
-    MODELS,
-    OPTIM_WRAPPERS,
-    PROPOSERS,
-    SCOPE,
-    TASK_UTILS,
-    TRANSFORMS,
-    did_you_mean,
-)
+from mmdet_vis.registry import SCOPE, did_you_mean
 
-INFERENCE = (MODELS, TASK_UTILS)
+INFERENCE = (own.MODELS, own.TASK_UTILS)
 """Registries of this package that a model for inference is built from."""
-TRAINING = (DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, PROPOSERS, TRANSFORMS)
+TRAINING = (own.DATASETS, own.HOOKS, own.LOOPS, own.OPTIM_WRAPPERS, own.PROPOSERS, own.TRANSFORMS)
 """Those that the user's own file may name besides: these may read and fetch further files."""
 ROOTS = (OPTIMIZERS, PARAM_SCHEDULERS)
 """Registries of mmengine of which every part is harmless: optimisers and schedules."""
@@ -142,25 +132,24 @@ def _read(path: Path, files: list[Path], chain: tuple[Path, ...]) -> tuple[dict[
         raise ConfigError(f"config {path}: more than {MAX_FILES} files in its chain of bases")
     text = _text(path, by)
     literals = Literals(path, text) if path.suffix == ".py" else None
-    own = _json_values(text, path) if literals is None else {}
-    bases = own.pop(BASE, []) if literals is None else literals.bases()
+    values = _json_values(text, path) if literals is None else {}
+    bases = values.pop(BASE, []) if literals is None else literals.bases()
     names = bases if isinstance(bases, list | tuple) else [bases]
     merged: dict[str, Any] = {}
     texts = []
     for name in names:
         if not isinstance(name, str) or not name or "\0" in name or "::" in name:
             raise ConfigError(f"config {path}: _base_ {name!r:.60} is not the path of a file")
-        values, base_text = _read(path.parent / name, files, (*chain, path.resolve()))
-        double = merged.keys() & values.keys()
-        if double:
+        inherited, base_text = _read(path.parent / name, files, (*chain, path.resolve()))
+        if double := merged.keys() & inherited.keys():
             raise ConfigError(f"config {path}: two of its bases have {min(double)!r}: keep it in one of them")
-        merged |= values
+        merged |= inherited
         texts.append(base_text)
     # mmengine's own rules of inheritance, so that both ways of reading agree.
     merged = Config._dict_to_config_dict(merged)
     if literals is not None:
-        own = literals.read(merged)
-    merged = Config._merge_a_into_b(own, merged)
+        values = literals.read(merged)
+    merged = Config._merge_a_into_b(values, merged)
     texts.append(f"{path}\n{text}")
     return {key: value for key, value in merged.items() if not key.startswith("__")}, "\n".join(texts)
 
