@@ -22,14 +22,10 @@ def _frame_size(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is no frame size; write WIDTHxHEIGHT, e.g. 256x144") from None
 
 
-def usable_cores() -> int:
-    """Number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     """The parser of the command line."""
     defaults = DatasetOptions()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser = Parser(
         prog=prog,
         description=__doc__,
@@ -49,9 +45,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--difficulty", choices=tuple(LEVELS), default=defaults.difficulty, help="level")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="the same seed gives the same bytes")
     parser.add_argument("--quality", type=int, default=defaults.quality, help="JPEG quality, 1 to 100")
-    parser.add_argument(
-        "--workers", type=int, default=usable_cores(), help="processes; the dataset does not depend on it"
-    )
+    parser.add_argument("--workers", type=int, default=cores, help="processes; the dataset does not depend on it")
     parser.add_argument("--force", action="store_true", help="replace a SynthVIS dataset of other options in OUT_DIR")
     parser.add_argument(
         "--preview",
@@ -73,14 +67,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         workers=args.workers,
         force=args.force,
         progress=True,
-        train=args.train,
-        val=args.val,
-        frames=args.frames,
         width=args.size[0],
         height=args.size[1],
-        difficulty=args.difficulty,
-        seed=args.seed,
-        quality=args.quality,
+        **{name: getattr(args, name) for name in ("train", "val", "frames", "difficulty", "seed", "quality")},
     )
     print(_describe(summary, time.perf_counter() - started))
     if args.preview is not None:

@@ -193,6 +193,10 @@ def build_settings(
     check_propose_reduce(config)
     check_flag("use_cate_reduce", use_cate_reduce)
     options: Mapping[str, Any] = config["propose_reduce"]
+
+    def part(key: str) -> Any:
+        return None if options.get(key) is None else build(TASK_UTILS, config, f"propose_reduce.{key}")
+
     if profile is not None and profile not in PROFILES:
         raise ConfigError(f"{option('profile', profile)} is not known: use one of {', '.join(PROFILES)}")
     if options.get("method") is not None:
@@ -203,15 +207,21 @@ def build_settings(
             option("use_cate_reduce"): use_cate_reduce,
             option("profile", "fast"): profile == "fast",
         }
-        return _build_method(config, [name for name, is_given in given.items() if is_given])
-    key_num_given = key_num
+        name = options["method"]["type"]
+        if unfit := [argument for argument, is_given in given.items() if is_given]:
+            raise ConfigError(
+                f"{unfit[0]} is an option of Propose-Reduce, {file_of(config)} has propose_reduce.method={name}: "
+                "leave one of them out"
+            )
+        method: SequenceMethod = part("method")
+        if not callable(method):
+            raise ConfigError(f"{file_of(config)}: propose_reduce.method.type={name!r} is no method: use TrackByIoU")
+        return method
+    by_content = part("key_frames") if key_num is None else None
     key_num = options["key_num"] if key_num is None else key_num
     for name, value, least in (("key_num", key_num, 1), ("mem_step", mem_step, 1), ("mem_max", mem_max, 2)):
         if value is not None:
             check_whole(name, value, least)
-    by_content = None
-    if key_num_given is None and options.get("key_frames") is not None:
-        by_content = build(TASK_UTILS, config, "propose_reduce.key_frames")
     fast = (profile or recommended(config).profile) == "fast"
     skip = float(options.get("skip_covered_iou", SKIP_COVERED_IOU)) if fast else None
     memory: MemoryConfig
@@ -220,35 +230,14 @@ def build_settings(
     elif mem_step is not None:
         memory = MemoryEveryNth(mem_step)
     else:
-        memory = build(TASK_UTILS, config, "propose_reduce.memory")
-    category_rule = None
-    if use_cate_reduce:
-        if options.get("cate_reduce") is None:
-            raise ConfigError(
-                f"{option('use_cate_reduce')} needs a config with propose_reduce.cate_reduce, {file_of(config)} has "
-                "none: use one of configs/SeqMaskRCNN/CateAwareReduce"
-            )
-        category_rule = build(TASK_UTILS, config, "propose_reduce.cate_reduce")
-    rule = build(TASK_UTILS, config, "propose_reduce.reduce")
-    containment, calibration, overlaps = (
-        None if options.get(key) is None else build(TASK_UTILS, config, f"propose_reduce.{key}")
-        for key in ("containment", "calibration", "overlaps")
-    )
-    reduction = Reduction(rule, category_rule, containment, calibration)
-    scores = options.get("proposal_scores", PROPOSAL_SCORES[0])
-    return ProposeReduceSettings(
-        key_num, memory, options["mask_nms_thr"], reduction, skip, by_content, scores, overlaps
-    )
-
-
-def _build_method(config: Config, options: Sequence[str]) -> SequenceMethod:
-    name = config["propose_reduce"]["method"]["type"]
-    if options:
+        memory = part("memory")
+    category_rule = part("cate_reduce") if use_cate_reduce else None
+    if use_cate_reduce and category_rule is None:
         raise ConfigError(
-            f"{options[0]} is an option of Propose-Reduce, {file_of(config)} has propose_reduce.method={name}: "
-            "leave one of them out"
+            f"{option('use_cate_reduce')} needs a config with propose_reduce.cate_reduce, {file_of(config)} has "
+            "none: use one of configs/SeqMaskRCNN/CateAwareReduce"
         )
-    method: SequenceMethod = build(TASK_UTILS, config, "propose_reduce.method")
-    if not callable(method):
-        raise ConfigError(f"{file_of(config)}: propose_reduce.method.type={name!r} is no method: use TrackByIoU")
-    return method
+    reduction = Reduction(part("reduce"), category_rule, part("containment"), part("calibration"))
+    scores = options.get("proposal_scores", PROPOSAL_SCORES[0])
+    nms_thr, overlaps = options["mask_nms_thr"], part("overlaps")
+    return ProposeReduceSettings(key_num, memory, nms_thr, reduction, skip, by_content, scores, overlaps)

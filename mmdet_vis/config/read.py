@@ -114,25 +114,20 @@ PUBLISHED = {
 """Figures by the name of the config (Lin et al., ICCV 2021, and the original project's model zoo)."""
 
 
-def shipped_folder() -> Path | None:
-    """The folder ``configs``: in the installed package, or of the repository; None: neither is there."""
-    package = Path(__file__).resolve().parents[1]
-    return next((path for path in (package / "configs", package.parent / "configs") if path.is_dir()), None)
-
-
 def shipped_configs() -> dict[str, Path]:
     """The configs that come with the program, by name; not the parts in ``_base_``.
 
     The name is the file's without ``.py``; where two files share it, that of the deeper one says its folder, too
     (``CateAwareReduce/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage``).
     """
-    folder = shipped_folder()
+    package = Path(__file__).resolve().parents[1]
+    # In the installed package, or of the repository.
+    folder = next((path for path in (package / "configs", package.parent / "configs") if path.is_dir()), package)
     found: dict[str, Path] = {}
-    files = [path.relative_to(folder) for path in folder.rglob("*.py")] if folder is not None else []
+    files = [path.relative_to(folder) for path in folder.rglob("*.py")] if folder is not package else []
     for path in sorted((path for path in files if path.parts[0] != "_base_"), key=lambda path: (len(path.parts), path)):
         parts = path.with_suffix("").parts
         names = ("/".join(parts[start:]) for start in reversed(range(len(parts))))
-        assert folder is not None
         found[next(name for name in names if name not in found)] = folder / path
     return found
 

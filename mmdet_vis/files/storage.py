@@ -172,9 +172,8 @@ class LocalStorage(Storage):
         path = self.folder / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-            return
-        with suppress(FileNotFoundError):
-            path.unlink()
+        else:
+            path.unlink(missing_ok=True)
 
     def remove_unfinished(self, *folders: str) -> None:
         """Remove what was being written in folders of this one, and in those in them, when a program was killed."""
@@ -209,10 +208,13 @@ class RemoteStorage(Storage):
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _error(self, name: str, error: Exception, what: str = "write") -> OutputError:
-        return OutputError(
-            f"cannot {what} {self.place(name)}: {one_line(error)}; check the address and the permissions"
-        )
+    @contextmanager
+    def _errors(self, name: str, what: str = "write") -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Each store has errors of its own.
+            reason = f"{one_line(error)}; check the address and the permissions"
+            raise OutputError(f"cannot {what} {self.place(name)}: {reason}") from error
 
     def prepare(self) -> None:
         """See :class:`Storage`; a small object is put and removed."""
@@ -227,10 +229,8 @@ class RemoteStorage(Storage):
 
     def write(self, name: str, data: bytes | str) -> None:
         """See :class:`Storage`."""
-        try:
+        with self._errors(name):
             self._system.pipe_file(self._path(name), data.encode() if isinstance(data, str) else data)
-        except Exception as error:  # Each store has errors of its own.
-            raise self._error(name, error) from error
 
     @contextmanager
     def write_to(self, name: str) -> Iterator[Path]:
@@ -238,10 +238,8 @@ class RemoteStorage(Storage):
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             path = Path(folder, name.rpartition("/")[2])
             yield path
-            try:
+            with self._errors(name):
                 self._system.put_file(str(path), self._path(name))
-            except Exception as error:
-                raise self._error(name, error) from error
 
     @contextmanager
     def read_from(self, name: str) -> Iterator[Path]:
@@ -256,23 +254,16 @@ class RemoteStorage(Storage):
         """See :class:`Storage`."""
         path = self._path(folder)
         self._system.invalidate_cache(path)
-        try:
+        found: list[str] = []
+        with self._errors(folder, "list"), suppress(FileNotFoundError):
             found = self._system.ls(path, detail=False)
-        except FileNotFoundError:
-            return []
-        except Exception as error:
-            raise self._error(folder, error, "list") from error
         names = {str(each).rstrip("/").rpartition("/")[2] for each in found if str(each).rstrip("/") != path}
         return sorted(name for name in names if name and not name.startswith("."))
 
     def remove(self, name: str) -> None:
         """See :class:`Storage`."""
-        try:
+        with self._errors(name, "remove"), suppress(FileNotFoundError):
             self._system.rm(self._path(name), recursive=True)
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise self._error(name, error, "remove") from error
 
     def is_whole(self, name: str, end: bytes) -> bool:
         """See :class:`Storage`; an object that has its name is whole."""

@@ -120,7 +120,7 @@ class RunProgress:
         shown: whether this process is the one that shows the bar.
 
     Attributes:
-        bar: for bars of parts of the work, and lines above them.
+        bar: for bars of parts of the work, and lines above them; shown in its ``with`` block.
     """
 
     def __init__(self, jobs: Sequence[Job], done: Callable[[], set[int]] = set, shown: bool = False) -> None:
@@ -130,13 +130,6 @@ class RunProgress:
         self._failed: set[int] = set()
         self._looked, self._finished = -float("inf"), 0
         self._task = self.bar.add_task(f"videos 0/{len(jobs)}", total=sum(self._loads.values()))
-
-    def __enter__(self) -> RunProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.stop()
 
     def part(self, job: Job, done: int, total: int) -> None:
         """``done`` of the ``total`` steps of a video of this process are done."""

@@ -196,7 +196,8 @@ def _run(
         workers.on_first(store.prepare)
         first = workers.rank == 0
         try:
-            with RunProgress([jobs[index] for index in todo], store.done, shown=first) as progress:
+            progress = RunProgress([jobs[index] for index in todo], store.done, shown=first)
+            with progress.bar:
                 report = ShardReport()
                 if share:
                     update = store.update_results if first else None
