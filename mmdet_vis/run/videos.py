@@ -6,6 +6,7 @@ process does its share of the videos; results are the same for any number of the
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,23 +19,28 @@ from mmengine.config import Config
 from mmdet_vis.api import VideoResult, VISModel
 from mmdet_vis.choices import DEFAULT_FORMATS
 from mmdet_vis.config.load import build_dataset
-from mmdet_vis.data.datasets import VideoInput, find_videos
+from mmdet_vis.data.datasets import VideoDataset, VideoInput, find_videos
+from mmdet_vis.data.formats.json_files import RESULTS_MEMBER
 from mmdet_vis.data.formats.opening import strictly
-from mmdet_vis.errors import EXIT_SOME_FAILED, ConfigError, DatasetError, OutputError, SourceError, UserError, few
+from mmdet_vis.errors import (
+    EXIT_SOME_FAILED,
+    ConfigError,
+    DatasetError,
+    OutputError,
+    SourceError,
+    UserError,
+    few,
+    option,
+)
+from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
+from mmdet_vis.evaluation.submission import write_davis_zip
+from mmdet_vis.files.atomic import atomic_write
+from mmdet_vis.files.zips import write_zip
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
 from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
-from mmdet_vis.run.loop import RunProgress, run_jobs
+from mmdet_vis.run.loop import RunProgress, ShardReport, describe, run_jobs, summarize
 from mmdet_vis.run.options import Plan, RunOptions
-from mmdet_vis.run.report import (
-    ShardReport,
-    check_can_evaluate,
-    describe,
-    evaluate_run,
-    finish_dataset,
-    submitted_format,
-    summarize,
-)
 from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore
 from mmdet_vis.run.workers import Workers, balance
 
@@ -132,8 +138,9 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
     """
     workers = workers or Workers()
     dataset = workers.after_first(lambda: build_dataset(run.config))
-    # What the benchmark's server takes, and always the JSON.
-    options = run.options.complete(run.config, ("json", submitted_format(dataset)))
+    # What the benchmark's server takes and the evaluation reads, J&F index PNGs, AP the JSON; and that always.
+    needed = "png" if dataset.submission == "davis" else "json"
+    options = run.options.complete(run.config, ("json", needed))
     run = replace(run, options=options, categories=dataset.categories)
     jobs = jobs_of_dataset(dataset, run.save_dir, options.formats)
     store = DatasetStore(run.save_dir, jobs, "json" in options.formats, dataset.category_ids)
@@ -143,7 +150,7 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
         if options.strict and dataset.doubts:
             raise DatasetError(f"{dataset.ann_file}: {dataset.doubts}; this is an error, as the run is strict")
         if run.evaluate:
-            check_can_evaluate(dataset, options.formats)
+            _check_can_evaluate(dataset, needed, options.formats)
         frames = (frame for video in dataset.videos for frame in video.frames)
         check_places([*([dataset.ann_file] if dataset.ann_file else ()), *frames], store.places())
         absent = [name for name, number in zip(dataset.categories, dataset.category_ids, strict=True) if number is None]
@@ -151,11 +158,13 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
         return identity_of(run.config, run.checkpoint, settings, dataset)
 
     def finish(reports: Sequence[ShardReport]) -> bool:
-        summary = finish_dataset(store, dataset, jobs, reports, options.formats)
+        summary = _finish_dataset(store, dataset, jobs, reports, needed if needed in options.formats else None)
         failed: UserError | None = None
         if run.evaluate:
             try:
-                evaluate_run(store, dataset)
+                metrics = evaluate_folder(store.folder, dataset)
+                print(metrics.table())
+                atomic_write(store.folder / "metrics.json", json.dumps(metrics.summary(), indent=2) + "\n")
             except UserError as error:  # The results are there; only DAVIS needs those of every video.
                 failed = error
         _tell(summary, run)
@@ -166,6 +175,45 @@ def run_dataset(run: Run, workers: Workers | None = None) -> int:
         return bool(summary["failed"])
 
     return _run(run, workers, jobs, store, workers.on_first(check), finish)
+
+
+def _check_can_evaluate(dataset: VideoDataset, needed: str, formats: Sequence[str]) -> None:
+    """Find out before the run whether its results can be evaluated: most validation sets lack annotations."""
+    if dataset.submission == "davis":
+        davis_truth(dataset)
+    elif annotations_of(dataset) is None:
+        raise DatasetError(
+            f"{option('evaluate', True)}: {dataset.ann_file or dataset.name} has no annotations: leave it out, and "
+            "upload submission.zip to the benchmark's server"
+        )
+    if needed not in formats:
+        raise ConfigError(f"{option('evaluate', True)} needs {needed} among the {option('formats')} of this dataset")
+
+
+def _finish_dataset(
+    store: RunStore, dataset: VideoDataset, jobs: Sequence[Job], reports: Sequence[ShardReport], submitted: str | None
+) -> dict[str, Any]:
+    """Write what a run over a dataset ends with; returns its summary, see :func:`summarize`.
+
+    ``results.json`` has the entries of all videos that are done, in the order of the dataset. ``submission.zip`` is
+    what the benchmark's server takes. ``summary.json`` is apart from them, so that equal results are equal files.
+    """
+    store.write_results()
+    done, pngs = store.done(), dataset.submission == "davis"
+    whole = [job for job in jobs if job.id in done and (not pngs or job.has_pictures(job.frames, ("png",)))]
+    submission = store.folder / "submission.zip"
+    if not whole or submitted is None:
+        submission.unlink(missing_ok=True)  # of an earlier run
+    elif pngs:
+        write_davis_zip(submission, store.folder / "png", [job.name for job in whole])
+    else:
+        write_zip(submission, [(RESULTS_MEMBER, store.folder / RESULTS_MEMBER)], compress=True)
+    summary = summarize(dataset.name, jobs, done, reports)
+    kept = {key: value for key, value in summary.items() if key not in ("sequences", "failed")}
+    atomic_write(store.folder / "summary.json", json.dumps(kept, indent=2) + "\n")
+    if summary["this_run"]["videos"]:
+        (store.folder / "metrics.json").unlink(missing_ok=True)  # Of fewer results, from before this run.
+    return summary
 
 
 def _run(
