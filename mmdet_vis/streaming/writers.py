@@ -138,13 +138,10 @@ class FragmentedVideoWriter:
         """Append a frame, ``[H, W, 3]`` uint8, BGR, shown ``time`` seconds after the first one."""
         picture = encodable(image)
         picture.time_base = Fraction(1, TICKS)
-        picture.pts = self._next if time is None else max(round(time * TICKS), self._next_possible())
+        earliest = max(self._next - self._step + 1, 0)  # after the frame before
+        picture.pts = self._next if time is None else max(round(time * TICKS), earliest)
         self._next = picture.pts + self._step
         with _named(self._path):
             for packet in self._stream.encode(picture):
                 packet.duration = packet.duration or self._step
                 self._container.mux(packet)
-
-    def _next_possible(self) -> int:
-        """The earliest tick after that of the frame before."""
-        return max(self._next - self._step + 1, 0)

@@ -46,10 +46,6 @@ def frame_stems(result: VideoResult) -> list[str]:
     return names
 
 
-def _same(a: NDArray[np.float32] | None, b: NDArray[np.float32] | None) -> bool:
-    return a is b if a is None or b is None else np.array_equal(a, b)
-
-
 @dataclass(eq=False, repr=False)
 class InstanceSequence:
     """One object through a whole video.
@@ -109,7 +105,7 @@ class InstanceSequence:
         return (
             all(getattr(self, name) == getattr(other, name) for name in _PLAIN)
             and np.array_equal(self.class_scores, other.class_scores)
-            and _same(self.confidence, other.confidence)
+            and np.array_equal(self.confidence, other.confidence)  # type: ignore[arg-type]
         )
 
     __hash__ = None  # type: ignore[assignment]

@@ -36,7 +36,11 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
     place = Path(work_dir)
     for file in [place] if place.is_file() else sorted(place.glob("*/vis_data/scalars.json")):
         step = 0
-        for line in _lines(file):
+        try:
+            lines = file.read_bytes().splitlines()
+        except OSError as error:
+            raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
+        for line in lines:
             try:
                 entry = json.loads(line)
             except (ValueError, RecursionError):  # the last line of a run that was killed
@@ -55,13 +59,6 @@ def read_scalars(work_dir: str | Path) -> dict[str, Series]:
             f"{work_dir} holds no log of training (*/vis_data/scalars.json): name the {option('work_dir')} of one"
         )
     return {name: dict(sorted(values.items())) for name, values in found.items()}
-
-
-def _lines(file: Path) -> list[bytes]:
-    try:
-        return file.read_bytes().splitlines()
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def plot_training(work_dir: str | Path, path: str | Path) -> None:

@@ -183,13 +183,20 @@ def build_training_dataset(config: Mapping[str, Any]) -> ClipDataset:
         ConfigError: the config has none, a wrong one, or one that is not for training.
         DatasetError: its files cannot be used.
     """
-    named = _dataset_class(config)
-    if named is not None and not issubclass(named, ClipDataset):
-        raise _not_for_training(config, named)
-    dataset = build(DATASETS, config, "train.dataset")
-    if not isinstance(dataset, ClipDataset):
-        raise _not_for_training(config, type(dataset))
-    return dataset
+    train = config.get("train")
+    part = train.get("dataset") if isinstance(train, Mapping) else None
+    name = part.get("type") if isinstance(part, Mapping) else None
+    named = DATASETS.get(name) if isinstance(name, str) else name
+    found = named if isinstance(named, type) else None
+    if found is None or issubclass(found, ClipDataset):
+        dataset = build(DATASETS, config, "train.dataset")
+        if isinstance(dataset, ClipDataset):
+            return dataset
+        found = type(dataset)
+    raise ConfigError(
+        f"{file_of(config)}: train.dataset is a {found.__name__}, which is not for training; use YTVISClips, "
+        "StillClips or MixedClips"
+    )
 
 
 def clips_per_step(config: Mapping[str, Any]) -> int:
@@ -205,19 +212,3 @@ def clips_per_step(config: Mapping[str, Any]) -> int:
             raise ConfigError(f"{file_of(config)}: train.{key}={value!r} must be {WHOLE.what}")
         number *= value
     return number
-
-
-def _dataset_class(config: Mapping[str, Any]) -> type | None:
-    """The class that ``train.dataset`` names, if it does."""
-    train = config.get("train")
-    part = train.get("dataset") if isinstance(train, Mapping) else None
-    name = part.get("type") if isinstance(part, Mapping) else None
-    found = DATASETS.get(name) if isinstance(name, str) else name
-    return found if isinstance(found, type) else None
-
-
-def _not_for_training(config: Mapping[str, Any], found: type) -> ConfigError:
-    return ConfigError(
-        f"{file_of(config)}: train.dataset is a {found.__name__}, which is not for training; use YTVISClips, "
-        "StillClips or MixedClips"
-    )

@@ -64,15 +64,12 @@ class VideoValLoop(BaseLoop):
         runner.call_hook("after_val")
         return metrics
 
-    def _model(self) -> VISModel:
-        config, network = self.runner.cfg, copy.deepcopy(self.runner.network)
-        place(network, self.device, self.precision)
-        preprocess = build_preprocessor(config)
-        return VISModel(network, config, self.dataset.categories, preprocess, self.device, self.precision)
-
     def _segment(self) -> list[dict[str, Any]]:
         """Entries of this process's share of the videos."""
-        model, dataset = self._model(), self.dataset
+        dataset, config, network = self.dataset, self.runner.cfg, copy.deepcopy(self.runner.network)
+        place(network, self.device, self.precision)
+        how = (build_preprocessor(config), self.device, self.precision)
+        model = VISModel(network, config, dataset.categories, *how)
         loads = [len(dataset.videos[i]) for i in self.indices]
         share = balance(loads, get_world_size())[get_rank()]
         entries: list[dict[str, Any]] = []

@@ -114,11 +114,7 @@ def _draw_tags(
 
 
 def draw_frame(
-    result: VideoResult,
-    index: int,
-    frame: NDArray[np.uint8],
-    score_thr: float | None = None,
-    style: Style = "overlay",
+    result: VideoResult, index: int, frame: NDArray[np.uint8], score_thr: float | None = None, style: Style = "overlay"
 ) -> NDArray[np.uint8]:
     """Draw the sequences of a video on one of its frames.
 
@@ -147,10 +143,7 @@ def draw_frame(
 
 
 def render_frames(
-    result: VideoResult,
-    frames: Iterable[NDArray[np.uint8]],
-    score_thr: float | None = None,
-    style: Style = "overlay",
+    result: VideoResult, frames: Iterable[NDArray[np.uint8]], score_thr: float | None = None, style: Style = "overlay"
 ) -> Iterator[NDArray[np.uint8]]:
     """:func:`draw_frame` for all T frames of a video, one frame at a time.
 

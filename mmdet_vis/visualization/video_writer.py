@@ -49,8 +49,7 @@ def find_encoder() -> tuple[str, dict[str, str]]:
             continue
         if name == "mpeg4":
             warnings.warn(
-                "PyAV has no H.264 encoder; the mp4 is MPEG-4 Part 2, which browsers do not play",
-                stacklevel=4,
+                "PyAV has no H.264 encoder; the mp4 is MPEG-4 Part 2, which browsers do not play", stacklevel=4
             )
         return name, options
     raise OutputError("cannot write mp4: PyAV has no H.264 or MPEG-4 encoder; reinstall it with `pip install -U av`")

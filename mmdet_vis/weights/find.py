@@ -189,9 +189,10 @@ def fetching(address: str, fix: str | None = None) -> Iterator[None]:
     Raises:
         CheckpointError: it cannot be fetched.
     """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)  # torch.hub has no argument for it
     try:
-        with _timeout():
-            yield
+        yield
     except (CheckpointError, MemoryError):
         raise
     except Exception as error:
@@ -200,6 +201,8 @@ def fetching(address: str, fix: str | None = None) -> Iterator[None]:
             f"cannot fetch {address}: {reason[:300]}; "
             + (fix or f"check the address and the network, or get the file in another way and put it into {home()}")
         ) from error
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 @contextmanager
@@ -212,16 +215,6 @@ def quiet_hub() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
-
-
-@contextmanager
-def _timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)  # torch.hub has no argument for it
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _check(file: Path, address: str, checksum: str | None) -> None:

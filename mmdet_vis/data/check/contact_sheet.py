@@ -16,12 +16,13 @@ from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.structures.masks import empty_rle
 from mmdet_vis.visualization.overlay import draw_overlay
 
+_TILES = 16
 _TILE = (180, 320)  # height, width in pixels
 _GAP = 4
 
 
-def draw_contact_sheet(report: DatasetReport, path: str | Path, tiles: int = 16) -> None:
-    """Draw frames of up to ``tiles`` videos, spread evenly over the dataset, with their masks; write a PNG.
+def draw_contact_sheet(report: DatasetReport, path: str | Path) -> None:
+    """Draw frames of up to 16 videos, spread evenly over the dataset, with their masks; write a PNG.
 
     Of each video it is the readable frame in which the most faultless objects are visible, the middle one of them.
 
@@ -34,7 +35,7 @@ def draw_contact_sheet(report: DatasetReport, path: str | Path, tiles: int = 16)
         raise DatasetError(
             f"{report.name}: no contact sheet is drawn, since no frame can be read; check {option('img_prefix')}"
         )
-    count = min(tiles, len(usable))
+    count = min(_TILES, len(usable))
     chosen = [usable[index * len(usable) // count] for index in range(count)]
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -44,10 +45,8 @@ def draw_contact_sheet(report: DatasetReport, path: str | Path, tiles: int = 16)
         y = _GAP + number // columns * (height + _GAP)
         x = _GAP + number % columns * (width + _GAP)
         sheet[y : y + height, x : x + width] = _tile(video, report)
-    encoded, data = cv2.imencode(".png", sheet)
-    assert encoded
-    path = Path(path)
-    ensure_writable_dir(path.parent)
+    _, data = cv2.imencode(".png", sheet)
+    ensure_writable_dir(Path(path).parent)
     atomic_write(path, data.tobytes())
 
 

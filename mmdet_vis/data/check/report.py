@@ -43,9 +43,7 @@ def print_report(report: DatasetReport, console: Console) -> None:
 
 def _histogram(report: DatasetReport) -> Table:
     """Faultless objects, the videos with them, and their masks, per category."""
-    objects: Counter[int] = Counter()
-    videos: Counter[int] = Counter()
-    masks: Counter[int] = Counter()
+    objects, videos, masks = Counter[int](), Counter[int](), Counter[int]()
     for video in report.videos.values():
         for entry in video.objects:
             objects[entry.category_id] += 1

@@ -37,13 +37,7 @@ class ClipSampler(Sampler[list[SampleKey]]):
     """
 
     def __init__(
-        self,
-        dataset: ClipDataset,
-        batch_size: int,
-        seed: int,
-        rank: int = 0,
-        world_size: int = 1,
-        start: int = 0,
+        self, dataset: ClipDataset, batch_size: int, seed: int, rank: int = 0, world_size: int = 1, start: int = 0
     ) -> None:
         if batch_size < 1 or seed < 0 or start < 0 or not 0 <= rank < world_size:
             raise ValueError(

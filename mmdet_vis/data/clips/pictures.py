@@ -21,14 +21,8 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw_clips(clips: Sequence[TrainingClip], categories: Sequence[str]) -> NDArray[np.uint8]:
     """A contact sheet: one clip below the other, its frames side by side.
 
-    Objects have the colour of their id, their box, and a tag with class and id; regions that are ignored are hatched.
-
-    Args:
-        clips: at least one.
-        categories: names of classes 1, 2, ...
-
-    Returns:
-        ``[H, W, 3]`` uint8, BGR.
+    Objects have the colour of their id, their box, and a tag with class (1 is ``categories[0]``) and id; regions that
+    are ignored are hatched. There is at least one clip; the sheet is ``[H, W, 3]`` uint8, BGR.
     """
     rows = [_draw_clip(clip, categories) for clip in clips]
     width = max(row.shape[1] for row in rows)
@@ -76,11 +70,11 @@ def _corners(box: NDArray[np.float32], factor: float) -> tuple[int, int, int, in
     return x1, y1, x2 - 1, y2 - 1
 
 
-def _hatch(canvas: NDArray[np.uint8], corners: tuple[int, int, int, int], step: int = 8) -> None:
+def _hatch(canvas: NDArray[np.uint8], corners: tuple[int, int, int, int]) -> None:
     """Draw slanting lines in a box, in place."""
     x1, y1, x2, y2 = corners
     part = canvas[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1]
     height, width = part.shape[:2]
-    for start in range(step // 2, width + height, step):
+    for start in range(4, width + height, 8):
         cv2.line(part, (start, 0), (start - height, height), (255, 255, 255), 1)
     cv2.rectangle(canvas, (x1, y1), (x2, y2), (255, 255, 255), 1)

@@ -22,7 +22,7 @@ from mmdet_vis.data.clips.raw import (
     has_common_object,
     tight_boxes,
 )
-from mmdet_vis.data.clips.stills import Still, StillObject, decode_objects, map_categories, read_stills, repeats
+from mmdet_vis.data.clips.stills import StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
 from mmdet_vis.data.formats.opening import open_below, open_stills
 from mmdet_vis.data.preprocess import FrameGeometry
@@ -109,9 +109,6 @@ class StillClips(ClipDataset):
         self.landscape = np.array([still.size[1] > still.size[0] for still in self.stills], bool)
         self._repeats = repeats(self.stills, repeat_thr)
 
-    def _is_exhaustive(self, still: Still) -> bool:
-        return still.exhaustive if self.exhaustive is None else self.exhaustive
-
     def epoch(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """See :meth:`ClipDataset.epoch`; images of rare classes are in it several times."""
         return rng.permutation(np.repeat(np.arange(len(self)), self._repeats))
@@ -121,20 +118,19 @@ class StillClips(ClipDataset):
         still = self.stills[index]
         image, objects = self.read_image(still.file, still.size), still.objects()
         masks = decode_objects(still, objects)
-        size = still.size
+        size, exhaustive = still.size, still.exhaustive if self.exhaustive is None else self.exhaustive
         if self.scales is not None:
             size = FrameGeometry.of(*still.size, self.scales[rng.integers(len(self.scales))]).resized
         for attempt in range(_ATTEMPTS + 1):
             maps = view_maps(still.size, size, self.num_frames, self.warp if attempt < _ATTEMPTS else _NO_WARP, rng)
             views = [_view(image, masks, objects, grid) for grid in maps]
-            clip = RawClip(views, self._is_exhaustive(still), str(still.file))
+            clip = RawClip(views, exhaustive, str(still.file))
             drop_remains(clip, self.min_pixels)
             if has_common_object(clip):
                 break
         else:
-            raise BrokenSampleError(
-                str(still.file), f"has no object of {self.min_pixels} pixels at {size[1]}x{size[0]}"
-            )
+            reason = f"has no object of {self.min_pixels} pixels at {size[1]}x{size[0]}"
+            raise BrokenSampleError(str(still.file), reason)
         if self.paste is not None:
             clip = paste_some(clip, self._cutout, self.paste, self.min_pixels, rng)
         return clip

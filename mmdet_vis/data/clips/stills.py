@@ -57,9 +57,8 @@ def read_stills(
 ) -> list[Still]:
     """Images with at least one object that is no crowd.
 
-    Args:
-        labels: 1-based class of each category id; objects of others are background.
-        min_area: objects below it, in pixels, are regions to ignore, as crowds are.
+    Objects of categories without a 1-based class in ``labels`` are background; those below ``min_area`` pixels are
+    regions to ignore, as crowds are.
 
     Raises:
         DatasetError: something is missing or wrong.
@@ -85,7 +84,8 @@ def read_stills(
         objects = sorted(by_image[image.id], key=lambda item: item.label == 0)
         if objects and objects[0].label:
             exhaustive = bool(image.entry.get("exhaustive", True))
-            stills.append(Still(folder / image.file, (image.height, image.width), exhaustive, _pack(objects)))
+            packed = json.dumps([(item.label, item.box, item.area, item.segmentation) for item in objects]).encode()
+            stills.append(Still(folder / image.file, (image.height, image.width), exhaustive, packed))
     if not stills:
         raise DatasetError(f"{file} has no object of the model's categories: check 'categories' and 'category_map'")
     return stills
@@ -100,11 +100,6 @@ def repeats(stills: Sequence[Still], threshold: float) -> NDArray[np.int64]:
     counts = Counter(label for found in labels for label in found)
     factors = {label: (threshold * len(stills) / count) ** 0.5 for label, count in counts.items()}
     return np.array([round(max(factors[label] for label in found)) for found in labels], np.int64).clip(1, MOST_REPEATS)
-
-
-def _pack(objects: Sequence[StillObject]) -> bytes:
-    """What :meth:`Still.objects` reads."""
-    return json.dumps([(item.label, item.box, item.area, item.segmentation) for item in objects]).encode()
 
 
 def decode_objects(still: Still, objects: Sequence[StillObject]) -> NDArray[np.uint8]:

@@ -63,10 +63,7 @@ class VideoDataset(ABC):
         return len(self.videos)
 
     def open(self, index: int) -> FrameSource:
-        """Open the frames of video ``index`` (0-based) in the order of the annotations.
-
-        Returns:
-            a source called ``videos[index].name``.
+        """Open the frames of video ``index`` (0-based) in the order of the annotations, under the video's name.
 
         Raises:
             IndexError: there is no such video.
@@ -93,10 +90,6 @@ def video_names(ids: Sequence[int], file_names: Sequence[Sequence[str]]) -> list
 
     A video is called by the folder of its first frame (``a/b/00000.jpg`` gives ``a_b``), one of a single frame
     whose folder holds other videos too by that frame, and any other by its folder and id.
-
-    Args:
-        ids: N distinct ids.
-        file_names: N non-empty lists of frame files, as in the annotation file.
     """
     folders = [_folder(names[0]) for names in file_names]
     shared = Counter(folder.casefold() for folder in folders)

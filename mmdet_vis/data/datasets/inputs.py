@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.data.datasets.base import unique_video_names, video_names
+from mmdet_vis.data.datasets.base import VideoInfo, unique_video_names
+from mmdet_vis.data.datasets.ytvis import listed_videos
 from mmdet_vis.data.formats.archives import is_archive, unpack
 from mmdet_vis.data.formats.identify import identify, is_json_file, is_plain_text, names_dataset
 from mmdet_vis.data.formats.mask_kinds import only_folder
 from mmdet_vis.data.formats.opening import log_notes, open_annotations
-from mmdet_vis.data.formats.ytvis import frame_files, index_videos
+from mmdet_vis.data.formats.ytvis import index_videos
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, find_inputs, open_source, unique_names
 from mmdet_vis.errors import SourceError, few
 
@@ -68,7 +69,7 @@ def find_videos(given: Given | Sequence[Given], unpack_to: Path | None = None) -
     for place in map(Path, places):
         path = unpack(place, unpack_to or place.parent, _LOGGER.info) if is_archive(place) else place
         if _is_dataset(path):
-            frames |= {files: name for name, files in _videos_of(path)}
+            frames |= {video.frames: video.name for video in _videos_of(path)}
             continue
         inner = _packed(path) if path != place else path
         for found in find_inputs(inner):
@@ -118,17 +119,13 @@ def _is_dataset(path: Path) -> bool:
     return path.suffix.lower() in (".xml", ".txt") or (path.suffix.lower() == ".json" and is_json_file(path))
 
 
-def _videos_of(path: Path) -> list[tuple[str, tuple[Path, ...]]]:
-    """Names and frame files of the videos of annotations."""
+def _videos_of(path: Path) -> list[VideoInfo]:
+    """The videos of annotations."""
     if path.is_file():
         identify(path)  # says what a file is that is not one of annotations
     opened = open_annotations(path)
     log_notes(path, opened.notes)
-    index = index_videos(opened.content, str(path))
-    folder = opened.image_folder(path)
-    files = [frame_files(entry, f"{path}: video {n}") for n, entry in enumerate(opened.content["videos"])]
-    names = opened.names or video_names(list(index.videos), files)
-    return [(name, tuple(folder / file for file in of_video)) for name, of_video in zip(names, files, strict=True)]
+    return listed_videos(opened, index_videos(opened.content, str(path)), path)
 
 
 def _packed(folder: Path) -> Path:

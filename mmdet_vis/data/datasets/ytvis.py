@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 
 from mmdet_vis.data.categories import plain_name, resolve_categories
 from mmdet_vis.data.datasets.base import Submission, VideoDataset, VideoInfo, unique_video_names, video_names
-from mmdet_vis.data.formats.opening import open_below
-from mmdet_vis.data.formats.ytvis import frame_files, index_videos, is_id
+from mmdet_vis.data.formats.opening import OpenedAnnotations, open_below
+from mmdet_vis.data.formats.ytvis import Annotations, frame_files, index_videos, is_id
 from mmdet_vis.errors import ConfigError, DatasetError
 from mmdet_vis.registry import DATASETS
 
@@ -70,16 +70,25 @@ class YTVISDataset(VideoDataset):
             self.category_ids = find_categories(
                 self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
             )
-        folder = opened.image_folder(self.ann_file)
-        files = [frame_files(entry, f"{self.ann_file}: video {n}") for n, entry in enumerate(content["videos"])]
-        names = video_names(list(index.videos), files) if opened.names is None else unique_video_names(opened.names)
-        self.videos = [
-            VideoInfo(video.id, name, video.height, video.width, tuple([folder / file for file in frames]))
-            for video, name, frames in zip(index.videos.values(), names, files, strict=True)
-        ]
+        self.videos = listed_videos(opened, index, self.ann_file)
 
     def _source_of_sizes(self) -> str:
         return str(self.ann_file)
+
+
+def listed_videos(opened: OpenedAnnotations, index: Annotations, path: Path) -> list[VideoInfo]:
+    """The videos of annotations that were opened, with their names and the files of their frames.
+
+    Raises:
+        DatasetError: the folder of the frames is not known, or the frames of a video are not listed.
+    """
+    folder = opened.image_folder(path)
+    files = [frame_files(entry, f"{path}: video {n}") for n, entry in enumerate(opened.content["videos"])]
+    names = video_names(list(index.videos), files) if opened.names is None else unique_video_names(opened.names)
+    return [
+        VideoInfo(video.id, name, video.height, video.width, tuple([folder / file for file in frames]))
+        for video, name, frames in zip(index.videos.values(), names, files, strict=True)
+    ]
 
 
 def find_categories(
@@ -115,12 +124,12 @@ def find_categories(
         for entry in (annotations if isinstance(annotations, list) else ())
         if isinstance(entry, dict) and is_id(entry.get("category_id"), extra)
     )
+    first = ", ".join(wanted[:NAMED]) + (" ..." if len(wanted) > NAMED else "")
     if extra and (len(extra) == len(found) or (others == "error" and numbers)):
         named = ", ".join(list(extra.values())[:NAMED]) + (" ..." if len(extra) > NAMED else "")
         raise DatasetError(
             f"{file}: its categories are not among those of the config: it has {named}; correct their "
-            f"names, use the config for this dataset, or set its 'categories' (now {', '.join(wanted[:NAMED])}"
-            f"{' ...' if len(wanted) > NAMED else ''})"
+            f"names, use the config for this dataset, or set its 'categories' (now {first})"
         )
     if extra:
         used = ", ".join(f"{extra[number]:.60}: {count}" for number, count in numbers.most_common(NAMED)) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from mmdet_vis.progress import with_bar
 
 VOID = 0xE0E0C0
 """The colour with which Pascal VOC outlines objects: of no object."""
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 def read_colour_masks(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedVideos:
@@ -30,7 +32,7 @@ def read_colour_masks(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedV
     found = AnnotatedVideos(f"colour masks of {root}")
     folders, found.images = png_videos(found, root, options.images)
     labels = {
-        name: {str(int(key[1:], 16)): label for key, label in of_video.items() if _is_colour(key)}
+        name: {str(int(key[1:], 16)): label for key, label in of_video.items() if _COLOUR.fullmatch(key)}
         for name, of_video in read_labels(root).items()
     }
     if not labels:
@@ -49,10 +51,6 @@ def read_colour_masks(root: Path, options: ReadOptions = DEFAULTS) -> AnnotatedV
             found.notes.guessed["videos with half-transparent pixels (as opaque; is their alpha a number?)"] += 1
         add_png_video(found, name, pngs, found.images, read_colours, drop, labels.get(name), options.category)
     return found
-
-
-def _is_colour(text: str) -> bool:
-    return len(text) == 7 and text[0] == "#" and all(digit in "0123456789abcdefABCDEF" for digit in text[1:])
 
 
 def object_colours(number: int) -> np.ndarray:

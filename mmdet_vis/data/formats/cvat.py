@@ -79,7 +79,9 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
     if tree.find("image") is not None:
         add_images(found, tree, file, folder, start, export)
         return
-    tasks = [CvatTask.of(element, file) for element in _tasks(tree)]
+    head = tree.find("./meta/*")  # of a task or job, it is the one
+    of_tasks = tree.findall("./meta/project/tasks/task") or ([] if head is None else [head])
+    tasks = [CvatTask.of(element, file) for element in of_tasks]
     frames = list_frames(folder, tasks, file, found.notes)
     of_project = tree.find("./meta/project") is not None
     for task, files in zip(tasks, frames, strict=True):
@@ -112,9 +114,3 @@ def _folder(file: Path, prefix: str, images: Path | None) -> tuple[Path, str]:
     if images is None:
         return file.parent / "images", f"{prefix}images/"
     return (images / prefix, prefix) if prefix and (images / prefix).is_dir() else (images, "")
-
-
-def _tasks(tree: Element) -> list[Element]:
-    """Elements with what the file says of each task; of a task or job, the one."""
-    head = tree.find("./meta/*")
-    return tree.findall("./meta/project/tasks/task") or ([] if head is None else [head])

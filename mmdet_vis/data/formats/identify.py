@@ -38,11 +38,7 @@ _SAMPLES = 200
 def identify(path: Path) -> tuple[str, Path]:
     """The name of a source's format in :data:`~mmdet_vis.data.formats.registry.FORMATS`, and what to read.
 
-    Args:
-        path: a file or folder.
-
-    Returns:
-        the name, and ``path`` or, for a folder around one annotation file, that file.
+    That is the file or folder itself or, for a folder around one annotation file, that file.
 
     Raises:
         DatasetError: it does not exist, or is none of them; the message says what it looks like.
@@ -51,16 +47,14 @@ def identify(path: Path) -> tuple[str, Path]:
         return _of_file(path), path
     if not path.is_dir():
         raise DatasetError(f"{path} does not exist: check the path")
-    inner = only_folder(path)
-    for place in (path, *([inner] if inner else ())):
-        known = _marked(place)
-        if known is not None:
+    for place in _around(path):
+        if (known := _marked(place)) is not None:
             return known
-    for place in (path, *([inner] if inner else ())):
+    for place in _around(path):
         refuse_other_masks(place, pixels=False)
     if (known := _below(path)) is not None:
         return known
-    if (masks := masks_beside_frames(path) or (inner and masks_beside_frames(inner))) is not None:
+    if masks := next(filter(None, map(masks_beside_frames, _around(path))), None):
         path = masks
     elif subsets := mask_datasets(path):
         raise DatasetError(
@@ -74,8 +68,7 @@ def identify(path: Path) -> tuple[str, Path]:
     places = [path, *folders_below(path)]
     images = [image for place in places[:_SAMPLES] for image in list_images(place)[0]]
     what = f"it holds {len(images)} images and no annotations" if images else "no file in it is one of annotations"
-    other = other_folder(places[:_SAMPLES])
-    if other is not None:
+    if (other := other_folder(places[:_SAMPLES])) is not None:
         what = other
     elif images and all(image.suffix.lower() in (".jpg", ".jpeg") for image in images):
         what += "; masks must be PNG, since JPEG changes the pixels"
@@ -86,10 +79,15 @@ def identify(path: Path) -> tuple[str, Path]:
     )
 
 
+def _around(path: Path) -> list[Path]:
+    """A folder, and the one that is all that it holds."""
+    inner = only_folder(path)
+    return [path] if inner is None else [path, inner]
+
+
 def _marked(path: Path) -> tuple[str, Path] | None:
     """The format of a folder that files of its own kind tell, and what to read; None if none does."""
-    name = _of_folder(path)
-    if name is not None:
+    if (name := _of_folder(path)) is not None:
         return name, path
     files = [file for place in (path, path / "annotations") for file in list_files(place, ".json") if file.is_file()]
     found = [(name, file) for file in files if (name := kind_of_json(read_json(file))) is not None]
@@ -131,8 +129,7 @@ def _below(path: Path) -> tuple[str, Path] | None:
 
 def names_dataset(path: Path) -> bool:
     """Whether a folder is one of annotations that have their frames elsewhere in it, or beside it."""
-    inner = only_folder(path)
-    places = (path, *([inner] if inner else ()))
+    places = _around(path)
     kinds = [_of_folder(place) for place in places]
     if "labelme" in kinds:  # their pictures may be within them
         return not any(list_images(place)[0] for place in (path, *folders_below(path)))

@@ -18,7 +18,7 @@ from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOpti
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id, read_json
-from mmdet_vis.data.formats.labelme_pictures import image_name, size_within, take_pictures_out
+from mmdet_vis.data.formats.labelme_pictures import image_name, picture_within, take_pictures_out
 from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.number_pngs import encode_png
@@ -169,7 +169,7 @@ def _read(file: Path, image: Path | None) -> dict[str, Any]:
         raise DatasetError(f"{file} is not a file: move it away")
     content = load_annotations(file)
     if content.get("imageHeight") is None and content.get("imageWidth") is None:
-        size = image_size(image) if image is not None else size_within(content)
+        size = image_size(image) if image is not None else picture_within(content)[1]
         content["imageHeight"], content["imageWidth"] = size
     sizes = [content.get(key) for key in ("imageHeight", "imageWidth")]
     if (

@@ -18,19 +18,13 @@ def image_name(content: Mapping[str, Any]) -> str:
     return PureWindowsPath(content["imagePath"]).name
 
 
-def picture_within(content: Mapping[str, Any]) -> bytes | None:
-    """The picture that a labelme file holds; None where it holds none."""
+def picture_within(content: Mapping[str, Any]) -> tuple[bytes, tuple[int | None, int | None]]:
+    """The picture that a labelme file holds, and its height and width; those are None where it holds none."""
     try:
         data = base64.b64decode(content["imageData"])
     except (KeyError, TypeError, ValueError):
-        return None
-    return data if read_header(data).size else None
-
-
-def size_within(content: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Height and width of the picture that a labelme file holds; None where it holds none."""
-    data = picture_within(content)
-    return (None, None) if data is None else read_header(data).size or (None, None)
+        return b"", (None, None)
+    return data, read_header(data).size or (None, None)
 
 
 def take_pictures_out(
@@ -46,8 +40,8 @@ def take_pictures_out(
         name = image_name(content)
         if name.casefold() in known or file.stem.casefold() in known:
             continue
-        data = picture_within(content)
-        if data is None:
+        data, size = picture_within(content)
+        if None in size:
             continue
         place = folder / (name if PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES else f"{file.stem}.png")
         try:

@@ -231,23 +231,14 @@ def _read_masks(annotation: dict[str, Any], video: Video, label: str) -> list[RL
 
 
 def _ground_truth(annotation: dict[str, Any], masks: MaskSequence, label: str) -> GroundTruth:
-    return GroundTruth(
-        id=annotation.get("id", -1),
-        category_id=annotation["category_id"],
-        masks=masks,
-        crowd=bool(annotation.get("iscrowd", 0)),
-        average_area=_average_area(annotation.get("areas"), masks, label),
-    )
-
-
-def _average_area(stated: Any, masks: MaskSequence, label: str) -> float:
-    """The official evaluator takes the areas of the file, which need not be those of the masks."""
-    if not isinstance(stated, list):
-        return masks.average_area
-    shown = [area for area in stated if area]
-    if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in shown):
-        raise DatasetError(f"{label} has areas that are not numbers of pixels: correct the file")
-    return float(np.mean(shown)) if shown else 0.0
+    average, stated = masks.average_area, annotation.get("areas")
+    if isinstance(stated, list):  # which the official evaluator takes; they need not be those of the masks
+        shown = [area for area in stated if area]
+        if not all(isinstance(area, (int, float)) and abs(area) <= MAX_IMAGE_PIXELS for area in shown):
+            raise DatasetError(f"{label} has areas that are not numbers of pixels: correct the file")
+        average = float(np.mean(shown)) if shown else 0.0
+    crowd = bool(annotation.get("iscrowd", 0))
+    return GroundTruth(annotation.get("id", -1), annotation["category_id"], masks, crowd, average)
 
 
 def measure_masks(sequences: Sequence[list[RLE | None]], video: Video) -> list[MaskSequence]:

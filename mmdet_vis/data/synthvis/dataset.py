@@ -45,12 +45,7 @@ class DatasetSummary:
 
 
 def make_dataset(
-    out: str | os.PathLike[str],
-    *,
-    workers: int = 1,
-    force: bool = False,
-    progress: bool = False,
-    **options: Any,
+    out: str | os.PathLike[str], *, workers: int = 1, force: bool = False, progress: bool = False, **options: Any
 ) -> DatasetSummary:
     """Make a SynthVIS dataset in YouTube-VIS format.
 

@@ -100,10 +100,7 @@ def _paint(actor: Actor, scene: Scene, layer: Layer, t: float) -> NDArray[np.flo
     ys = (np.arange(h) + 0.5 + layer.y - centre[1]).astype(np.float32)
     # Sums of a row and a column: the linear map of every pixel without a [h, w, 2] product.
     local = np.stack(
-        [
-            inverse[0, 0] * xs + (inverse[0, 1] * ys)[:, None],
-            inverse[1, 0] * xs + (inverse[1, 1] * ys)[:, None],
-        ],
+        [inverse[0, 0] * xs + (inverse[0, 1] * ys)[:, None], inverse[1, 0] * xs + (inverse[1, 1] * ys)[:, None]],
         axis=-1,
     )
     rest = SHAPES[actor.shape].undeform(local, actor.deform, actor.phase(t))

@@ -103,14 +103,14 @@ class Analysis:
 
     def _video(self, table: VideoTable) -> dict[str, Any]:
         ids, found = table.object_ids, table.classified
-        best = table.best_ious().tolist()
+        best, occlusion = table.best_ious().tolist(), [None if o != o else o for o in table.occlusion.tolist()]
         shown = zip(table.entries.tolist(), found.types, found.targets.tolist(), strict=False)
         return {
             "id": table.video_id,
             "name": self.dataset.videos[table.video_id].name,
             "score": table.score(),
             "objects": [
-                {"id": ids[g], "type": kind.value, "best_iou": best[g], "occlusion": _share(table.occlusion[g])}
+                {"id": ids[g], "type": kind.value, "best_iou": best[g], "occlusion": occlusion[g]}
                 for g, kind in enumerate(found.object_types)
                 if kind is not None
             ],
@@ -118,11 +118,6 @@ class Analysis:
                 {"entry": entry, "type": kind.value, "object": ids[g] if g >= 0 else None} for entry, kind, g in shown
             ],
         }
-
-
-def _share(value: float) -> float | None:
-    """JSON has no NaN."""
-    return float(value) if value == value else None
 
 
 def analyze(

@@ -136,12 +136,8 @@ def _object_types(
     types: list[ErrorType], targets: NDArray[np.int64], crowd: NDArray[np.bool_]
 ) -> list[ObjectType | None]:
     """The best that any prediction made of each object; ``None`` for a crowd."""
-    outcome = {
-        ErrorType.CORRECT: ObjectType.FOUND,
-        ErrorType.WRONG_CLASS: ObjectType.WRONG_CLASS,
-        ErrorType.BROKEN_TRACK: ObjectType.BROKEN_TRACK,
-        ErrorType.POOR_MASK: ObjectType.POOR_MASK,
-    }
+    alike = (ErrorType.WRONG_CLASS, ErrorType.BROKEN_TRACK, ErrorType.POOR_MASK)
+    outcome = {ErrorType.CORRECT: ObjectType.FOUND} | {kind: ObjectType(kind.value) for kind in alike}
     order = list(ObjectType)
     best = [ObjectType.MISSED] * len(crowd)
     for kind, g in zip(types, targets.tolist(), strict=True):

@@ -181,9 +181,5 @@ def mend(table: VideoTable, error: ErrorType | ObjectType) -> Scene:
         if error is not ErrorType.WRONG_CLASS:
             ious[d], ious[d, g] = 0.0, 1.0
     return replace(
-        scene,
-        scores=scene.scores[keep],
-        categories=categories[keep],
-        ious=ious[keep],
-        excused=scene.excused[keep],
+        scene, scores=scene.scores[keep], categories=categories[keep], ious=ious[keep], excused=scene.excused[keep]
     )

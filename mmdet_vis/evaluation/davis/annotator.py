@@ -36,10 +36,7 @@ def best_sequence(result: VideoResult, truth: Sequence[RLE]) -> int | None:
 
 
 def annotate(
-    result: _Result,
-    truth: Sequence[RLE],
-    correct: Callable[[_Result, int, int], _Result],
-    number: int,
+    result: _Result, truth: Sequence[RLE], correct: Callable[[_Result, int, int], _Result], number: int
 ) -> Corrections:
     """Correct the worst frame of the best-matching sequence ``number`` times, at most once for each of T true masks.
 

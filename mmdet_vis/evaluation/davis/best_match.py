@@ -80,11 +80,10 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     """
     masks = []
     for name in names:
-        mask = cv2.imread(str(folder / f"{Path(name).stem}.png"), cv2.IMREAD_GRAYSCALE)
+        file = folder / f"{Path(name).stem}.png"
+        mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
         if mask is None:
-            raise DatasetError(
-                f"{folder / Path(name).stem}.png is missing or damaged: every frame needs its annotation"
-            )
+            raise DatasetError(f"{file} is missing or damaged: every frame needs its annotation")
         masks.append((mask > 0).astype(np.uint8))
     return np.stack(masks)
 

@@ -30,8 +30,7 @@ def region_similarity(
         ``[num_results, num_truths]`` float64 in [0, 1].
     """
     joint = np.bincount(
-        (result.astype(np.int32) * (num_truths + 1) + truth).ravel(),
-        minlength=(num_results + 1) * (num_truths + 1),
+        (result.astype(np.int32) * (num_truths + 1) + truth).ravel(), minlength=(num_results + 1) * (num_truths + 1)
     ).reshape(num_results + 1, num_truths + 1)
     shared = joint[1:, 1:]
     union = joint.sum(axis=1)[1:, None] + joint.sum(axis=0)[None, 1:] - shared

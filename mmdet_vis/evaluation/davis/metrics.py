@@ -33,10 +33,8 @@ class ObjectMetrics:
 
     def summary(self) -> dict[str, float]:
         """The seven metrics of this object."""
-        j_mean, j_recall, j_decay = statistics(self.j)
-        f_mean, f_recall, f_decay = statistics(self.f)
-        values = ((j_mean + f_mean) / 2, j_mean, j_recall, j_decay, f_mean, f_recall, f_decay)
-        return dict(zip(KEYS, values, strict=True))
+        j, f = statistics(self.j), statistics(self.f)
+        return dict(zip(KEYS, ((j[0] + f[0]) / 2, *j, *f), strict=True))
 
 
 KEYS = ("J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,14 +19,6 @@ from mmdet_vis.errors import DatasetError, ResultsError
 from mmdet_vis.evaluation.submission.writers import Report
 from mmdet_vis.files.zips import ZIP_ERRORS, name_problems, read_member
 from mmdet_vis.progress import with_bar
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Files of a folder or zip: their names relative to it, with forward slashes, and how to read one."""
-
-    names: frozenset[str]
-    read: Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -62,31 +54,26 @@ def check_davis_submission(
     root = find_davis_root(davis_root)
     expected = [_expected(root, resolution, name) for name in davis_set(root, set_name, year)]
     checked = f"{path} ({sum(len(e.frames) for e in expected)} frames of {len(expected)} videos of {set_name})"
-    if Path(path).is_dir():
-        return Report(_problems(_folder(Path(path)), expected, progress), checked)
+    if (folder := Path(path)).is_dir():
+        inside = [file for file in folder.rglob("*") if file.is_file()]
+        files = {file.relative_to(folder).as_posix(): partial(_read_file, file) for file in inside}
+        return Report(_problems(files, expected, progress), checked)
     try:
         with zipfile.ZipFile(path) as archive:
-            names = frozenset(info.filename for info in archive.infolist() if not info.is_dir())
-            unsafe = name_problems(archive)
-            return Report(
-                unsafe or _problems(_Files(names, partial(read_member, archive)), expected, progress), checked
-            )
+            members = [info.filename for info in archive.infolist() if not info.is_dir()]
+            files = {name: partial(read_member, archive, name) for name in members}
+            return Report(name_problems(archive) or _problems(files, expected, progress), checked)
     except FileNotFoundError:
         raise ResultsError(f"{path} does not exist: check the path") from None
     except ZIP_ERRORS as error:
         raise ResultsError(f"cannot read {path} as a zip ({error}): give a folder or a zip of index PNGs") from error
 
 
-def _folder(root: Path) -> _Files:
-    names = (file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
-    return _Files(frozenset(names), partial(_read_file, root))
-
-
-def _read_file(root: Path, name: str) -> bytes:
+def _read_file(file: Path) -> bytes:
     try:
-        return (root / name).read_bytes()
+        return file.read_bytes()
     except OSError as error:
-        raise ResultsError(f"cannot read {root / name} ({error.strerror}): write it again") from error
+        raise ResultsError(f"cannot read {file} ({error.strerror}): write it again") from error
 
 
 def _expected(root: Path, resolution: str, name: str) -> _Expected:
@@ -103,11 +90,12 @@ def _expected(root: Path, resolution: str, name: str) -> _Expected:
     raise DatasetError(f"{root} has neither {images} nor {annotations}: give the complete folder DAVIS")
 
 
-def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[str]:
-    missing = [video for video in expected if not any(f"{video.name}/{frame}" in files.names for frame in video.frames)]
+def _problems(files: Mapping[str, Callable[[], bytes]], expected: list[_Expected], progress: bool) -> list[str]:
+    """What is wrong with files of a folder or zip, by their names in it with forward slashes, and how each is read."""
+    missing = [video for video in expected if not any(f"{video.name}/{frame}" in files for frame in video.frames)]
     if len(missing) == len(expected):
         first = f"/{expected[0].name}/{expected[0].frames[0]}"
-        nested = next((name for name in files.names if name.endswith(first)), "")
+        nested = next((name for name in files if name.endswith(first)), "")
         hint = f": they are in a folder, as {nested}; put the videos' folders at the top level" if nested else ""
         return [f"there are no frames of any of the {len(expected)} videos{hint}"]
     problems = [f"video {video.name} is missing ({len(video.frames)} frames)" for video in missing]
@@ -116,7 +104,7 @@ def _problems(files: _Files, expected: list[_Expected], progress: bool) -> list[
             continue
         for frame in video.frames:
             name = f"{video.name}/{frame}"
-            problem = _png_problem(files.read(name), video.size) if name in files.names else "is missing"
+            problem = _png_problem(files[name](), video.size) if name in files else "is missing"
             if problem is not None:
                 problems.append(f"{name} {problem}")
     return problems

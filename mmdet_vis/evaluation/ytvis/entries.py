@@ -33,10 +33,10 @@ def entry_problem(entry: Any, dataset: Annotations) -> str | None:
     for key in ("video_id", "category_id", "score", "segmentations"):
         if key not in entry:
             return f"has no '{key}'"
-    if not is_id(entry["video_id"], dataset.videos):
-        return f"has video_id {entry['video_id']!r:.40}, which is no id of a video in {dataset.name}"
-    if not is_id(entry["category_id"], dataset.categories):
-        return f"has category_id {entry['category_id']!r:.40}, which is no id of a category in {dataset.name}"
+    for kind, known in (("video", dataset.videos), ("category", dataset.categories)):
+        number = entry[f"{kind}_id"]
+        if not is_id(number, known):
+            return f"has {kind}_id {number!r:.40}, which is no id of a {kind} in {dataset.name}"
     if not _is_finite_number(entry["score"]):
         return f"has score {entry['score']!r:.40}, not a finite number"
     video = dataset.videos[entry["video_id"]]
@@ -119,9 +119,8 @@ def read_predictions(
     Raises:
         ResultsError: for a mask that is no RLE of the video's size.
     """
-    unique: dict[tuple[str | None, ...], int] = {}
-    sequences: list[list[RLE | None]] = []
-    first_entry: list[int] = []
+    places: dict[tuple[str | None, ...], int] = {}
+    sequences: list[tuple[int, list[RLE | None]]] = []  # each with the first entry that has it
     position: list[int] = []
     for index, entry in entries:
         try:
@@ -129,15 +128,13 @@ def read_predictions(
         except InvalidMaskError as error:
             raise mask_error(name, index, video, error.reason) from None
         key = tuple([None if rle is None else rle["counts"] for rle in rles])
-        place = unique.setdefault(key, len(sequences))
-        if place == len(sequences):
-            sequences.append(rles)
-            first_entry.append(index)
-        position.append(place)
+        position.append(places.setdefault(key, len(sequences)))
+        if position[-1] == len(sequences):
+            sequences.append((index, rles))
     try:
-        masks = measure_masks(sequences, video)
+        masks = measure_masks([rles for _, rles in sequences], video)
     except InvalidMaskError as error:
-        raise mask_error(name, first_entry[error.index], video, error.reason) from None
+        raise mask_error(name, sequences[error.index][0], video, error.reason) from None
     return [
         Prediction(index, entry["category_id"], float(entry["score"]), masks[place])
         for (index, entry), place in zip(entries, position, strict=True)

@@ -113,9 +113,7 @@ RECALL_POINTS: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 MAX_DETECTIONS = (1, 10, 100)
 
 
-def accumulate(
-    matches: Sequence[Matches],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def accumulate(matches: Sequence[Matches]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Precision at 101 recalls, and the recall reached, of one category.
 
     Args:

@@ -23,9 +23,7 @@ _ROUNDING = 1e-9
 
 
 def sequence_iou(
-    predictions: Sequence[MaskSequence],
-    truths: Sequence[MaskSequence],
-    floor: float | NDArray[np.float64] = 0.0,
+    predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence], floor: float | NDArray[np.float64] = 0.0
 ) -> NDArray[np.float64]:
     """IoU of each prediction with each annotated object.
 
