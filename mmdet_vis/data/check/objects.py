@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from pycocotools import mask as coco_mask
 
+from mmdet_vis.data.formats.json_files import is_finite
 from mmdet_vis.structures import RLE
 from mmdet_vis.structures.rle import InvalidMaskError, check_characters, checked_rle
 
@@ -46,8 +46,7 @@ def check_boxes(boxes: list[Any], segmentations: Any, height: int, width: int) -
 
 
 def _box_fault(box: Any, height: int, width: int) -> str | None:
-    numeric = (int, float)
-    if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, numeric) and _is_finite(v) for v in box):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)):
         return "is not [x, y, width, height] in finite numbers"
     x, y, w, h = box
     if w <= 0 or h <= 0:
@@ -77,10 +76,3 @@ def _is_empty(segmentation: Any) -> bool:
     except (InvalidMaskError, TypeError):
         return True
     return int(coco_mask.area({"size": [1, 1], "counts": counts})) == 0  # the size plays no part, and may be anything
-
-
-def _is_finite(value: int | float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond float64
-        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -197,6 +198,14 @@ def _what_is(data: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"line {data[: error.start].count(10) + 1} is not UTF-8"
     return "its encoding is not known"
+
+
+def is_finite(value: object) -> bool:
+    """Whether a value of a JSON file is a finite number; true and false are none."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False
 
 
 def plain_id(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from mmdet_vis.data.formats.json_files import read_json
+from mmdet_vis.data.formats.json_files import is_finite, read_json
 from mmdet_vis.data.sources import is_name
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.errors import ResultsError
@@ -27,6 +26,7 @@ VERSION = 1
 MAX_BYTES = 2**32
 _MOST = 1.001
 """A score of 1, with what rounding adds."""
+_MOST_FPS = 1e30
 MAX_FRAMES = 2**24
 """A file may say so without holding anything of that length."""
 
@@ -147,7 +147,7 @@ class _Reader:
         if height * width > MAX_IMAGE_PIXELS:
             self.fail(f"frames of {width}x{height} have more than {MAX_IMAGE_PIXELS} pixels")
         length = self.whole("num_frames", 1, MAX_FRAMES)
-        fps = self.take("fps", "null or a number above 0", lambda v: v is None or (_is_finite(v) and v > 0))
+        fps = self.take("fps", "null or a number above 0", lambda v: v is None or (is_finite(v) and 0 < v < _MOST_FPS))
         frames = self.take(
             "frame_names",
             f"empty or the names of {length} files",
@@ -158,7 +158,7 @@ class _Reader:
         wanted = f"{len(categories)} whole numbers"
         ids = self.entries("category_ids", wanted, len(categories), lambda n: type(n) is int)
         if "show_thr" in self.content:  # older files lack it
-            self.take("show_thr", "a number", _is_finite)
+            self.take("show_thr", "a number", is_finite)
         return {
             "name": name,
             "height": height,
@@ -177,15 +177,11 @@ def _names_a_file(value: object) -> bool:
     return isinstance(value, str) and is_name(value) and value not in (".", "..") and not {"/", "\\"} & set(value)
 
 
-def _is_finite(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < 1e30 and math.isfinite(value)  # type: ignore[arg-type]
-
-
 def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> InstanceSequence:
     reader = _Reader(where, entry)
     number, length, size = len(head["categories"]), head["num_frames"], [head["height"], head["width"]]
     wanted = f"{number} numbers from 0 to 1, or -1"
-    scores = reader.entries("class_scores", wanted, number, lambda n: _is_finite(n) and -1 <= n <= _MOST)
+    scores = reader.entries("class_scores", wanted, number, lambda n: is_finite(n) and -1 <= n <= _MOST)
     wanted = f"{length} texts of compressed runs or null"
     counts = reader.entries("masks", wanted, length, lambda c: c is None or isinstance(c, str))
     masks = [RLE(size=list(size), counts=empty["counts"] if text is None else text) for text in counts]
@@ -196,7 +192,7 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
     confidence, given, on = None, [], reader.content.get("proposed_on")
     if reader.content.get("confidence") is not None:
         wanted = f"{length} numbers from 0 to 1"
-        confidence = reader.entries("confidence", wanted, length, lambda n: _is_finite(n) and 0 <= n <= 1)
+        confidence = reader.entries("confidence", wanted, length, lambda n: is_finite(n) and 0 <= n <= 1)
     if "given" in reader.content:
         wanted = f"ascending numbers of frames below {length}"
         given = reader.entries("given", wanted, None, lambda n: type(n) is int and 0 <= n < length)
@@ -204,7 +200,7 @@ def _sequence(where: str, entry: Any, head: dict[str, Any], empty: RLE) -> Insta
     return InstanceSequence(
         track_id=reader.whole("track_id", 1, 2**31),
         label=reader.whole("label", 0, number - 1),
-        score=float(reader.take("score", "a number from 0 to 1", lambda v: _is_finite(v) and 0 <= v <= _MOST)),
+        score=float(reader.take("score", "a number from 0 to 1", lambda v: is_finite(v) and 0 <= v <= _MOST)),
         class_scores=np.array(scores, np.float32),
         masks=masks,
         confidence=None if confidence is None else np.array(confidence, np.float32),

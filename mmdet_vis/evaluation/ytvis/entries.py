@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mmdet_vis.data.formats.annotated import Notes
+from mmdet_vis.data.formats.json_files import is_finite
 from mmdet_vis.data.formats.opening import log_notes
 from mmdet_vis.data.formats.ytvis import Annotations, MaskSequence, Video, is_id, measure_masks
 from mmdet_vis.errors import ResultsError, few
@@ -37,7 +37,7 @@ def entry_problem(entry: Any, dataset: Annotations) -> str | None:
         number = entry[f"{kind}_id"]
         if not is_id(number, known):
             return f"has {kind}_id {number!r:.40}, which is no id of a {kind} in {dataset.name}"
-    if not _is_finite_number(entry["score"]):
+    if not is_finite(entry["score"]):
         return f"has score {entry['score']!r:.40}, not a finite number"
     video = dataset.videos[entry["video_id"]]
     masks = entry["segmentations"]
@@ -46,15 +46,6 @@ def entry_problem(entry: Any, dataset: Annotations) -> str | None:
     if len(masks) != video.length:
         return f"has {len(masks)} segmentations, video {video.id} has {video.length} frames"
     return None
-
-
-def _is_finite_number(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond float64
-        return False
 
 
 def group_entries(
