@@ -143,6 +143,7 @@ class Actions:
                 return
             if self._jobs.status(project) is not None:
                 raise UserError("this video is being worked on: wait, or stop that first")
+            before = history.edits
             if kind == "undo":
                 history.undo()
             elif kind == "redo":
@@ -158,6 +159,9 @@ class Actions:
                 with collected_warnings() as said:
                     corrected = refine(result, [correction])
                 history.add(_step(edit, result, said), corrected)
+            # What the line at the top said of a job, or of another step, is no longer so.
+            last = f"undone: {before[-1]['title']}" if kind == "undo" else f"last step: {history.edits[-1]['title']}"
+            project.note.message = last
             project.keep()
 
     def _current(self, project: Project, revision: int) -> History:

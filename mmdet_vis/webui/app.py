@@ -27,7 +27,7 @@ MOST_KEY_FRAMES = 200
 
 CONTROLS = {
     "key_num": "Key frames", "profile": "Profile", "precision": "Precision", "proposer": "Detector",
-    "score_thr": "Lowest score",
+    "score_thr": "Lowest score", "images": "them, by the box “with the frames”",
 }  # fmt: skip
 """What the pages call the arguments of the program, also in messages."""
 FILES = "files of another program"
@@ -237,16 +237,17 @@ def _connect(
         except UserError as error:
             return [f'<div role="status" class="error">{escape(str(error))}</div>', ""]
 
-    def uploaded(paths: list[str] | None, request: gr.Request) -> None:
+    def uploaded(paths: list[str] | None, request: gr.Request) -> str:
         for path in paths or []:
             workspace.own(str(request.session_hash), Path(path))
+        return ""  # What was wrong with another file need not be said any more.
 
     def leave(request: gr.Request) -> None:
         workspace.forget(str(request.session_hash))
 
     hidden: dict[str, Any] = {"api_visibility": "private", "queue": False}
     for each in inputs[:2]:
-        each.upload(uploaded, each, None, show_progress="hidden", **hidden)
+        each.upload(uploaded, each, status, show_progress="hidden", **hidden)
     start.click(segment, inputs, [status, key], show_progress_on=[status], **hidden).then(
         None, key, None, js=_OPEN, show_progress="hidden", **hidden
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 
 from mmdet_vis.api import Session
-from mmdet_vis.config.load import recommended
+from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.errors import collected_warnings, counted
+from mmdet_vis.propose_reduce import ProposeReduceSettings
 from mmdet_vis.structures import RLE, VideoResult
 from mmdet_vis.webui.jobs import Progress
 from mmdet_vis.webui.project import Project
+
+_LOOKING = 0.3
+"""Share of the time that the key frames take, about."""
 
 
 def segment_project(project: Project, session: Session, progress: Progress) -> str:
@@ -29,12 +33,18 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
         OutputError: the result cannot be written.
     """
     options = project.note.options
-    progress(0.02, f"Looking for objects in {counted(len(session.video), 'frame')}")
+    progress(0.0, f"Looking for objects in {counted(len(session.video), 'frame')}")
     project.proposed.clear()
+    settings = build_settings(session.model.config, options.key_num)
+    most = settings.key_num if isinstance(settings, ProposeReduceSettings) else 1
 
     def on_key(frame: int, masks: list[RLE]) -> None:
         project.proposed[frame] = [mask["counts"] for mask in masks]
-        progress(0.03, f"Looking for objects: {len(masks)} candidates on frame {frame}")
+        share = _LOOKING * min(len(project.proposed) / min(most, len(session.video)), 1)
+        progress(share, f"Looking for objects: {counted(len(masks), 'candidate')} on frame {frame}")
+
+    def on_frame(done: int, total: int) -> None:
+        progress(_LOOKING + (0.95 - _LOOKING) * done / total, f"Following objects, step {done}/{total}")
 
     start = time.perf_counter()
     with collected_warnings() as said:
@@ -42,7 +52,7 @@ def segment_project(project: Project, session: Session, progress: Progress) -> s
             key_num=options.key_num,
             profile=options.profile,
             on_key=on_key,
-            progress=lambda done, total: progress(0.05 + 0.9 * done / total, f"Following objects, step {done}/{total}"),
+            progress=on_frame,
         )
     seconds = time.perf_counter() - start
     progress(0.97, "Saving the result")

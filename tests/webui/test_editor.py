@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -253,6 +254,41 @@ def test_table_timeline_and_video_point_at_each_other(page):
     page.mouse.move(*at(page, 60, 15))
     page.locator("#list tr.hovered .name:text-is('#3 bird')").wait_for()
     page.locator("#timeline .row.hovered .label:text-is('#3 bird')").wait_for()
+
+
+def test_strokes_outside_the_picture_draw_nothing(page):
+    page.keyboard.press("b")
+    page.keyboard.press("[")
+    for selected in (False, True):
+        if selected:
+            page.locator("#list tr[data-id='1'] .name").click()
+        drag(page, (-2, 5), (-2, 40))
+        page.locator("#toast", has_text="that is outside the picture").wait_for()
+        assert page.evaluate("async () => (await (await fetch('state')).json()).pending") == []
+
+
+def test_a_selected_row_comes_into_sight_and_frames_are_whole(page, context, server, kept):
+    project, many = make_project(kept), []
+    result = project.history.result
+    for number in range(60):
+        many.append(replace(result.sequences[number % 4], track_id=number + 1, score=0.9))
+    project.note.fps = None
+    project.set_result(replace(result, fps=None, sequences=many), "many")
+    other = opened(context, server, project)
+    other.keyboard.press("Shift+N")
+    assert other.locator("#who").inner_text() == "#60 cat"
+    for box, row in (("#timeline", ".row.selected"), ("#list", "tr.selected")):
+        outer, inner = (other.locator(each).bounding_box() for each in (box, f"{box} {row}"))
+        assert outer["y"] <= inner["y"]
+        assert inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
+    axis, timeline = (other.locator(each).bounding_box() for each in ("#timeline .axis", "#timeline"))
+    assert axis["y"] + axis["height"] <= timeline["y"] + timeline["height"], (
+        "the axis is seen however many rows there are"
+    )
+    ticks = other.locator("#timeline .axis span").all_inner_texts()
+    assert ticks[:2] == ["0", "2"]
+    assert other.script_errors == []
+    other.close()
 
 
 def test_keys_and_foolish_numbers_of_frames(page):

@@ -82,7 +82,8 @@ def test_what_is_proposed_is_there_before_the_result(client, key, projects):
 
 
 def test_corrections_in_all_kinds(client, key):
-    assert edit(client, key, type="delete", id=4).json()["undo"] == "delete #4 cat"
+    state = edit(client, key, type="delete", id=4).json()
+    assert (state["undo"], state["message"]) == ("delete #4 cat", "last step: delete #4 cat")
     assert (
         edit(client, key, type="rename", id=1, category="  snow   leopard ").json()["tracks"][0]["category"]
         == "snow leopard"
@@ -99,6 +100,7 @@ def test_corrections_in_all_kinds(client, key):
     for _ in range(6):
         state = edit(client, key, type="undo").json()
     assert (state["undo"], state["redo"]) == (None, "delete #4 cat")
+    assert state["message"] == "undone: delete #4 cat"
     assert [t["category"] for t in state["tracks"]] == ["cat", "dog", "bird", "cat"]
 
 
@@ -182,6 +184,9 @@ def test_view_and_export(client, key):
     assert 'filename="clip.json"' in answer.headers["content-disposition"]
     assert len(answer.json()["annotations"]) == 2
     assert json.loads(answer.headers["x-notes"]) == []
+    notes = json.loads(client.get(f"/{key}/export?format=labelme").headers["x-notes"])
+    assert any("whose files are not known" in note for note in notes)
+    assert "--" not in "".join(notes)
     for query in ("format=no", "format=ytvis&score=nan", "format=ytvis&score=x"):
         assert client.get(f"/{key}/export?{query}").status_code == 409
 

@@ -15,7 +15,7 @@ from mmdet_vis.data.formats.mask_writing import frame_stems
 from mmdet_vis.data.formats.orientation import TURNED, orientation, turn_upright
 from mmdet_vis.data.sources import ImageFilesSource, is_inside, is_name
 from mmdet_vis.data.sources.folder import list_folders, list_images
-from mmdet_vis.errors import OutputError, SourceError
+from mmdet_vis.errors import OutputError, SourceError, option
 from mmdet_vis.files.atomic import temporary_path
 
 
@@ -203,5 +203,5 @@ def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, nu
         copied += 1
         copy_file(source, folder / new)
     if copied < len(names):
-        videos.notes.left_out["frames, whose files are not known (give the frames' folder)"] += len(names) - copied
+        videos.notes.left_out[f"frames, whose files are not known: give {option('images')}"] += len(names) - copied
     return names

@@ -4,7 +4,7 @@ import { download, forget, openExport, prepareHelp, remember } from "./dialogs.j
 import { Images, Masks, Proposed } from "./frames.js";
 import { ObjectTable } from "./objects.js";
 import { act, getState, Refused, sendEdit, sendView, Unreachable } from "./server.js";
-import { showStatus } from "./status.js";
+import { shortStatus, showStatus } from "./status.js";
 import { Timeline, label } from "./timeline.js";
 import { HINTS, Tools } from "./tools.js";
 import { View } from "./view.js";
@@ -59,7 +59,7 @@ function take(next) {
     get("categories").replaceChildren(...state.categories.map((name) => new Option(name)));
   }
   view.resize(state.width, state.height);
-  document.title = `${state.name} – mmdet_vis`;
+  document.title = [shortStatus(state), state.name, "mmdet_vis"].filter(Boolean).join(" – ");
   get("name").textContent = state.name;
   get("scrub").max = get("frame").max = get("from").max = get("to").max = state.frames - 1;
   get("last").textContent = state.frames - 1;
@@ -68,7 +68,10 @@ function take(next) {
     get(id).disabled = !title || Boolean(state.job);
     get(id).title = title ? `${id === "undo" ? "Undo" : "Redo"}: ${title}` : `Nothing to ${id}`;
   }
-  get("export").disabled = state.revision === -1;
+  const empty = state.revision === -1;
+  get("export").disabled = empty;
+  for (const button of document.querySelectorAll("[data-tool]")) button.disabled = empty;
+  document.body.classList.toggle("empty", empty);
   document.body.classList.toggle("busy", Boolean(state.job));
   refresh();
   document.body.dataset.edits = state.edits ?? "";
@@ -146,9 +149,11 @@ function refresh() {
   get("shown").textContent = state.tracks ? `${threshold.toFixed(2)} · ${tracks.length} of ${all}` : threshold.toFixed(2);
   const found = Object.values(state.revision < 0 && state.job ? state.proposed || {} : {});
   const many = found.reduce((sum, number) => sum + number, 0);
-  get("none").hidden = state.tracks ? tracks.length > 0 : many === 0;
+  get("none").hidden = tracks.length > 0;
   if (many) get("none").textContent = `${many} candidates on ${found.length} frames so far. They are followed through the video now; those that turn out to be the same become one object.`;
-  else get("none").textContent = all ? "No object has such a score: lower it." : "No object was found: draw one.";
+  else if (!state.tracks) get("none").textContent = state.job ? "The objects are listed here when the video is segmented." : "There are no objects yet.";
+  else if (all) get("none").textContent = "No object has such a score: lower it.";
+  else get("none").textContent = state.edits ? "No object is left: draw one, or undo." : "No object was found: draw one.";
   const pending = state.pending || [];
   get("drawn").hidden = pending.length === 0;
   const objects = new Set(pending.map((prompt) => prompt.id)).size;
@@ -184,8 +189,9 @@ function showSelection() {
   if (many !== 1) get("range").hidden = true;
   get("hide").textContent = picked.every((track) => hidden.has(track.id)) ? "Show" : "Hide";
   if (many === 1 && document.activeElement !== get("category")) get("category").value = picked[0].category;
-  const target = tools.tool === "select" || many > 0 ? "" : [...selected].map((id) => `drawing #${id}`).join("");
-  get("toolline").textContent = target || (many > 1 && tools.tool !== "select" ? "Several are selected: select the one to draw." : HINTS[tools.tool]);
+  const target = tools.tool === "select" || many > 0 ? "" : [...selected].map((id) => `Draw #${id} on more frames, if you like; then Propagate.`).join("");
+  if (state?.revision === -1) get("toolline").textContent = "";
+  else get("toolline").textContent = target || (many > 1 && tools.tool !== "select" ? "Several are selected: select the one to draw." : HINTS[tools.tool]);
 }
 
 function redraw() {
@@ -236,6 +242,7 @@ function select(id, more = false) {
     if (id) selected.add(id);
   }
   showSelection();
+  if (selected.has(id)) for (const list of [timeline, table]) list.reveal(id);
   redraw();
 }
 
@@ -324,6 +331,7 @@ const tools = new Tools(view, {
         selected.add(next.pending.at(-1).id);
       }
       take(next);
+      timeline.reveal([...selected][0]);
     });
   },
 });
@@ -343,7 +351,7 @@ function useTool(name) {
 
 const ids = () => chosen().map((track) => track.id);
 const remove = () => ids().forEach((id) => edit({ type: "delete", id }));
-const merge = () => { if (ids().length > 1) edit({ type: "merge", ids: ids() }); };
+const merge = () => { if (ids().length > 1) edit({ type: "merge", ids: ids() }); else say("select the objects that are one: with Shift several"); };
 const undo = () => edit({ type: "undo" });
 const redo = () => edit({ type: "redo" });
 const discard = () => pendingHere().filter((one) => selected.size === 0 || selected.has(one.id)).forEach(({ id }) => edit({ type: "withdraw", id, frame }));
@@ -357,7 +365,7 @@ const compare = () => {
 };
 const next = (step) => {
   if (!tracks.length) return;
-  const place = tracks.findIndex((track) => selected.has(track.id));
+  const found = tracks.findIndex((track) => selected.has(track.id)), place = found < 0 && step < 0 ? 0 : found;
   select(0);
   select(tracks[(place + step + tracks.length) % tracks.length].id);
 };
@@ -368,7 +376,7 @@ const clicks = {
   swap: () => edit({ type: "swap", a: ids()[0], b: ids()[1], frame }),
   split: () => edit({ type: "split", id: ids()[0], frame }),
   absent: () => { get("range").hidden = !get("range").hidden; get("from").value = get("to").value = frame; },
-  export: () => openExport(() => `${tracks.length} objects: those with a score of ${threshold.toFixed(2)} or more, and those that people corrected. Hidden ones are among them.`).catch(failed),
+  export: () => openExport(() => `${tracks.length} ${tracks.length === 1 ? "object" : "objects"}: those with a score of ${threshold.toFixed(2)} or more, and those that people corrected. Hidden ones are among them.`).catch(failed),
   download: () => download(idle, () => threshold),
   more: () => get("help").showModal(),
   restart: () => { if (!state?.edits || confirm("Segment the video again? The corrections are gone then.")) { get("help").close(); server("segment"); } },

@@ -1,6 +1,6 @@
 // The table of objects.
 
-import { colour } from "./timeline.js";
+import { colour, label, reveal } from "./timeline.js";
 
 const COLUMNS = 6;
 const EYE = '<path d="M2 12c3-5 6.500-7 10-7s7 2 10 7c-3 5-6.500 7-10 7s-7-2-10-7z"/><circle cx="12" cy="12" r="3"/>';
@@ -33,7 +33,7 @@ export class ObjectTable {
       const swatch = document.createElement("i");
       swatch.style.background = colour(track);
       cells[0].append(swatch);
-      cells[1].append(this.button("name", `#${track.id} ${track.category.replaceAll("_", " ")}`, "Select it"));
+      cells[1].append(this.button("name", label(track), label(track)));
       cells[2].textContent = track.score.toFixed(2);
       if (track.by_hand) {
         cells[2].textContent += " \u270e";
@@ -63,6 +63,12 @@ export class ObjectTable {
     const button = document.createElement("button");
     Object.assign(button, { className, textContent: text, title });
     return button;
+  }
+
+  /** Show the row of an object. */
+  reveal(id) {
+    const row = [...this.body.rows].find((one) => Number(one.dataset.id) === id);
+    reveal(this.body.closest("#list"), row, this.body.parentElement.tHead.offsetHeight);
   }
 
   mark(selected, hovered, visible) {

@@ -9,6 +9,12 @@ export function duration(seconds) {
 
 const ordinal = (place) => ["", "next in line", "2nd in line", "3rd in line"][place] || `${place}th in line`;
 
+/** The same for the tab of the browser, in as few words. */
+export function shortStatus({ job }) {
+  if (!job) return "";
+  return job.state === "waiting" ? ordinal(job.place) : `${Math.floor(100 * job.share)} %`;
+}
+
 /** `{text, kind, share, stop, again}` of a state: what the line shows. */
 export function statusOf(state, problem) {
   if (problem) return { text: `${problem}: trying again\u2026`, kind: "error" };

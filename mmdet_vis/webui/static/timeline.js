@@ -10,6 +10,14 @@ export function tickStep(end, most) {
   return [1, 2, 5, 10].map((step) => step * power).find((step) => step * most >= end * (1 - 1e-9));
 }
 
+/** Scroll a box, and nothing around it, so that a row of it is seen; `head` and `foot` are covered at its ends. */
+export function reveal(box, row, head = 0, foot = 0) {
+  if (!row) return;
+  const outer = box.getBoundingClientRect(), inner = row.getBoundingClientRect();
+  if (inner.top < outer.top + head) box.scrollTop += inner.top - outer.top - head;
+  else if (inner.bottom > outer.bottom - foot) box.scrollTop += inner.bottom - outer.bottom + foot;
+}
+
 export class Timeline {
   /** `seek(frame)`, `select(id, more)` and `hover(id)` are called. */
   constructor(box, { seek, select, hover }) {
@@ -72,7 +80,8 @@ export class Timeline {
     });
     const { row: axis, bar } = this.row(fps ? "seconds" : "frame", "");
     axis.classList.add("axis");
-    const end = fps ? frames / fps : frames, step = tickStep(end, Math.max(2, Math.floor(bar.clientWidth || this.box.clientWidth / 90)));
+    const end = fps ? frames / fps : frames, most = Math.max(2, Math.floor(this.box.clientWidth / 90));
+    const step = Math.max(tickStep(end, most), fps ? 0 : 1); // there is no half frame
     for (let tick = 0; tick <= end * (1 - 1e-9); tick += step) {
       const mark = document.createElement("span");
       mark.style.left = share(fps ? tick * fps : tick);
@@ -85,7 +94,10 @@ export class Timeline {
     const rail = document.createElement("div");
     rail.className = "rail";
     rail.append(this.playhead);
-    this.box.replaceChildren(...rows, axis, rail);
+    const lines = document.createElement("div");
+    lines.className = "lines";
+    lines.append(...rows, axis, rail);
+    this.box.replaceChildren(lines);
   }
 
   row(text, id) {
@@ -112,6 +124,11 @@ export class Timeline {
     line.style.background = `linear-gradient(to right, ${parts.join(",")})`;
     line.title = "how sure each frame is: red ones are worth a look";
     return line;
+  }
+
+  /** Show the row of an object. */
+  reveal(id) {
+    reveal(this.box, this.box.querySelector(`.row[data-id="${id}"]`), 0, this.box.querySelector(".axis")?.offsetHeight);
   }
 
   /** Mark the frame, the selected objects and the one under the pointer. */

@@ -100,12 +100,15 @@ export class Tools {
         if (!labels.includes(1)) return "set a point on the object first";
         return { point: [...known.point, [place.x, place.y]], labels };
       });
+    } else if (!path.some(({ x, y }) => x > -reach && y > -reach && x < width + reach && y < height + reach)) {
+      editor.redraw([]);
+      editor.say("that is outside the picture");
     } else {
       const value = this.tool === "brush" ? 1 : 0;
       editor.draw((id) => {
         const mask = decode(id === null ? "" : editor.maskOf(id), height, width);
         path.forEach((to, index) => stroke(mask, height, width, path[Math.max(index - 1, 0)], to, reach, value));
-        if (!mask.includes(1)) return "nothing would be left of it here: use Not visible";
+        if (!mask.includes(1)) return value ? "that is outside the picture" : "nothing would be left of it here: use Not visible";
         return { mask: encode(mask, height, width) };
       });
     }
