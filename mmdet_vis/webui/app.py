@@ -248,6 +248,7 @@ def _connect(
     hidden: dict[str, Any] = {"api_visibility": "private", "queue": False}
     for each in inputs[:2]:
         each.upload(uploaded, each, status, show_progress="hidden", **hidden)
+        each.clear(lambda: "", None, status, show_progress="hidden", **hidden)
     start.click(segment, inputs, [status, key], show_progress_on=[status], **hidden).then(
         None, key, None, js=_OPEN, show_progress="hidden", **hidden
     )

@@ -82,7 +82,7 @@ class ModelStore:
     def describe(self) -> str:
         """One line about the model."""
         names = self._model.categories
-        shown = few([name.replace("_", " ") for name in names], 12)
+        shown = few([name.replace("_", " ") for name in names], 10)
         return f"{counted(len(names), 'category')}: {shown}. Runs on {self._model.device}."
 
 

@@ -129,6 +129,7 @@ def test_what_is_wrong_is_said_and_the_server_lives_on(page, server, tmp_path):
         upload(page, file)
         assert press_start(page).startswith(words)
         clear.click()
+        page.locator("#status [role=status]").wait_for(state="detached")
     big = tmp_path / "big.mp4"
     big.write_bytes(write_clip(tmp_path / "small.mp4").read_bytes() + bytes(MEGABYTES * 2**20))
     page.locator("#input input[type=file]").first.set_input_files(str(big))
