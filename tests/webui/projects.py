@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def known_result(name: str = "clip") -> VideoResult:
 def make_project(folder: Path) -> Project:
     """Make a project below ``folder``, segmented."""
     return Project(Path(shutil.copytree(_template(), folder / secrets.token_urlsafe(16))))
+
+
+def make_project_of_many(folder: Path, objects: int) -> Project:
+    """The same with so many objects, of frames without times."""
+    project, result = make_project(folder), known_result()
+    many = [replace(result.sequences[i % len(BOXES)], track_id=i + 1, score=0.9) for i in range(objects)]
+    project.note.fps = None
+    project.set_result(replace(result, fps=None, sequences=many), "segmented by hand")
+    return project
 
 
 @cache

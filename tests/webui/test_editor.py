@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from mmdet_vis.structures import decode_masks
 from mmdet_vis.webui.history import History
 from tests.webui.browser import Server, chromium, lacking, visit, wait_for_objects
 from tests.webui.editor import at, choose, drag, edits, exported, opened, rows
-from tests.webui.projects import FRAMES, HEIGHT, WIDTH, known_masks, make_project
+from tests.webui.projects import FRAMES, HEIGHT, WIDTH, known_masks, make_project, make_project_of_many
 
 pytestmark = pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
 
@@ -268,23 +267,15 @@ def test_strokes_outside_the_picture_draw_nothing(page):
 
 
 def test_a_selected_row_comes_into_sight_and_frames_are_whole(page, context, server, kept):
-    project, many = make_project(kept), []
-    result = project.history.result
-    for number in range(60):
-        many.append(replace(result.sequences[number % 4], track_id=number + 1, score=0.9))
-    project.note.fps = None
-    project.set_result(replace(result, fps=None, sequences=many), "many")
-    other = opened(context, server, project)
+    other = opened(context, server, make_project_of_many(kept, 60))
     other.keyboard.press("Shift+N")
     assert other.locator("#who").inner_text() == "#60 cat"
     for box, row in (("#timeline", ".row.selected"), ("#list", "tr.selected")):
         outer, inner = (other.locator(each).bounding_box() for each in (box, f"{box} {row}"))
         assert outer["y"] <= inner["y"]
         assert inner["y"] + inner["height"] <= outer["y"] + outer["height"] + 1
-    axis, timeline = (other.locator(each).bounding_box() for each in ("#timeline .axis", "#timeline"))
-    assert axis["y"] + axis["height"] <= timeline["y"] + timeline["height"], (
-        "the axis is seen however many rows there are"
-    )
+    axis, outer = (other.locator(each).bounding_box() for each in ("#timeline .axis", "#timeline"))
+    assert axis["y"] + axis["height"] <= outer["y"] + outer["height"], "it is seen however many rows there are"
     ticks = other.locator("#timeline .axis span").all_inner_texts()
     assert ticks[:2] == ["0", "2"]
     assert other.script_errors == []
