@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import av
-
 from mmdet_vis.data.sources.video import Orientation
 from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note, is_transparent
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
     TRANSPARENT,
+    av_open,
     decode_packets,
     display_matrix,
     open_container,
@@ -196,9 +195,7 @@ class AddressStream(ContainerStream):
         else:
             options["reconnect"] = "1"  # Servers do not wait for ever while a window is segmented.
         try:
-            container = av.open(
-                address, container_options=options, metadata_errors="replace", timeout=timeout + _GRACE_SECONDS
-            )
+            container = av_open(address, options, timeout=timeout + _GRACE_SECONDS)
         except DECODE_ERRORS as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise SourceError(
@@ -230,7 +227,7 @@ class StdinStream(ContainerStream):
             file = PipeReader(descriptor, stopped)
         options = {"format_whitelist": _PIPE_FORMATS, "protocol_whitelist": "pipe"}
         try:
-            container = av.open(file, container_options=options, metadata_errors="replace")
+            container = av_open(file, options)
         except DECODE_ERRORS as error:
             raise SourceError(
                 f"{shown}: cannot be read as a video; send one that needs no going back: "

@@ -42,6 +42,15 @@ DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError
 _THUMBNAIL = 64
 
 
+# Text that is no UTF-8, as old cameras write it, is no error. From 19 on PyAV has no such argument and takes it anyhow.
+_ANY_TEXT = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+def av_open(place: str | BinaryIO, options: dict[str, str], **arguments: Any) -> Any:
+    """``av.open`` of something to read, with ``options`` for its container alone, in all versions of PyAV."""
+    return av.open(place, container_options=options, **_ANY_TEXT, **arguments)
+
+
 def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tuple[Any, Any]:
     """Open a video file; return PyAV's container and its main video stream, ready to decode with FFmpeg's ``threads``.
 
@@ -56,7 +65,7 @@ def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tu
         place = f"file:{os.path.abspath(path)}" if file is None else file
         formats = ",".join(filter(None, (_FORMATS, _BARE.get(path.suffix.lower()))))
         options = {"format_whitelist": formats, "protocol_whitelist": "file"}
-        container = av.open(place, container_options=options, metadata_errors="replace")
+        container = av_open(place, options)
     except DECODE_ERRORS as error:
         raise SourceError(
             f"{path}: cannot be read as a video; it is damaged, cut short or not a video file: replace it"
@@ -158,9 +167,9 @@ class Fingerprint:
 
 def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
     """The part of a frame's display matrix that turns and mirrors it; None if it has none."""
-    for entry in frame.side_data:
-        if entry.type.name == "DISPLAYMATRIX":
-            # Nine native 32-bit integers in row order: a b u, c d v, x y w.
-            values = memoryview(bytes(entry)).cast("i")
-            return values[0], values[1], values[3], values[4]
-    return None
+    entry = frame.side_data.get("DISPLAYMATRIX")
+    if entry is None:
+        return None
+    # Nine native 32-bit integers in row order: a b u, c d v, x y w.
+    values = memoryview(bytes(entry)).cast("i")
+    return values[0], values[1], values[3], values[4]

@@ -39,8 +39,10 @@ def video(
     sizes: Any = (SIZE,),
     container: str | None = None,
     frames: int = 3,
+    title: str = "",
 ) -> Path:
     with av.open(str(path), "w", format=container) as file:
+        file.metadata["title"] = title
         streams = []
         for height, width in sizes:
             stream: Any = file.add_stream(codec, rate=25)
@@ -233,3 +235,12 @@ def test_sizes_of_turned_pixels_that_are_not_square() -> None:
     assert "(15:16, shown as 576x768): masks are of the stored 576x720" in aspect_note(
         Fraction(16, 15), (576, 720), True
     )
+
+
+def test_text_that_is_no_utf_8_is_no_error(tmp_path: Path) -> None:
+    path = video(tmp_path / "old_camera.mkv", title="summer of 1998")
+    content = path.read_bytes()
+    assert b"summer of 1998" in content
+    path.write_bytes(content.replace(b"summer of 1998", b"\xe9t\xe9, en c\xf4te   "))
+    with open_source(path) as opened, closing(FileStream(path)) as stream:
+        assert len(opened) == len(list(stream.frames())) == 3
