@@ -17,8 +17,17 @@ from mmdet_vis.batch.engines import ENGINES, Engine, EngineOptions, engine_of
 from mmdet_vis.batch.estimate import Cost, describe_estimate, measure
 from mmdet_vis.batch.manifest import Entry, read_manifest
 from mmdet_vis.batch.merge import RESULTS, SEQUENCES, merge
-from mmdet_vis.batch.report import describe, summarize
-from mmdet_vis.batch.status import TABLE, StatusLog, other_sources, read_rows, tables, videos_of, write_status
+from mmdet_vis.batch.status import (
+    TABLE,
+    StatusLog,
+    describe,
+    other_sources,
+    read_rows,
+    summarize,
+    tables,
+    videos_of,
+    write_status,
+)
 from mmdet_vis.batch.store import FOLDERS, STATUS, VIDEOS, BatchStore
 from mmdet_vis.batch.tables import pyarrow
 from mmdet_vis.batch.tasks import Task, left, share_of, tasks_of

@@ -1,24 +1,32 @@
-"""What workers reported, kept as Parquet while a batch runs, so that a driver that is killed loses seconds of it."""
+"""What workers reported, kept as Parquet while a batch runs, so that a driver that is killed loses seconds of it.
+
+And what it comes to in the end: what is done, how fast it went, and what failed for which reason.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mmdet_vis.batch.manifest import Entry
 from mmdet_vis.batch.store import STATUS, BatchStore
 from mmdet_vis.batch.tables import read_parquet, write_parquet
 from mmdet_vis.batch.worker import DONE, PART
-from mmdet_vis.errors import OutputError
+from mmdet_vis.errors import OutputError, counted, few, option
 
 TABLE = "status.parquet"
 LEFT = "left"
 """Status of a video that nobody has done yet."""
+_NAMED = 3
+"""Videos that are named for each reason why some failed."""
 _ROWS, _SECONDS = 1000, 10.0
 """After so many rows, or so long, they are written."""
 
@@ -84,30 +92,22 @@ class VideoStatus:
 
 def tables(store: BatchStore) -> list[str]:
     """Names of the tables with rows, oldest first."""
-    names = [f"{STATUS}/{name}" for name in store.storage.names(STATUS) if name.endswith(".parquet")]
-    return [TABLE, *names]
+    return [TABLE, *(f"{STATUS}/{name}" for name in store.storage.names(STATUS) if name.endswith(".parquet"))]
 
 
 def read_rows(store: BatchStore, names: Iterable[str]) -> list[dict[str, Any]]:
     """All rows of tables; one that is damaged, or not there, is left out."""
-    storage = store.storage
     rows: list[dict[str, Any]] = []
     for name in names:
-        try:
-            with storage.read_from(name) as path:
-                rows += read_parquet(path)
-        except (OSError, ValueError):
-            continue
+        with suppress(OSError, ValueError), store.storage.read_from(name) as path:
+            rows += read_parquet(path)
     return rows
 
 
 def videos_of(rows: Iterable[Mapping[str, Any]], done: set[str], entries: Sequence[Entry]) -> dict[str, VideoStatus]:
     """What is known of each video of a list. A result says more than a row: rows may be lost, results are not.
 
-    Args:
-        rows: oldest first; what is said later of the same part counts.
-        done: ids of the videos that have a result.
-        entries: the list.
+    Rows come oldest first, and what is said later of the same part counts; ``done`` are the ids that have a result.
     """
     parts: dict[str, dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for row in rows:
@@ -167,3 +167,72 @@ def other_sources(entries: Sequence[Entry], videos: Mapping[str, VideoStatus]) -
 def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
     values = [row[key] for row in rows if row[key] is not None]
     return sum(values) if values else None
+
+
+def summarize(
+    entries: Sequence[Entry], videos: Mapping[str, VideoStatus], rows: int, frames: int, seconds: float, workers: int
+) -> dict[str, Any]:
+    """Counts, speed and failures, as a JSON object; times in seconds.
+
+    Failures that differ in numbers alone count as one, under the reason of the first of them. ``rows``, ``frames``,
+    ``seconds`` and ``workers`` are what this run did: tasks that went well, their frames, how long it took, where.
+    """
+    states = [videos[entry.id].status for entry in entries]
+    failures: dict[str, list[str]] = defaultdict(list)
+    shown: dict[str, str] = {}
+    for entry in entries:
+        video = videos[entry.id]
+        if video.status not in (DONE, LEFT):
+            reason = reason_of(video.error or "unknown", entry)
+            failures[shown.setdefault(re.sub(r"\d+(\.\d+)?", "N", reason), reason)].append(entry.id)
+    return {
+        "videos": len(entries),
+        "videos_done": states.count(DONE),
+        "videos_left": states.count(LEFT),
+        "videos_failed": len(states) - states.count(DONE) - states.count(LEFT),
+        "frames_done": sum(videos[entry.id].frames or 0 for entry in entries if videos[entry.id].status == DONE),
+        "this_run": {
+            "tasks": rows,
+            "frames": frames,
+            "seconds": round(seconds, 3),
+            "frames_per_second": round(frames / seconds, 3) if frames and seconds else None,
+            "workers": workers,
+        },
+        "failures": [
+            {"reason": reason, "videos": len(ids), "ids": ids}
+            for reason, ids in sorted(failures.items(), key=lambda item: (-len(item[1]), item[0]))
+        ],
+    }
+
+
+def reason_of(error: str, entry: Entry) -> str:
+    """A reason without the place and the name of the video."""
+    text = error.replace(entry.uri, "").lstrip(": ")
+    for name in (entry.id, Path(entry.uri).stem):
+        text = text.removeprefix(f"{name}: ")
+    return text or error
+
+
+def describe(summary: Mapping[str, Any]) -> str:
+    """The report for people."""
+    run = summary["this_run"]
+    lines = [
+        f"{summary['videos_done']} of {counted(summary['videos'], 'video')} done, "
+        f"{counted(summary['frames_done'], 'frame')}"
+    ]
+    if run["frames"]:
+        lines.append(
+            f"this run: {counted(run['tasks'], 'task')}, {counted(run['frames'], 'frame')} in {run['seconds']:.1f} s, "
+            f"{run['frames_per_second']:.2f} frames/s with {max(run['workers'], 1)} "
+            f"worker{'s' if run['workers'] > 1 else ''}"
+        )
+    else:
+        lines.append("this run: no video was done" if summary["videos_failed"] else "this run: nothing was left to do")
+    for failure in summary["failures"]:
+        named = few(failure["ids"], _NAMED)
+        lines.append(f"failed: {failure['videos']}: {' '.join(failure['reason'].splitlines())} ({named})")
+    if summary["videos_left"]:
+        lines.append(f"left: {counted(summary['videos_left'], 'video')} that nobody has done yet")
+    if summary["videos_failed"] or summary["videos_left"]:
+        lines.append(f"the results lack these videos; {option('resume', True)} tries them again")
+    return "\n".join(lines)

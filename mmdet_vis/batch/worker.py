@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,8 @@ class SegmentVideo:
         self._plan = plan
         self._store = BatchStore(open_storage(plan.out))
         self._model = plan.load()
-        self._held: tuple[str, LocalCopy, FrameSource] | None = None
+        self._held: tuple[str, FrameSource] | None = None
+        self._files = ExitStack()
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Do a row; whatever is wrong with the video is in the row that comes back.
@@ -142,10 +144,8 @@ class SegmentVideo:
 
     def close(self) -> None:
         """Close the video that is open."""
-        held, self._held = self._held, None
-        if held is not None:
-            held[2].close()
-            held[1].close()
+        self._held = None
+        self._files.close()
 
     def _try(self, task: Task) -> tuple[str, str | None, int | None]:
         error: tuple[str, str | None, int | None] = (CRASHED, None, None)
@@ -178,8 +178,8 @@ class SegmentVideo:
             return self._join(task, 0)
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             places = self._places(task.id, Path(folder)) if task.chunks == 1 else {}
-            job = Job(task.number, task.id, lambda: _part(source, task), places)
-            save: Save = lambda job, result, _: self._save(task, job, result)  # noqa: E731
+            job = Job(task.number, task.id, lambda: PartSource(source, task.start, task.stop, task.id), places)
+            save: Save = lambda job, result, _: self._save(task, job.places, result)  # noqa: E731
             report = run_jobs(self._model, [job], save, self._plan.options, RunProgress([job]))
         if report.failures:
             return FAILED, report.failures[0].error, None
@@ -194,23 +194,22 @@ class SegmentVideo:
             return (DONE if self._store.has(task.id) else PART), None, new
         with tempfile.TemporaryDirectory(prefix="mmdet_vis-") as folder:
             places = self._places(task.id, Path(folder))
-            job = Job(task.number, task.id, lambda: _part(self._open(task.uri), task), places)
             if places:
                 source = self._open(task.uri)
                 first = task.start - task.chunk * (plan.chunk - plan.overlap)
                 whole = PartSource(source, first, first + result.num_frames)
                 write_pictures(result, whole, places, plan.options.show_thr, plan.options.use_img)
-            self._save(replace(task, chunks=1), job, result)
+            self._save(replace(task, chunks=1), places, result)
         self._store.remove_chunks(task.id)
         return DONE, None, new
 
-    def _save(self, task: Task, job: Job, result: VideoResult) -> None:
+    def _save(self, task: Task, places: Mapping[str, Path], result: VideoResult) -> None:
         """Keep the result of a row, with all its scores."""
         if task.chunks > 1:
             self._store.save_chunk(task, result)
             return
         if self._store.storage.folder is None:
-            for kind, place in job.places.items():
+            for kind, place in places.items():
                 self._store.put(f"{kind}/{place.name}", place)
         self._store.save(task.id, result)
 
@@ -229,21 +228,12 @@ class SegmentVideo:
 
     def _open(self, uri: str) -> FrameSource:
         """The frames of a video. It stays open: the next row is often another part of it."""
-        if self._held is not None and self._held[0] == uri:
-            return self._held[2]
-        self.close()
-        copy = LocalCopy(uri)
-        try:
+        if self._held is None or self._held[0] != uri:
+            self.close()
+            copy = self._files.enter_context(closing(LocalCopy(uri)))
             source = open_video(copy.path, copy.scratch() if is_archive(copy.path) else None)
-        except BaseException:
-            copy.close()
-            raise
-        self._held = uri, copy, source
-        return source
-
-
-def _part(source: FrameSource, task: Task) -> FrameSource:
-    return PartSource(source, task.start, task.stop, task.id)
+            self._held = uri, self._files.enter_context(source)
+        return self._held[1]
 
 
 def _about(text: str, uri: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_archives_and_annotations_are_videos(tmp_path: Path) -> None:
     write_ytvis(found, tmp_path / "one.json")
     before = {path.name for path in tmp_path.iterdir()}
     worker = object.__new__(SegmentVideo)  # it loads no model
-    worker._held = None
+    worker._held, worker._files = None, ExitStack()
     for name in ("frames.zip", "one.json", "frames/clip a"):
         assert len(worker._open(str(tmp_path / name))) == 3
     worker.close()

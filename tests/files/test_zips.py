@@ -77,7 +77,7 @@ print(json.dumps([problem, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss -
 
 @pytest.mark.skipif(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss == 0, reason="the system counts no memory")
 def test_what_declares_less_than_it_holds_takes_no_memory(tmp_path: Path) -> None:
-    path = write_bomb(tmp_path / "lie.zip", "results.json", 2**28)
+    path = write_bomb(tmp_path / "lie.zip", "results.json", 2**27)
     declare(path, 100)
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, timeout=120)
     problem, mebibytes = json.loads(done.stdout)
