@@ -26,13 +26,16 @@ def index_maps(result: VideoResult, max_objects: int = MAX_OBJECTS) -> Iterator[
         max_objects: how many of the first sequences are drawn, at most 255.
 
     Yields:
-        T maps ``[H, W]`` uint8: 1 + index of the first sequence that covers the pixel, 0 for background.
+        T maps ``[H, W]`` uint8: 1 + index of the first sequence that covers the pixel, 0 for background. Masks that a
+        person gave on the frame come before all others: they are as they were given.
     """
     if not 0 <= max_objects <= 255:
         raise ValueError(f"max_objects must be 0 to 255 (8 bits per pixel), got {max_objects}")
+    sequences = result.sequences[:max_objects]
     for frame in range(result.num_frames):
-        rles = [sequence.masks[frame] for sequence in result.sequences[:max_objects]]
-        yield cover_map(rles, result.height, result.width).astype(np.uint8)
+        ranked = sorted(range(len(sequences)), key=lambda index: frame not in sequences[index].given)
+        cover = cover_map([sequences[index].masks[frame] for index in ranked], result.height, result.width)
+        yield np.array([0, *(index + 1 for index in ranked)], np.uint8)[cover]
 
 
 def write_davis_pngs(result: VideoResult, folder: str | Path, max_objects: int = MAX_OBJECTS) -> None:

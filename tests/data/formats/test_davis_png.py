@@ -46,6 +46,19 @@ def test_files_are_8_bit_palette_pngs_with_the_davis_palette(tmp_path):
     np.testing.assert_array_equal(shown, voc_palette()[read_index_png(tmp_path / "00000.png")])
 
 
+def test_a_mask_that_a_person_gave_is_whole():
+    masks = random_masks()
+    result = make_result(masks)
+    result.sequences[2].given = (1,)
+    first, second, third = index_maps(result)
+    np.testing.assert_array_equal(second == 3, masks[2, 1])
+    others = np.where(masks[[0, 1, 3], 1].any(0), np.array([1, 2, 4])[masks[[0, 1, 3], 1].argmax(0)], 0)
+    np.testing.assert_array_equal(second[second != 3], others[second != 3])
+    result.sequences[2].given = ()
+    for mine, before in zip((first, third), list(index_maps(result))[::2], strict=True):
+        np.testing.assert_array_equal(mine, before)
+
+
 def test_at_most_20_sequences_are_drawn():
     masks = np.zeros((25, 1, 5, 5), np.uint8)
     masks[np.arange(25), 0, np.arange(25) // 5, np.arange(25) % 5] = 1
