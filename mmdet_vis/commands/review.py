@@ -25,7 +25,10 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         epilog="Exit code 3: some of several files could not be read (they are named).",
     )
     parser.add_argument(
-        "result", nargs="+", type=Path, help="result file: of segment --format result, or VideoResult.save()"
+        "result",
+        nargs="+",
+        type=Path,
+        help="result file: of segment --format result, or VideoResult.save(); or a folder with NAME.result.json files",
     )
     parser.add_argument("--number", type=positive, default=20, metavar="N", help="list so many frames (default 20)")
     parser.add_argument(
@@ -37,6 +40,11 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+def _files(given: Path) -> list[Path]:
+    """A folder's result files; a file is itself, and so is a folder without any: reading it says what is wrong."""
+    return sorted(given.glob("*.result.json")) or [given]
+
+
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
@@ -45,7 +53,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.result import VideoResult
 
     rows, passed_over, unknown, failed = [], [], 0, False
-    paths = list({os.path.realpath(path): path for path in reversed(args.result)}.values())[::-1]  # each once
+    named = [path for given in args.result for path in _files(given)]
+    paths = list({os.path.realpath(path): path for path in reversed(named)}.values())[::-1]  # each once
     for path in paths:
         try:
             result = VideoResult.load(path)

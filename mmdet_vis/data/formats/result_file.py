@@ -82,6 +82,10 @@ def read_result(path: str | Path, kind: type[_Result]) -> _Result:
         ResultsError: the file is missing, damaged, of a later version, or something in it does not fit; one line that
             names it.
     """
+    if str(path).endswith(".jsonl"):
+        raise ResultsError(
+            f"{path} is of a stream, a line for each frame: segment the video to have a result to correct"
+        )
     content = read_json(path, ResultsError, MAX_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ResultsError(

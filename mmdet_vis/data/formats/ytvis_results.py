@@ -17,7 +17,7 @@ def sequence_annotations(result: VideoResult, video_id: int, score_thr: float = 
 
     A sequence gives one entry for each category whose score reaches the threshold, so it may appear under
     several; a category that category-aware reduction dropped (score -1) never appears. What a person gave, corrected
-    or named appears under its category, whatever the score.
+    or named appears under its category, whatever the score, and what a person named under no other.
 
     Args:
         result: C categories, T frames; masks at the video's original size.
@@ -32,7 +32,8 @@ def sequence_annotations(result: VideoResult, video_id: int, score_thr: float = 
     for sequence in result.sequences:
         scores = zip(result.category_ids, sequence.class_scores.tolist(), strict=True)
         for label, (category_id, score) in enumerate(scores):
-            if score >= max(score_thr, 0.0) or (sequence.by_hand and label == sequence.label):
+            likely = score >= max(score_thr, 0.0) and not sequence.named
+            if likely or (sequence.by_hand and label == sequence.label):
                 ids = {"video_id": video_id, "category_id": category_id}
                 entries.append({**ids, "score": score, "segmentations": sequence.masks})
     return entries

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mmdet_vis.data.formats import result_file
 from mmdet_vis.data.formats.result_file import read_result, write_result
-from mmdet_vis.errors import OutputError, UserError
+from mmdet_vis.errors import OutputError, ResultsError, UserError
 from mmdet_vis.result import VideoResult
 from tests.structures.cases import make_result, random_masks
 
@@ -63,6 +63,12 @@ def _first(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 def _mask(value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda content: content["sequences"][1]["masks"].__setitem__(3, value)
+
+
+def test_a_stream_is_no_result(tmp_path):
+    (tmp_path / "clip.jsonl").write_text('{"frame": 0}\n{"frame": 1}\n')
+    with pytest.raises(ResultsError, match=r"clip\.jsonl is of a stream, a line for each frame: segment the video"):
+        VideoResult.load(tmp_path / "clip.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_a_score_equal_to_the_threshold_is_written():
     assert len(entries) == 2
 
 
+def test_what_a_person_named_has_no_other_category():
+    result = make_result()
+    result.sequences[1].named = True
+    result.sequences[1].class_scores = np.array([0.001, 0.3, 0.2], np.float32)
+    result.sequences[0].given = (1,)
+    entries = sequence_annotations(result, 1, score_thr=0.05)
+    assert [(e["category_id"], round(e["score"], 3)) for e in entries] == [(11, 0.05), (7, 0.9), (11, 0.001)]
+
+
 def test_dropped_categories_never_appear():
     entries = sequence_annotations(make_result(), 1, score_thr=-5)
     assert [e["category_id"] for e in entries] == [11, 5, 7, 11]
