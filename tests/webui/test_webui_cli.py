@@ -43,7 +43,8 @@ def test_help_needs_neither_torch_nor_gradio(run):
     done = run("--help", blocked=("torch", "gradio", "cv2", "av"))
     assert done.returncode == 0, done.stderr
     words = (
-        "--config --checkpoint --host --port --max-size --max-seconds --device --precision --examples 127.0.0.1 7860"
+        "--config --checkpoint --proposer --host --port --max-size --max-seconds --device --precision --examples "
+        "127.0.0.1 7860"
     )
     for word in words.split():
         assert word in done.stdout
