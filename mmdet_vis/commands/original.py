@@ -46,12 +46,14 @@ class Old:
         return "; ".join(part for part in (here, self.note) if part)
 
 
-def _no_effect(values: int) -> Old:
-    return Old(values, note="it had no effect: leave it out", of=PROPOSE_REDUCE)
-
-
-_OPTIONS = Old(None, "--cfg-options {value}", shown="KEY=VALUE ...")
+_NO_EFFECT = "it had no effect: leave it out"
 _LAUNCHED = Old(1, note="start with `torchrun --nproc-per-node N`, which is noticed: leave it out")
+_BOTH = {
+    "--gpu-id": Old(1, "--device cuda:{value}", shown="N"),
+    "--options": Old(None, "--cfg-options {value}", shown="KEY=VALUE ..."),
+    "--launcher": _LAUNCHED,
+    "--local-rank": _LAUNCHED,
+}
 _GPUS = "for N GPUs start with `torchrun --nproc-per-node N`"
 SEGMENT: Mapping[str, Old] = {
     "--gpu": Old(1, "--device cuda:{value}", shown="N", of=PROPOSE_REDUCE),
@@ -59,13 +61,11 @@ SEGMENT: Mapping[str, Old] = {
     "--network": Old(
         1, note="it named the folder of the results only: leave it out, --save-dir names that", of=PROPOSE_REDUCE
     ),
-    "--save-path": _no_effect(1),
-    "--gpus": _no_effect(1),
-    "--proc-per-gpu": _no_effect(1),
-    "--load-result": _no_effect(0),
-    "--max-agg": _no_effect(1),
+    **dict.fromkeys(
+        ("--save-path", "--gpus", "--proc-per-gpu", "--max-agg"), Old(1, note=_NO_EFFECT, of=PROPOSE_REDUCE)
+    ),
+    "--load-result": Old(0, note=_NO_EFFECT, of=PROPOSE_REDUCE),
     "--out": Old(1, note="the results go to --save-dir: leave it out"),
-    "--gpu-id": Old(1, "--device cuda:{value}", shown="N"),
     "--gpu-ids": Old(None, note=f"one GPU is --device cuda:N; {_GPUS}"),
     "--work-dir": Old(1, "--save-dir {value}"),
     "--show-dir": Old(1, "--save-dir {value} --format json,overlay,video"),
@@ -77,9 +77,7 @@ SEGMENT: Mapping[str, Old] = {
     "--gpu-collect": Old(0, note="processes share their results in --save-dir: leave it out"),
     "--seed": Old(1, note="nothing is left to chance: leave it out"),
     "--deterministic": Old(0, note="results are the same each time: leave it out"),
-    "--options": _OPTIONS,
-    "--launcher": _LAUNCHED,
-    "--local-rank": _LAUNCHED,
+    **_BOTH,
 }
 TRAIN: Mapping[str, Old] = {
     "--gpu": Old(1, note=f"{_GPUS}, one is --device cuda:N", of=PROPOSE_REDUCE),
@@ -89,15 +87,14 @@ TRAIN: Mapping[str, Old] = {
     "--no-validate": Old(0, "--cfg-options val_cfg=None"),
     "--gpus": Old(1, note=_GPUS),
     "--gpu-ids": Old(None, note=f"{_GPUS}, one is --device cuda:N"),
-    "--gpu-id": Old(1, "--device cuda:{value}", shown="N"),
     "--deterministic": Old(0, note="the same seed always trains the same: leave it out"),
     "--diff-seed": Old(0, note="processes draw different clips anyway: leave it out"),
     "--amp": Old(0, "--precision float16", "or bfloat16"),
-    "--auto-scale-lr": Old(0, note="train.base_batch_size of the config says what the learning rate is meant for"),
-    "--autoscale-lr": Old(0, note="train.base_batch_size of the config says what the learning rate is meant for"),
-    "--options": _OPTIONS,
-    "--launcher": _LAUNCHED,
-    "--local-rank": _LAUNCHED,
+    **dict.fromkeys(
+        ("--auto-scale-lr", "--autoscale-lr"),
+        Old(0, note="train.base_batch_size of the config says what the learning rate is meant for"),
+    ),
+    **_BOTH,
 }
 """Options by the command that they were of, with - for _; those that are the same here are not listed."""
 

@@ -35,10 +35,8 @@ class VideoFileSource(FrameSource):
 
     Args:
         path: a video file in a format that FFmpeg recognises by content, whatever its ending.
-        cache_frames: of the frames that have to be decoded to get from a key frame to the wanted ones, at
-        most
-            this many are kept; a reader that goes backwards asks for them next.
-        cache_bytes: bound on the memory of these frames, in bytes.
+        cache_frames, cache_bytes: bounds on the frames that are kept of those that have to be decoded to get from a key
+            frame to the wanted ones; a reader that goes backwards asks for them next.
 
     Raises:
         SourceError: not a video, no video stream, or no frame that can be decoded.
