@@ -144,13 +144,13 @@ def compile_parts(model: SeqMaskRCNN) -> None:
     """
     kind, missing = next(model.parameters()).device.type, ""
     if kind == "cpu" and not has_program("CXX", "g++", "clang++", "c++"):
-        missing = "on the CPU needs a C++ compiler (g++ or clang++): install one"
+        missing = f"{option('compile', True)} on the CPU needs a C++ compiler (g++ or clang++): install one"
     elif kind == "cuda" and importlib.util.find_spec("triton") is None:
-        missing = "on a GPU needs Triton (pip install triton): install it"
+        missing = f"{option('compile', True)} on a GPU needs Triton (pip install triton): install it"
     elif kind == "cuda" and not has_program("CC", "gcc", "clang", "cc"):
-        missing = "on a GPU needs a C compiler (gcc or clang): install one"
+        missing = f"{option('compile', True)} on a GPU needs a C compiler (gcc or clang): install one"
     if missing:
-        raise ConfigError(f"{option('compile', True)} {missing} or leave it out")
+        raise ConfigError(f"{missing} or leave it out")
     use_direct_convolutions(model)  # those are what the compiler knows how to fuse
     for backbone in (model.backbone, *model.fast_backbone):
         backbone.compile()

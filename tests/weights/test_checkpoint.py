@@ -262,17 +262,20 @@ def test_conversion_keeps_every_tensor(model, tmp_path):
     assert (tmp_path / "c.pth").stat().st_mode == (tmp_path / "a.pth").stat().st_mode
 
 
-def test_conversion_tool(model, repository, tmp_path):
+STATE = {"backbone.a": torch.ones(2, 2), "neck.c": torch.ones(3)}
+
+
+def test_conversion_tool(repository, tmp_path):
     def convert(*args):
         command = [sys.executable, str(repository / "tools/convert_checkpoint.py"), *map(str, args)]
         return programs.run(command, capture_output=True, text=True, cwd=tmp_path)
 
-    torch.save(model.state_dict(), tmp_path / "a.pth")
+    torch.save(STATE, tmp_path / "a.pth")
     before = (tmp_path / "a.pth").read_bytes()
     done = convert("a.pth", "b.safetensors")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"b.safetensors: {len(model.state_dict())} tensors\n"
-    assert equal(read_state_dict(tmp_path / "b.safetensors"), model.state_dict())
+    assert done.stdout == f"b.safetensors: {len(STATE)} tensors\n"
+    assert equal(read_state_dict(tmp_path / "b.safetensors"), STATE)
     (tmp_path / "link.pth").symlink_to("a.pth")
     for args, message in (
         (("a.pth", "link.pth"), "it is the checkpoint to convert; choose another name"),
@@ -287,9 +290,6 @@ def test_conversion_tool(model, repository, tmp_path):
         assert failed.stderr.count("\n") == 1
     assert (tmp_path / "a.pth").read_bytes() == before
     assert "SOURCE" in convert("--help").stdout.upper()
-
-
-STATE = {"backbone.a": torch.ones(2, 2), "neck.c": torch.ones(3)}
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.complex64])
