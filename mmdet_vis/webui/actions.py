@@ -43,10 +43,9 @@ class Actions:
 
         with project.lock:
             self._jobs.add(project, work, len(project.note.frame_names))
-            project.note.message = ""
             if project.note.outcome != "ready":
                 project.note.outcome = "new"
-            project.keep()
+            project.say("")
 
     def stop(self, project: Project) -> None:
         """End the project's job."""
@@ -65,6 +64,7 @@ class Actions:
                 "name": note.name,
                 "outcome": note.outcome,
                 "message": note.message,
+                "wrong": note.wrong,
                 "notes": note.notes,
                 "height": note.height,
                 "width": note.width,
@@ -161,8 +161,7 @@ class Actions:
                 history.add(_step(edit, result, said), corrected)
             # What the line at the top said of a job, or of another step, is no longer so.
             last = f"undone: {before[-1]['title']}" if kind == "undo" else f"last step: {history.edits[-1]['title']}"
-            project.note.message = last
-            project.keep()
+            project.say(last)
 
     def _current(self, project: Project, revision: int) -> History:
         history = project.history
@@ -193,6 +192,7 @@ class Actions:
         result, revision = history.result, project.revision
         prompts = [parse_prompt(data, result) for data in pending]
         ids = sorted({data["id"] for data in pending})
+        frames = len({data["frame"] for data in pending})
 
         def work(opened: Open, progress: Progress) -> str:
             progress(0.0, "Following what was drawn")
@@ -206,7 +206,7 @@ class Actions:
             with project.lock:
                 step = _step({"type": "propagate", "ids": ids}, corrected, said)
                 self._current(project, revision).add(step, corrected)
-            return f"{counted(len(ids), 'object')} propagated from {counted(len(pending), 'drawn frame')}"
+            return f"{counted(len(ids), 'object')} propagated from {counted(frames, 'drawn frame')}"
 
         self._jobs.add(project, work, len(project.note.frame_names) * len(ids))
 

@@ -188,9 +188,7 @@ class Jobs:
             model = self._models.get(job.project.note.options.precision, job.project.detector)
             message = job.work(lambda: self._desk.session(job.project, model), report)
             self._rate = (time.monotonic() - (job.began or 0)) / max(job.amount, 1)
-            with job.project.lock:
-                job.project.note.message = message
-                job.project.keep()
+            job.project.say(message)
         except JobStoppedError as stopped:
             job.project.end("stopped", str(stopped))
         except UserError as error:

@@ -59,7 +59,8 @@ class Note:
         notes: lines about what was ignored, lost, converted or guessed.
         runs: how often the model has segmented it.
         outcome: ``new``, ``ready``, ``failed`` or ``stopped``.
-        message: one line about it.
+        message: one line about it, or about the last step.
+        wrong: whether that says what could not be done.
         score_thr: lowest score of a category in results files.
         threshold: sequences with a lower score are neither shown nor exported.
         hidden: sequences that the page does not show.
@@ -76,6 +77,7 @@ class Note:
     runs: int = 0
     outcome: str = "new"
     message: str = ""
+    wrong: bool = False
     score_thr: float = 0.05
     threshold: float = 0.0
     hidden: list[int] = field(default_factory=list)
@@ -205,14 +207,19 @@ class Project:
             self.note.runs += 1
             self.proposed.clear()
             self.note.threshold, self.note.score_thr = result.show_thr, score_thr
-            self.note.outcome, self.note.message, self.note.hidden = "ready", message, []
-            self.keep()
+            self.note.outcome, self.note.hidden = "ready", []
+            self.say(message)
 
     def end(self, outcome: str, message: str) -> None:
         """Note that a run failed or was stopped; an older result stays."""
         with self.lock:
             self.note.outcome = "ready" if self.history is not None else outcome
-            self.note.message = message
+            self.say(message, wrong=outcome == "failed")
+
+    def say(self, message: str, wrong: bool = False) -> None:
+        """Keep the line at the top of the page."""
+        with self.lock:
+            self.note.message, self.note.wrong = message, wrong
             self.keep()
 
     def set_view(self, threshold: object, hidden: object) -> None:

@@ -214,6 +214,7 @@ def test_boxes_and_points_for_new_objects(page):
     page.mouse.click(*at(page, 85, 58))
     page.keyboard.up("Alt")
     edits(page, 3)
+    assert page.locator("#drawntext").inner_text() == "2 objects on 1 frame"
     box, points = page.evaluate("async () => (await (await fetch('state')).json()).pending")
     assert (box["id"], box["category"]) == (5, "fox")
     assert box["box"] == pytest.approx([70.5, 5.5, 90.5, 25.5], abs=0.6)

@@ -99,6 +99,17 @@ def test_stopping_one_that_waits_and_one_that_runs(jobs, projects):
     jobs.stop(projects[2])
 
 
+def test_a_correction_that_failed_is_said_as_such_and_the_result_stays(jobs, projects):
+    def fail(model, progress):
+        raise UserError("nothing is in the box")
+
+    project = projects[0]
+    assert jobs.add(project, fail, 1).ended.wait(30)
+    assert (project.note.outcome, project.note.message, project.note.wrong) == ("ready", "nothing is in the box", True)
+    assert jobs.add(project, lambda model, progress: "good", 1).ended.wait(30)
+    assert (project.note.message, project.note.wrong) == ("good", False)
+
+
 def test_nobody_looks(projects):
     jobs = Jobs(NoModels(), patience=0.05)
     job = jobs.add(projects[1], gate()[0], 1)

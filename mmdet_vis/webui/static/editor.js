@@ -156,8 +156,8 @@ function refresh() {
   else get("none").textContent = state.edits ? "No object is left: draw one, or undo." : "No object was found: draw one.";
   const pending = state.pending || [];
   get("drawn").hidden = pending.length === 0;
-  const objects = new Set(pending.map((prompt) => prompt.id)).size;
-  get("drawntext").textContent = `${objects} ${objects === 1 ? "object" : "objects"} on ${pending.length} ${pending.length === 1 ? "frame" : "frames"}`;
+  const [objects, frames] = ["id", "frame"].map((name) => new Set(pending.map((prompt) => prompt[name])).size);
+  get("drawntext").textContent = `${objects} ${objects === 1 ? "object" : "objects"} on ${frames} ${frames === 1 ? "frame" : "frames"}`;
   get("propagate").disabled = Boolean(state.job);
   showLine();
   showSelection();

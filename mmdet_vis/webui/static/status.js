@@ -19,14 +19,14 @@ export function shortStatus({ job }) {
 export function statusOf(state, problem) {
   if (problem) return { text: `${problem}: trying again\u2026`, kind: "error" };
   if (!state) return { text: "Loading\u2026", kind: "busy" };
-  const { job, outcome, message } = state;
+  const { job, outcome, message, wrong } = state;
   if (job) {
     const time = duration(job.seconds), waits = job.state === "waiting";
     const left = time ? waits ? `, done in ${time}` : `, ${time} left` : waits ? ", its time is not known yet" : "";
     const doing = waits ? `Waiting: ${ordinal(job.place)}${left}` : `${job.text || "Starting"}${left}`;
     return { text: doing, kind: "busy", share: waits ? null : job.share, stop: true };
   }
-  if (outcome === "ready") return { text: message, kind: "ok" };
+  if (outcome === "ready") return { text: message, kind: wrong ? "error" : "ok" };
   return { text: message || "not segmented yet", kind: outcome === "failed" ? "error" : "ok", again: true };
 }
 

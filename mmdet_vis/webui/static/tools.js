@@ -98,7 +98,7 @@ export class Tools {
         const known = before?.point ? before : { point: [], labels: [] };
         const labels = [...known.labels.map(Number), negative ? 0 : 1];
         if (!labels.includes(1)) return "set a point on the object first";
-        return { point: [...known.point, [place.x, place.y]], labels };
+        return { point: [...known.point, [place.x, place.y].map(tenths)], labels };
       });
     } else if (!path.some(({ x, y }) => x > -reach && y > -reach && x < width + reach && y < height + reach)) {
       editor.redraw([]);
@@ -115,9 +115,11 @@ export class Tools {
   }
 }
 
+const tenths = (value) => Math.floor(value * 10) / 10; // of a pixel, and never beyond the picture
+
 function corners(from, to, { width, height }) {
   const inside = (value, most) => Math.min(Math.max(value, 0), most);
   const x = [from.x, to.x].map((value) => inside(value, width)).sort((a, b) => a - b);
   const y = [from.y, to.y].map((value) => inside(value, height)).sort((a, b) => a - b);
-  return [x[0], y[0], x[1], y[1]].map((value) => Math.round(value * 10) / 10);
+  return [x[0], y[0], x[1], y[1]].map(tenths);
 }
