@@ -38,7 +38,7 @@ from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.pipeline import open_store
 from mmdet_vis.result import VideoResult
-from mmdet_vis.show import Stage, show
+from mmdet_vis.show import Stage, draw, show
 from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
 from mmdet_vis.structures.resize import rles_to_original
 from mmdet_vis.vis_model import VISModel
@@ -143,6 +143,7 @@ class Session:
         if prompts:
             check_prompts(prompts, self.video)
             tell_new_categories(prompts, self.model.categories)
+            prompts = self._drawn(prompts, settings)  # what shows nothing is said before the video is searched
         elif not propose:
             raise ConfigError("propose=False follows nothing but prompts: give at least one")
         result = self._result(self._found(settings, progress, on_key) if propose else None, score_thr)
@@ -168,19 +169,20 @@ class Session:
         corrections = listed(corrections)
         check_corrections(result, corrections)
         tell_new_categories(corrections, (*result.categories, *self.model.categories))
-        before = result
+        before, prompts = result, [(i, c) for i, c in enumerate(corrections) if isinstance(c, Prompt)]
+        try:  # what shows nothing is said before anything is carried
+            drawn = iter(self._drawn([prompt for _, prompt in prompts], settings))
+        except CorrectionError as error:
+            raise CorrectionError("corrections", prompts[error.index][0], error.reason) from None
         for is_prompt, chunk in chunks(corrections):
             if not is_prompt:
                 result = apply_edits(result, chunk)
                 continue
             if self.model.classifies:
                 tell_other_model(result, self.model.categories)
-            try:
-                shown = self._shown(result, [prompt for _, prompt in chunk], settings, progress)
-            except CorrectionError as error:
-                raise CorrectionError("corrections", chunk[error.index][0], error.reason) from None
-            tell_gone(result, shown)
-            result = shown
+            corrected = self._shown(result, [next(drawn) for _ in chunk], settings, progress)
+            tell_gone(result, corrected)
+            result = corrected
         return without_emptied(before, result)
 
     def _found(
@@ -203,6 +205,19 @@ class Session:
 
         return self._with_memory(search)
 
+    def _drawn(self, prompts: list[Prompt], settings: ProposeReduceSettings | SequenceMethod) -> list[Prompt]:
+        """Prompts with masks in the place of boxes and points."""
+        if not prompts:
+            return []
+        return self._with_memory(lambda engine: draw(self._stage(engine, settings), self.geometry.original, prompts))
+
+    def _stage(self, engine: EngineSettings, settings: ProposeReduceSettings | SequenceMethod) -> Stage:
+        if not isinstance(settings, ProposeReduceSettings):
+            raise ConfigError(
+                "prompts are carried by Propose-Reduce, the config has another propose_reduce.method: leave that out"
+            )
+        return Stage(self.model, self._features(engine), engine, self.geometry.resized, settings)
+
     def _shown(
         self,
         result: VideoResult,
@@ -210,17 +225,7 @@ class Session:
         settings: ProposeReduceSettings | SequenceMethod,
         progress: Callable[[int, int], None] | None,
     ) -> VideoResult:
-        if not isinstance(settings, ProposeReduceSettings):
-            raise ConfigError(
-                "prompts are carried by Propose-Reduce, the config has another propose_reduce.method: leave that out"
-            )
-        algorithm = settings
-
-        def work(engine: EngineSettings) -> VideoResult:
-            stage = Stage(self.model, self._features(engine), engine, self.geometry.resized, algorithm)
-            return show(stage, result, prompts, progress)
-
-        return self._with_memory(work)
+        return self._with_memory(lambda engine: show(self._stage(engine, settings), result, prompts, progress))
 
     def _with_memory(self, work: Callable[[EngineSettings], _T]) -> _T:
         """Do the work, with smaller settings if memory runs out; those stay for what comes after."""

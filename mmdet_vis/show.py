@@ -74,14 +74,18 @@ def show(
 ) -> VideoResult:
     """Correct the sequences whose number is the ``id`` of a prompt, and add the objects of other prompts.
 
+    Args:
+        stage: where.
+        result: of the video.
+        prompts: masks, see :func:`draw`.
+        progress: called with (frames swept, frames to sweep).
+
     Raises:
-        CorrectionError: no proposal has a prompt's points, or there is nothing in its box.
         ConfigError: the network gives numbers that are not finite.
     """
     for name in (*stage.model.categories, *(p.category for p in prompts if p.category is not None)):
         result, _ = category_label(result, name)
-    masks = _masks_of(stage, result, prompts)
-    objects = _objects(result, prompts, masks)
+    objects = _objects(result, prompts)
     shown = [_shown(stage, result, one) for one in objects]
     rivals = _rivals(stage, result, objects)
     try:
@@ -98,10 +102,19 @@ def show(
     return replace(result, sequences=[*added, *_not_covered(added, others, stage.settings)])
 
 
-def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> list[RLE]:
-    """The mask of each prompt at the video's own size."""
+def draw(stage: Stage, original: tuple[int, int], prompts: Sequence[Prompt]) -> list[Prompt]:
+    """The prompts with masks in the place of boxes and points.
+
+    Args:
+        stage: where.
+        original: (height, width) of the video.
+        prompts: of any kind.
+
+    Raises:
+        CorrectionError: no proposal has a prompt's points, or there is nothing in its box.
+    """
     masks: dict[int, RLE] = {}
-    scale_y, scale_x = stage.resized[0] / result.height, stage.resized[1] / result.width
+    scale_y, scale_x = stage.resized[0] / original[0], stage.resized[1] / original[1]
     network = stage.model.network
     drawn = [i for i, prompt in enumerate(prompts) if prompt.mask is None]
     if drawn and network.mask_head is None:
@@ -124,18 +137,18 @@ def _masks_of(stage: Stage, result: VideoResult, prompts: Sequence[Prompt]) -> l
                 mask = mask_of_points(network, levels, on, off, label, stage.resized)
                 what = f"no proposal has the positive and no negative one of point={list(prompt.points)}: give a box"
             if mask is not None:
-                (masks[i],) = rles_to_original(encode_masks(mask[None]), stage.resized, (result.height, result.width))
+                (masks[i],) = rles_to_original(encode_masks(mask[None]), stage.resized, original)
             if mask is None or not areas([masks[i]])[0]:
                 raise CorrectionError("prompts", i, f"prompt on frame {frame}: {what}")
-    return [masks[i] if prompt.mask is None else prompt.mask for i, prompt in enumerate(prompts)]  # type: ignore[misc]
+    return [Prompt(p.frame, masks.get(i, p.mask), category=p.category, id=p.id) for i, p in enumerate(prompts)]
 
 
-def _objects(result: VideoResult, prompts: Sequence[Prompt], masks: Sequence[RLE]) -> list[_Object]:
+def _objects(result: VideoResult, prompts: Sequence[Prompt]) -> list[_Object]:
     known = {s.track_id: s for s in result.sequences}
     objects: dict[int, _Object] = {}
-    for number, prompt, mask in zip(numbers_of(result, prompts), prompts, masks, strict=True):
+    for number, prompt in zip(numbers_of(result, prompts), prompts, strict=True):
         one = objects.setdefault(number, _Object(number, known.get(number)))
-        one.new[prompt.frame] = mask
+        one.new[prompt.frame] = prompt.mask  # type: ignore[assignment]  # an RLE by now
         if prompt.category is not None:
             one.label = find_name(prompt.category, result.categories)
     return list(objects.values())

@@ -257,6 +257,17 @@ def test_what_cannot_be_done_is_one_line(session, result, call, error, message):
         call(session, result)
 
 
+def test_a_prompt_that_shows_nothing_is_said_before_long_work(session, result):
+    """Neither is the video searched, nor is what comes first in the list carried."""
+    nothing = Prompt(1, point=[(0, 0), (0, 0)], labels=[1, 0])
+    corrections, work = [Prompt(2, mask=SQUARE), Delete(1), nothing], []
+    with pytest.raises(ConfigError, match=r"^prompts\[1\]: prompt on frame 1: no proposal"):
+        session.segment([Prompt(2, mask=SQUARE), nothing], progress=lambda *swept: work.append(swept))
+    with pytest.raises(ConfigError, match=r"^corrections\[2\]: prompt on frame 1: no proposal"):
+        session.refine(result, corrections, progress=lambda *swept: work.append(swept))
+    assert not work
+
+
 def test_a_baseline_has_no_prompts(tiny):
     options = {"propose_reduce.method": {"type": "TrackByIoU", "iou_thr": 0.3}}
     model = load_model(*tiny, device="cpu", cfg_options=options)

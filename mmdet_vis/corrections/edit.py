@@ -132,19 +132,20 @@ def _(edit: Split, result: VideoResult) -> VideoResult:
 @_apply.register
 def _(edit: Merge, result: VideoResult) -> VideoResult:
     parts = [result.sequence(track_id) for track_id in edit.ids]
-    first = parts[0]
+    first, seen = parts[0], np.stack([s.areas > 0 for s in parts])
     masks = [_union(frame) for frame in zip(*(s.masks for s in parts), strict=True)]
-    shown = np.array([np.count_nonzero(s.areas) for s in parts], np.float32)
+    shown = seen.sum(axis=1, dtype=np.float32)
     weights = shown / max(shown.sum(), 1)
     scores = np.sum([w * np.maximum(s.class_scores, 0) for w, s in zip(weights, parts, strict=True)], axis=0)
     scores = scores.astype(np.float32) if shown.any() else first.class_scores
     confidence = None
     if all(s.confidence is not None for s in parts):
         # Of what is visible on a frame, the least sure; of what is not, nothing.
-        seen = np.stack([s.areas > 0 for s in parts])
         values = np.stack([s.confidence for s in parts])  # type: ignore[misc]
         confidence = np.where(seen.any(axis=0), np.where(seen, values, 1).min(axis=0), values.min(axis=0))
-    given = tuple(sorted(set().union(*(s.given for s in parts))))
+    # A person gave the mask of a frame if that is so of all that is visible there.
+    some = sorted(set().union(*(s.given for s in parts)))
+    given = tuple(t for t in some if all(t in s.given for s, visible in zip(parts, seen, strict=True) if visible[t]))
     merged = replace(
         first, masks=masks, class_scores=scores, score=float(scores[first.label]), confidence=confidence, given=given
     )

@@ -98,6 +98,16 @@ def test_merge_joins_masks_and_weighs_scores_by_visible_frames(result):
     np.testing.assert_allclose(merged.confidence, [0.1, 0.2, 0.3, 0.4], atol=1e-6)
 
 
+def test_a_merged_frame_is_given_where_all_that_is_visible_was(result):
+    first, second = (np.flatnonzero(result.sequence(i).areas) for i in (1, 2))
+    both = int(np.intersect1d(first, second)[-1])
+    hidden = edit_result(result, [NotVisible(2, both, both), Merge((1, 2))])
+    assert both not in hidden.sequence(1).given
+    assert hidden.sequence(1).masks[both] == result.sequence(1).masks[both]
+    gone = edit_result(result, [NotVisible(2, both, both), NotVisible(1, both, both), Merge((1, 2))])
+    assert both in gone.sequence(1).given
+
+
 def test_swap_exchanges_the_rest_and_twice_is_nothing(result):
     found = edit_result(result, [Swap(1, 2, 2)])
     np.testing.assert_array_equal(of(found, 1), np.concatenate((of(result, 1)[:2], of(result, 2)[2:])))
