@@ -19,6 +19,7 @@ from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note, is_tr
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
+    PYAV,
     TRANSPARENT,
     av_open,
     decode_packets,
@@ -62,6 +63,8 @@ class ContainerStream(Stream):
         self.fps = rate if 0 < rate < MAX_RATE else None
         self._aspect = Fraction(stream.sample_aspect_ratio or 1)
         self._broken = False
+        # Its length is not known, so that FFmpeg 9 (PyAV 19) cannot tell its end from a connection that broke.
+        self._open_ended = False
 
     def frames(self) -> Iterator[StreamFrame]:
         """See :meth:`Stream.frames`. Packets that cannot be decoded are passed over."""
@@ -98,7 +101,9 @@ class ContainerStream(Stream):
                 clock.doubt = None
             yield StreamFrame(index, time, orientation.apply(bgr))
             index += 1
-        if self._broken:
+        if self._broken and self._open_ended and index:
+            self._note(f"the connection ended after frame {index}, which is taken as its end")
+        elif self._broken:
             raise SourceError(f"{self._shown}: broke off after frame {index}; it is damaged, or the connection ended")
         if index == 0:
             raise SourceError(f"{self._shown}: no frame can be decoded; it is damaged or empty")
@@ -202,7 +207,9 @@ class AddressStream(ContainerStream):
                 f"{shown}: cannot be opened as a video ({reason}); check the address and that the server is on"
             ) from error
         super().__init__(container, _video_of(container, shown), shown)
-        self.live = scheme not in ("http", "https") or not (container.duration or container.size > 0)
+        web = scheme in ("http", "https")
+        self.live = not web or not (container.duration or (container.size or 0) > 0)
+        self._open_ended = web and self.live and PYAV >= 19
 
 
 class StdinStream(ContainerStream):

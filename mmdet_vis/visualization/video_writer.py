@@ -148,6 +148,7 @@ class VideoWriter:
 
     def __enter__(self) -> VideoWriter:
         encoder = find_encoder()
+        self._encoder = encoder[0]
         with ExitStack() as stack:
             temporary = stack.enter_context(temporary_path(self.path))
             temporary.touch()  # FFmpeg opens it with the first frame only; a bad path should show now.
@@ -207,6 +208,5 @@ class VideoWriter:
         except av.error.FFmpegError as error:
             shape = f"{self.size[1]}x{self.size[0]} at {float(self.fps):g} frames per second"
             raise OutputError(
-                f"cannot write {self.path}: {self._stream.codec_context.name} refuses {shape} ({error}); "
-                "write images instead"
+                f"cannot write {self.path}: {self._encoder} refuses {shape} ({error}); write images instead"
             ) from error

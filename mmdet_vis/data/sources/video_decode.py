@@ -42,8 +42,9 @@ DECODE_ERRORS = (av.error.FFmpegError, OSError, ValueError, EOFError, IndexError
 _THUMBNAIL = 64
 
 
+PYAV = int(av.__version__.partition(".")[0])
 # Text that is no UTF-8, as old cameras write it, is no error. From 19 on PyAV has no such argument and takes it anyhow.
-_ANY_TEXT = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+_ANY_TEXT = {"metadata_errors": "replace"} if PYAV < 19 else {}
 
 
 def av_open(place: str | BinaryIO, options: dict[str, str], **arguments: Any) -> Any:
