@@ -16,7 +16,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         description=__doc__,
         epilog="example: %(prog)s work_dirs/seq_mask_rcnn_lite0_synthvis --out curve.png",
     )
-    parser.add_argument("work_dir", type=Path, help="--work-dir of train.py, whose resumptions are one curve; or a log")
+    parser.add_argument("work_dir", type=Path, help="--work-dir of a training; its resumptions are one curve; or a log")
     parser.add_argument("--out", type=Path, default=Path("curve.png"), help="PNG, PDF or SVG (default curve.png)")
     return parser
 

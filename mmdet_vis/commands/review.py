@@ -47,7 +47,7 @@ def _files(given: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
-    args = build_parser(prog).parse_args(arguments)
+    args = build_parser(prog).parse_intermixed_args(arguments)
 
     from mmdet_vis.corrections.review import worth_a_look
     from mmdet_vis.result import VideoResult

@@ -20,7 +20,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         description=__doc__,
         epilog="writes to DIR: train.json (COCO, categories as they are), train_partial.json (the same of images of "
         "which only some objects are annotated), val_coco.json (COCO, the config's classes) and val.json (the same as "
-        "videos of one frame in the YouTube-VIS format, for tools/test_vis.py --eval)",
+        "videos of one frame in the YouTube-VIS format, for mmdet-vis segment --eval)",
     )
     parser.add_argument("config", type=Path, help="config with categories and category_map")
     parser.add_argument("ann_file", type=Path, help="COCO instances JSON")

@@ -29,7 +29,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         description=f"{__doc__}  Checkpoints, logs and the config go to --work-dir; the checkpoints are read by all "
         "other tools.",
         epilog="examples: %(prog)s configs/SynthVIS/seq_mask_rcnn_lite0_synthvis.py; on 4 GPUs: torchrun "
-        "--nproc-per-node 4 tools/train.py CONFIG; after a kill: the same command with --resume. Ctrl-C, SIGTERM and "
+        "--nproc-per-node 4 -m mmdet_vis train CONFIG; after a kill: the same with --resume. Ctrl-C, SIGTERM and "
         "SIGUSR1, which SLURM sends before the end of a job, save the state after the step under way.",
     )
     parser.add_argument("config", type=Path, help="config with a train block")

@@ -191,7 +191,7 @@ def test_review_says_what_it_does_not_look_at(folder, capsys):
     result.save("clip.result.json")
     assert review.main(["clip.result.json", "--show-thr", "0.5"]) == 0
     assert capsys.readouterr().err == "not looked at: 1 sequence without a confidence\n"
-    assert review.main([".", "clip.result.json", "--show-thr", "0.5"]) == 0  # a folder is its result files
+    assert review.main([".", "--show-thr", "0.5", "clip.result.json"]) == 0  # a folder is its result files
     assert len(capsys.readouterr().out.splitlines()) == 2 + 2
     (folder / "empty").mkdir()
     with pytest.raises(ResultsError, match="empty is a folder: give the JSON file in it"):
