@@ -63,7 +63,8 @@ def test_missing_gradio(run):
         (["--max-size", "0"], "'0'"),
         (["--max-seconds", "nan"], "'nan'"),
         (["--precision", "int4"], "int4"),
-        (["--config", "a.py"], "--config needs --weights"),
+        (["--config", "a.py"], "config a.py does not exist"),
+        (["--config", "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage"], "--config needs --weights"),
     ],
 )
 def test_mistakes(run, options, word):
