@@ -13,7 +13,7 @@ from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce import Proposer
 
 
-@dataclass
+@dataclass(repr=False)
 class VISModel:
     """A network with what is needed to use it on videos.
 
@@ -33,6 +33,11 @@ class VISModel:
     device: torch.device
     precision: Precision
     proposer: Proposer | None = None
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.categories[:3]) + (", …" if len(self.categories) > 3 else "")
+        how = f"{self.device}, {self.precision.name}"
+        return f"VISModel({type(self.network).__name__}, {len(self.categories)} categories: {names}; {how})"
 
     @property
     def classifies(self) -> bool:

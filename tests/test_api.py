@@ -38,6 +38,12 @@ def test_the_documented_example_runs(tiny, tmp_path, monkeypatch, capsys):
     assert all(line.split()[-1] == "3" for line in lines)
 
 
+def test_a_model_has_a_short_repr(model):
+    assert repr(model).startswith("VISModel(SeqMaskRCNN, ")
+    assert repr(model).endswith("; cpu, float32)")
+    assert len(repr(model)) < 150
+
+
 def test_result_is_at_original_size(model):
     result = segment_video(model, moving_frames(5, height=50, width=70))
     assert (result.height, result.width, result.num_frames) == (50, 70, 5)
