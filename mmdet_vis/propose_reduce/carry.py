@@ -18,6 +18,7 @@ from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector, 
 from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
+from mmdet_vis.propose_reduce.target import SHARE, TargetModel
 from mmdet_vis.structures.boxes import mask_boxes
 
 
@@ -39,8 +40,13 @@ class Carrier(Protocol):
         """
         ...
 
-    def memory(self, entry: Any, policy: MemoryPolicy, others: Sequence[Any] = ()) -> Any:
-        """A memory that holds an entry so far, at the start of a sweep, and entries of other frames for good."""
+    def memory(
+        self, entry: Any, policy: MemoryPolicy, others: Sequence[Any] = (), target: TargetModel | None = None
+    ) -> Any:
+        """A memory that holds an entry so far, at the start of a sweep, and entries of other frames for good.
+
+        ``target`` tells the pixels of its only object from others, where masks are carried at 1/4 of the image.
+        """
         ...
 
     def segment(
@@ -119,8 +125,9 @@ class ObjectKeyCarrier:
         return self._memorize(masks, features.terms)
 
     def memory(
-        self, entry: tuple[Tensor, Tensor], policy: MemoryPolicy, others: Sequence[tuple[Tensor, Tensor]] = ()
-    ) -> MemoryBank:
+        self, entry: tuple[Tensor, Tensor], policy: MemoryPolicy, others: Sequence[tuple[Tensor, Tensor]] = (),
+        target: TargetModel | None = None,
+    ) -> MemoryBank:  # fmt: skip
         """See :class:`Carrier`."""
         return MemoryBank(*entry, policy, others)
 
@@ -222,10 +229,13 @@ class SharedKeyCarrier:
         keys = terms.key[0].flatten(1).t().contiguous()
         return SharedEntry(time, keys, values, small, against, masks.to(torch.uint8))
 
-    def memory(self, entry: SharedEntry, policy: MemoryPolicy, others: Sequence[SharedEntry] = ()) -> SharedKeyBank:
+    def memory(
+        self, entry: SharedEntry, policy: MemoryPolicy, others: Sequence[SharedEntry] = (),
+        target: TargetModel | None = None,
+    ) -> SharedKeyBank:  # fmt: skip
         """See :class:`Carrier`."""
         more = [(other.time, other.keys, other.values) for other in others]
-        bank = SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy, more)
+        bank = SharedKeyBank(entry.time, entry.keys, entry.values, entry.masks, policy, more, target)
         bank.rivals = entry.rivals
         bank.detected, entry.detected = entry.detected, None
         return bank
@@ -237,7 +247,7 @@ class SharedKeyCarrier:
         arenas = arenas or [Side(len(bank.masks)) for bank in memories]
         passing = [bank for bank in memories if bank.times[0] != time]
         if passing:
-            self._draw(memories, passing, arenas, features.terms, time)
+            self._draw(memories, passing, arenas, features, time)
         self.visible = torch.cat([bank.visible for bank in memories])
         return torch.cat([bank.masks for bank in memories])
 
@@ -247,7 +257,7 @@ class SharedKeyCarrier:
 
     def _draw(
         self, present: Sequence[SharedKeyBank], memories: Sequence[SharedKeyBank], arenas: Sequence[Side],
-        terms: LightTerms, time: int,
+        features: FrameFeatures, time: int,
     ) -> None:  # fmt: skip
         """Masks and visibility of all objects in a frame that is not their key frame.
 
@@ -255,6 +265,7 @@ class SharedKeyCarrier:
             present: all memories of the frame; ``arenas`` divide their objects.
             memories: those for which it is not the key frame.
         """
+        terms: LightTerms = features.terms
         sizes = [len(bank.masks) for bank in memories]
         attention: dict[int, Attention] = {}
         read = []
@@ -269,7 +280,11 @@ class SharedKeyCarrier:
         parts = zip(torch.cat(read).split(chunk), before.split(chunk), rivals.split(chunk), strict=True)
         found = [self.head.decode(r, terms, b, o) for r, b, o in parts]
         visible = torch.cat([f.visible for f in found]).sigmoid()
-        probability = torch.cat([f.logits for f in found]).sigmoid_()
+        logits = torch.cat([f.logits for f in found])
+        for bank, own in zip(memories, logits.split(sizes), strict=True):
+            if bank.target is not None:
+                own += SHARE * bank.target.logits(features)
+        probability = logits.sigmoid_()
         for bank, masks, seen in zip(memories, probability.split(sizes), visible.split(sizes), strict=True):
             bank.masks, bank.visible = masks, seen
         self._compete(present, arenas, terms, time)
@@ -329,12 +344,16 @@ class SharedKeyCarrier:
 
         In their key frame objects have the masks that were detected, at full size.
         """
+        sizes = [len(bank.masks) for bank in memories]
+        if any(bank.target is not None for bank in memories):
+            parts = zip(memories, soft.split(sizes), strict=True)
+            soft = torch.cat([part if b.target is None else b.target.handed_out(part) for b, part in parts])
         collector.check(soft)
         if soft.is_cuda:
             packed = (self.full_size(soft) >= FOREGROUND_THR).transpose(1, 2).to(torch.uint8).contiguous()
         else:
             packed = torch.from_numpy(enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR))
-        for bank, part in zip(memories, packed.split([len(b.masks) for b in memories]), strict=True):
+        for bank, part in zip(memories, packed.split(sizes), strict=True):
             if bank.detected is not None:
                 _, height, width = bank.detected.shape
                 part.zero_()

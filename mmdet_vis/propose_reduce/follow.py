@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,21 +12,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.models.fast_conv import pending_bytes
+from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.arena import Arena
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
-from mmdet_vis.propose_reduce.carry import entry_bytes
+from mmdet_vis.propose_reduce.carry import SharedKeyCarrier, entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
 from mmdet_vis.propose_reduce.propose import Group
+from mmdet_vis.propose_reduce.target import fit_target
+from mmdet_vis.propose_reduce.there_and_back import drawn_too_small
 from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.masks import RLE
 
 Known = Callable[[int], NDArray[np.uint8]]
 """Gives a mask of a frame, ``[h, w]`` uint8, 0 or 1, at the size of the network's input before padding."""
 
-AGREES = 0.8
+AGREES = 0.95
 """IoU at which a mask that a correction arrives with is the one that is there."""
 
 
@@ -141,6 +144,8 @@ def follow(
         groups.sort(key=lambda group: group.key)
         frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
         check_memory(groups, memory, num_frames, frame_bytes, engine.device, pending_bytes(model))
+        if isinstance(model.prop_head, LightPropHead):
+            _teach(model.prop_head, store, shown, groups, engine.chunk_bytes)
         spans = [group.span or range(num_frames) for group in groups]
         total = max(s.stop for s in spans) - groups[0].key + max(groups[-1].key - min(s.start for s in spans), 0)
         swept = 0
@@ -165,6 +170,17 @@ def follow(
         for own, stays in zip(masks, map(set, kept), strict=True)
     ]
     return Followed(changed, scores, classes, sharp)
+
+
+def _teach(
+    head: LightPropHead, store: FeatureStore, shown: Sequence[Shown], groups: Sequence[Group], chunk_bytes: int
+) -> None:
+    """Let what was given of each object say what it looks like, and how large it is drawn."""
+    targets = [fit_target(head, store, one.given) for one in shown]
+    carrier = SharedKeyCarrier(head, chunk_bytes)
+    for group in groups:
+        group.target = targets[group.indices[0]]
+        group.target = replace(group.target, shift=drawn_too_small(carrier, store, group))
 
 
 def _groups(index: int, shown: Shown, arena: Arena, num_frames: int) -> list[Group]:

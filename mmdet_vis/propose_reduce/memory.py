@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from mmdet_vis.propose_reduce.target import TargetModel
 from mmdet_vis.registry import TASK_UTILS
 
 Look = Callable[[], Tensor]
@@ -73,6 +74,7 @@ class SharedKeyBank:
         masks: ``[K, h, w]`` of it.
         policy: which later frames are kept, and where.
         others: time, keys and values of further frames that are never given up.
+        target: tells the pixels of the only object from others; None: nobody does.
 
     Attributes:
         masks: of the frame just passed.
@@ -84,8 +86,9 @@ class SharedKeyBank:
 
     def __init__(
         self, time: int, keys: Tensor, values: Tensor, masks: Tensor, policy: MemoryPolicy,
-        others: Sequence[tuple[int, Tensor, Tensor]] = (),
+        others: Sequence[tuple[int, Tensor, Tensor]] = (), target: TargetModel | None = None,
     ) -> None:  # fmt: skip
+        self.target = target
         self.policy, self.masks, self._others = policy, masks, len(others)
         self.rivals = torch.zeros_like(masks)
         self.visible = masks.new_ones(len(masks))

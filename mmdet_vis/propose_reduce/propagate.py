@@ -119,7 +119,8 @@ class Propagator:
         for group, masks in zip(groups, soft.split([g.size for g in groups]), strict=True):
             if group.until is None or t == group.key:
                 continue
-            if group.until(t, self.carrier.full_size(masks) >= FOREGROUND_THR):
+            drawn = masks if group.target is None else group.target.handed_out(masks)
+            if group.until(t, self.carrier.full_size(drawn) >= FOREGROUND_THR):
                 self._ended.append(group)
         if not last:
             self._remember(t, groups, soft, features)
@@ -134,7 +135,8 @@ class Propagator:
                 if other.entry is None:
                     self._enter(other, self.store.get(other.key, direction))
             others = [other.entry for other in group.others]
-            group.memory = self.carrier.memory(group.entry, self.memory.start(ahead, self.num_frames), others)
+            policy = self.memory.start(ahead, self.num_frames)
+            group.memory = self.carrier.memory(group.entry, policy, others, group.target)
 
     def _enter(self, group: Group, features: FrameFeatures) -> None:
         """Give a group's objects a place among the sequences, and bring its key frame into memory form."""

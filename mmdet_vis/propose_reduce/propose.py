@@ -15,6 +15,7 @@ from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.arena import Arena
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
+from mmdet_vis.propose_reduce.target import TargetModel
 from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks
 
 
@@ -32,6 +33,7 @@ class Group:
         others: groups of the same objects on other frames, which are remembered all the time.
         hidden: frames on which the objects cannot be seen.
         arena: what its objects compete with besides each other; groups of one arena compete.
+        target: tells the pixels of its only object from others; None: nobody does.
         until: called with each frame that it was carried to and its masks ``[K, H, W]`` bool; True ends this direction.
     """
 
@@ -44,6 +46,7 @@ class Group:
     others: Sequence[Group] = ()
     hidden: Collection[int] = ()
     arena: Arena | None = None
+    target: TargetModel | None = None
     until: Callable[[int, Tensor], bool] | None = None
 
     @property

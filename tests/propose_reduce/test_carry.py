@@ -13,6 +13,7 @@ from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
+from mmdet_vis.propose_reduce.target import SHARE, TargetModel
 from mmdet_vis.structures import decode_masks
 from mmdet_vis.structures.boxes import mask_boxes
 from tests.light import light_model
@@ -75,6 +76,28 @@ def test_groups_do_not_see_each_other(light):
     alone = [run([g]) for g in objects.split(sizes)]
     torch.testing.assert_close(together, torch.cat([a[0] for a in alone]), rtol=0, atol=1e-4)
     torch.testing.assert_close(visible, torch.cat([a[1] for a in alone]), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_target_model_has_a_say_in_what_is_its_object_and_in_no_other(light):
+    one, frames = carrier(light)
+    objects = torch.ones(1, 64, 96)
+    channels = frames[0].terms.skip2.shape[1] + frames[0].terms.skip3.shape[1] + 2 * frames[0].levels[0].shape[1]
+
+    def drawn(*biases):
+        targets = [None if b is None else TargetModel(torch.zeros(channels), torch.tensor(b)) for b in biases]
+        memories = [one.memory(one.enter(objects, frames[0], 0), EveryNth(4), (), target) for target in targets]
+        return one.segment(memories, frames[1], 1)
+
+    (usual,) = drawn(None)
+    more, less, other = drawn(2.0, -2.0, None)
+    inside = (usual > 0.01) & (usual < 0.99)
+    assert inside.any()
+    # Competing with nothing but the background doubles logits.
+    expected = torch.full_like(usual[inside], 2 * 2.0 * SHARE)
+    torch.testing.assert_close(more[inside].logit() - usual[inside].logit(), expected, rtol=0, atol=1e-3)
+    assert (less < usual)[inside].all()
+    torch.testing.assert_close(other, usual)
 
 
 @torch.no_grad()
