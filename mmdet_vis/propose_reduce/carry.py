@@ -18,7 +18,7 @@ from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector, 
 from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
-from mmdet_vis.propose_reduce.target import SHARE, TargetModel
+from mmdet_vis.propose_reduce.target import TargetModel
 from mmdet_vis.structures.boxes import mask_boxes
 
 
@@ -283,7 +283,7 @@ class SharedKeyCarrier:
         logits = torch.cat([f.logits for f in found])
         for bank, own in zip(memories, logits.split(sizes), strict=True):
             if bank.target is not None:
-                own += SHARE * bank.target.logits(features)
+                own += bank.target.share * bank.target.logits(features)
         probability = logits.sigmoid_()
         for bank, masks, seen in zip(memories, probability.split(sizes), visible.split(sizes), strict=True):
             bank.masks, bank.visible = masks, seen

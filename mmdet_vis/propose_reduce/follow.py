@@ -21,7 +21,7 @@ from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
 from mmdet_vis.propose_reduce.propose import Group
-from mmdet_vis.propose_reduce.target import fit_target
+from mmdet_vis.propose_reduce.target import fit_target, share_of
 from mmdet_vis.propose_reduce.there_and_back import drawn_too_small
 from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.masks import RLE
@@ -176,7 +176,13 @@ def _teach(
     head: LightPropHead, store: FeatureStore, shown: Sequence[Shown], groups: Sequence[Group], chunk_bytes: int
 ) -> None:
     """Let what was given of each object say what it looks like, and how large it is drawn."""
-    targets = [fit_target(head, store, one.given) for one in shown]
+    targets = []
+    for one in shown:
+        target = fit_target(head, store, one.given)
+        if one.known is not None:
+            others = [t for t in range(len(store.source)) if t not in one.given and t not in one.hidden]
+            target = replace(target, share=share_of(target, head, store, one.known, others))
+        targets.append(target)
     carrier = SharedKeyCarrier(head, chunk_bytes)
     for group in groups:
         group.target = targets[group.indices[0]]

@@ -21,8 +21,10 @@ from mmdet_vis.propose_reduce.propose import Group
 
 AWAY = 4
 """Frames that a mask is carried away at most: on the first ones nothing is lost that is lost later."""
-MOST = 2.0
+MOST = 1.0
 """Largest shift of the logits."""
+HALF = 0.5
+"""Of what is found: other frames differ."""
 STEPS = 16
 """Halvings of the interval in which the shift is sought."""
 
@@ -44,11 +46,11 @@ def drawn_too_small(carrier: SharedKeyCarrier, store: FeatureStore, group: Group
         return 0.0
     logits = torch.stack([soft.clamp(1e-4, 1 - 1e-4).logit() for soft, _ in found])
     area = torch.stack([given for _, given in found]).sum()
-    low, high = -MOST, MOST
+    low, high = -MOST / HALF, MOST / HALF
     for _ in range(STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if (logits + middle).sigmoid().sum() < area else (low, middle)
-    return (low + high) / 2
+    return HALF * (low + high) / 2
 
 
 def _walks(carrier: SharedKeyCarrier, store: FeatureStore, group: Group) -> Iterator[tuple[Tensor, Tensor]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms
 from mmdet_vis.propose_reduce import target
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
-from mmdet_vis.propose_reduce.target import SUREST, TargetModel, fit_target
+from mmdet_vis.propose_reduce.target import SHARE, SUREST, TargetModel, fit_target, share_of
 from mmdet_vis.structures import RLE, encode_masks
 
 HEAD = LightPropHead([4, 4, 4], channels=8, mid_channels=4, fine_channels=4, key_channels=4, trunk_channels=8)
@@ -48,6 +50,21 @@ def truth(time: int) -> np.ndarray:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[4:12, 2 + time : 8 + time] = 1
     return mask
+
+
+def test_a_model_counts_by_how_well_it_tells_the_object_where_it_has_not_been():
+    store = Store()
+    model = fit_target(HEAD, store, {0: given(0)})
+
+    def share(known: Callable[[int], np.ndarray], frames: Sequence[int] = range(1, 8)) -> float:
+        return share_of(model, HEAD, store, lambda t: np.repeat(np.repeat(known(t), 4, 0), 4, 1), frames)
+
+    assert share(truth) == SHARE
+    assert 0 < share(lambda t: truth(t) | np.roll(truth(t), 3, axis=1)) < SHARE
+    assert share(lambda t: np.roll(truth(t), 10, axis=1)) == 0  # it says the opposite of what is there
+    # Nobody knows.
+    assert share(truth, []) == SHARE
+    assert share(lambda t: np.zeros_like(truth(t))) == SHARE
 
 
 @pytest.mark.parametrize("levels", [True, False])
