@@ -2,9 +2,9 @@
 
 A propagation head compares frames, and takes for the object what resembles it there: a fence between a camel's humps
 looks like the camel's back once it was part of a mask. A linear classifier that has seen the right mask tells them
-apart. Robinson et al. train such a target model for each object and let a network refine what it says ("Learning Fast and
-Robust Target Models for Video Object Segmentation", CVPR 2020, section 3.1); here its logits are added to the head's,
-which needs no network of its own.
+apart. Robinson et al. train such a target model for each object and let a network refine what it says ("Learning Fast
+and Robust Target Models for Video Object Segmentation", CVPR 2020, section 3.1); here its logits are added to the
+head's, which needs no network of its own.
 """
 
 from __future__ import annotations
@@ -91,10 +91,11 @@ def fit_target(head: LightPropHead, store: FeatureStore, given: Mapping[int, RLE
     """
     chosen = _spread(sorted(given), MOST)
     samples = [_samples(head, store.get(t, 1), given[t]) for t in chosen]
-    x, y, count = (torch.cat(parts) for parts in zip(*samples, strict=True))
-    mean, deviation = x.mean(dim=0), x.std(dim=0) + 1e-3
-    x = torch.cat(((x - mean) / deviation, x.new_ones((len(x), 1))), dim=1)
-    penalty = torch.full((x.shape[1],), DECAY) * count.sum()
+    x, y, count = (torch.cat(parts, dim=-1) for parts in zip(*samples, strict=True))
+    variance, mean = torch.var_mean(x, dim=1)
+    deviation = variance.sqrt() + 1e-3
+    x = torch.cat(((x - mean[:, None]).div_(deviation[:, None]), x.new_ones((1, x.shape[1]))))
+    penalty = torch.full((len(x),), DECAY) * count.sum()
     penalty[-1] = 1e-6
     coefficients = _regression(x, y, count, penalty)
     weight = coefficients[:-1] / deviation
@@ -132,17 +133,17 @@ def share_of(
     if not parts:
         return target.share
     x, y, count = (torch.cat(values) for values in zip(*parts, strict=True))
-    slope, _ = _regression(torch.stack((x, torch.ones_like(x)), dim=1), y, count, torch.full((2,), 1e-3)).tolist()
+    slope, _ = _regression(torch.stack((x, torch.ones_like(x))), y, count, torch.full((2,), 1e-3)).tolist()
     return target.share * min(max(slope, 0.0), 1.0)
 
 
 def _regression(x: Tensor, y: Tensor, count: Tensor, penalty: Tensor) -> Tensor:
-    """Coefficients ``[D]`` of a logistic regression of ``y`` ``[N]`` on ``x`` ``[N, D]``, by Newton's method."""
-    coefficients = x.new_zeros(x.shape[1])
+    """Coefficients ``[D]`` of a logistic regression of ``y`` ``[N]`` on ``x`` ``[D, N]``, by Newton's method."""
+    coefficients = x.new_zeros(len(x))
     for _ in range(STEPS):
-        probability = (x @ coefficients).sigmoid()
-        slope = x.t() @ (count * (probability - y)) + penalty * coefficients
-        curvature = (x * (count * probability * (1 - probability))[:, None]).t() @ x + penalty.diag()
+        probability = (coefficients @ x).sigmoid()
+        slope = x @ (count * (probability - y)) + penalty * coefficients
+        curvature = (x * (count * probability * (1 - probability))) @ x.t() + penalty.diag()
         if not torch.isfinite(curvature).all():
             raise FloatingPointError("features are not finite")
         coefficients = coefficients - torch.linalg.solve(curvature, slope)
@@ -166,13 +167,13 @@ def _counts(mask: Tensor) -> Tensor:
 
 
 def _samples(head: LightPropHead, features: FrameFeatures, rle: RLE) -> tuple[Tensor, Tensor, Tensor]:
-    """Features ``[N, D]`` of N pixels, their share of the mask ``[N]``, and how many pixels each stands for ``[N]``."""
+    """Features ``[D, N]`` of N pixels, their share of the mask ``[N]``, and how many pixels each stands for ``[N]``."""
     maps = [x.float().cpu() for x in _maps(features)]
     height, width = maps[0].shape[2:]
     mask = head.shrink(torch.from_numpy(decode_masks([rle])), (height, width))[0]
     count = _counts(mask)
     used = count.flatten().nonzero()[:, 0]
-    x = torch.cat([_enlarged(x, maps[0])[0].flatten(1)[:, used] for x in maps]).t()
+    x = torch.cat([_enlarged(x, maps[0])[0].flatten(1)[:, used] for x in maps])
     return x, mask.flatten()[used], count.flatten()[used]
 
 
