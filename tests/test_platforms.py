@@ -9,6 +9,7 @@ from pathlib import Path
 from tests import tiny
 
 # Other packages ask which system they are on: they come first.
+QUIET = ("-W", "error", "-W", "ignore::UserWarning", "-W", "ignore::DeprecationWarning")
 HIDDEN = """
 import importlib.abc, os, pkgutil, signal, sys
 import av, cv2, matplotlib.pyplot, mmengine.runner, pycocotools.mask, rich.progress, scipy.optimize, timm, torch
@@ -56,7 +57,7 @@ def test_every_module_and_the_command_where_modules_and_signals_of_unix_are_miss
     clip = tiny.write_frames(tmp_path / "nul. ", 2)
     command = [clip, "--config", config, "--weights", weights, "--save-dir", tmp_path / "out", "--device", "cpu"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::UserWarning", "-W", "ignore::DeprecationWarning", "-c", HIDDEN, *map(str, command)],
+        [sys.executable, *QUIET, "-c", HIDDEN, *map(str, command)],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
