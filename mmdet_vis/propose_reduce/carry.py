@@ -344,16 +344,12 @@ class SharedKeyCarrier:
 
         In their key frame objects have the masks that were detected, at full size.
         """
-        sizes = [len(bank.masks) for bank in memories]
-        if any(bank.target is not None for bank in memories):
-            parts = zip(memories, soft.split(sizes), strict=True)
-            soft = torch.cat([part if b.target is None else b.target.handed_out(part) for b, part in parts])
         collector.check(soft)
         if soft.is_cuda:
             packed = (self.full_size(soft) >= FOREGROUND_THR).transpose(1, 2).to(torch.uint8).contiguous()
         else:
             packed = torch.from_numpy(enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR))
-        for bank, part in zip(memories, packed.split(sizes), strict=True):
+        for bank, part in zip(memories, packed.split([len(b.masks) for b in memories]), strict=True):
             if bank.detected is not None:
                 _, height, width = bank.detected.shape
                 part.zero_()

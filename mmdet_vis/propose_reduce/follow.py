@@ -16,13 +16,12 @@ from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.arena import Arena
 from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
-from mmdet_vis.propose_reduce.carry import SharedKeyCarrier, entry_bytes
+from mmdet_vis.propose_reduce.carry import entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
 from mmdet_vis.propose_reduce.propose import Group
 from mmdet_vis.propose_reduce.target import fit_target, share_of
-from mmdet_vis.propose_reduce.there_and_back import drawn_too_small
 from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.masks import RLE
 
@@ -145,7 +144,7 @@ def follow(
         frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
         check_memory(groups, memory, num_frames, frame_bytes, engine.device, pending_bytes(model))
         if isinstance(model.prop_head, LightPropHead):
-            _teach(model.prop_head, store, shown, groups, engine.chunk_bytes)
+            _teach(model.prop_head, store, shown, groups)
         spans = [group.span or range(num_frames) for group in groups]
         total = max(s.stop for s in spans) - groups[0].key + max(groups[-1].key - min(s.start for s in spans), 0)
         swept = 0
@@ -172,10 +171,8 @@ def follow(
     return Followed(changed, scores, classes, sharp)
 
 
-def _teach(
-    head: LightPropHead, store: FeatureStore, shown: Sequence[Shown], groups: Sequence[Group], chunk_bytes: int
-) -> None:
-    """Let what was given of each object say what it looks like, and how large it is drawn."""
+def _teach(head: LightPropHead, store: FeatureStore, shown: Sequence[Shown], groups: Sequence[Group]) -> None:
+    """Let what was given of each object say what it looks like."""
     targets = []
     for one in shown:
         target = fit_target(head, store, one.given)
@@ -183,10 +180,8 @@ def _teach(
             others = [t for t in range(len(store.source)) if t not in one.given and t not in one.hidden]
             target = replace(target, share=share_of(target, head, store, one.known, others))
         targets.append(target)
-    carrier = SharedKeyCarrier(head, chunk_bytes)
     for group in groups:
         group.target = targets[group.indices[0]]
-        group.target = replace(group.target, shift=drawn_too_small(carrier, store, group))
 
 
 def _groups(index: int, shown: Shown, arena: Arena, num_frames: int) -> list[Group]:

@@ -119,8 +119,7 @@ class Propagator:
         for group, masks in zip(groups, soft.split([g.size for g in groups]), strict=True):
             if group.until is None or t == group.key:
                 continue
-            drawn = masks if group.target is None else group.target.handed_out(masks)
-            if group.until(t, self.carrier.full_size(drawn) >= FOREGROUND_THR):
+            if group.until(t, self.carrier.full_size(masks) >= FOREGROUND_THR):
                 self._ended.append(group)
         if not last:
             self._remember(t, groups, soft, features)

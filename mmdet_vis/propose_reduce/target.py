@@ -22,7 +22,7 @@ from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameFeatures
 from mmdet_vis.structures.masks import RLE, decode_masks
 
-SHARE = 0.5
+SHARE = 0.4
 """What the target model's logits count beside the head's at most: both have seen the same masks."""
 JUDGED = 4
 """Other frames that tell the slope, evenly spread."""
@@ -52,14 +52,11 @@ class TargetModel:
         weight: ``[D]`` float32, of the channels of :func:`_maps`.
         bias: float32 scalar.
         share: what its logits count beside the head's.
-        shift: what is added to the logits of masks that are handed out; those that are carried on stay as the head drew
-            them, as it was trained. See :mod:`~mmdet_vis.propose_reduce.there_and_back`.
     """
 
     weight: Tensor
     bias: Tensor
     share: float = SHARE
-    shift: float = 0.0
 
     def logits(self, features: FrameFeatures) -> Tensor:
         """``[h, w]`` float32 of a frame, within +-:data:`SUREST`."""
@@ -69,10 +66,6 @@ class TargetModel:
             # A weighted sum of channels is enlarged, not the channels: both are linear.
             total = total + _enlarged((weight @ x[0].float().flatten(1)).view(1, 1, *x.shape[2:]), maps[0])[0, 0]
         return total.clamp(-SUREST, SUREST)
-
-    def handed_out(self, soft: Tensor) -> Tensor:
-        """Masks ``[K, h, w]`` in [0, 1] with the shift; where nothing is, nothing will be."""
-        return torch.where(soft > 0, (soft.clamp(1e-6, 1 - 1e-6).logit() + self.shift).sigmoid(), soft)
 
 
 @torch.no_grad()

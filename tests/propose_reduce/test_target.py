@@ -12,7 +12,7 @@ from torch import Tensor
 from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms
 from mmdet_vis.propose_reduce import target
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
-from mmdet_vis.propose_reduce.target import SHARE, SUREST, TargetModel, fit_target, share_of
+from mmdet_vis.propose_reduce.target import SHARE, SUREST, fit_target, share_of
 from mmdet_vis.structures import RLE, encode_masks
 
 HEAD = LightPropHead([4, 4, 4], channels=8, mid_channels=4, fine_channels=4, key_channels=4, trunk_channels=8)
@@ -88,11 +88,3 @@ def test_of_many_frames_some_are_used_the_first_and_the_last_among_them():
 def test_features_that_are_no_numbers_are_told():
     with pytest.raises(FloatingPointError):
         fit_target(HEAD, Store(broken=True), {0: given(0)})
-
-
-def test_what_is_handed_out_is_shifted_and_nothing_comes_from_nothing():
-    soft = torch.tensor([[[0.0, 0.3, 0.5, 0.7]]])
-    model = TargetModel(torch.zeros(1), torch.zeros(()), shift=1.0)
-    assert (model.handed_out(soft) >= 0.5).tolist() == [[[False, True, True, True]]]
-    assert model.handed_out(soft)[0, 0, 0] == 0
-    assert TargetModel(torch.zeros(1), torch.zeros(())).handed_out(soft).allclose(soft)
