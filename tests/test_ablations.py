@@ -110,6 +110,7 @@ def test_figures_are_those_of_the_settings(measured):
         assert float(rows[other][3]) < 100
 
 
+@pytest.mark.slow
 def test_a_second_run_measures_only_what_is_missing(measured, dataset, tiny, monkeypatch, tmp_path, capsys):
     """As after a kill: the notes lack a row, one is marked to see that it is taken and not measured again."""
     figures = json.loads(measured.with_name("ablations.figures.json").read_text())

@@ -178,6 +178,7 @@ def test_a_mirrored_video_has_mirrored_masks(model: VISModel, video: Video, expe
     assert_same(mirrored, expected, lambda masks: masks[:, :, ::-1], seen=0.75, one=one, score=0.15)
 
 
+@pytest.mark.slow
 def test_each_frame_twice_gives_each_mask_twice(model: VISModel, video: Video, expected: VideoResult) -> None:
     twice = segment(model, [frame for frame in video.frames for _ in range(2)])
     assert twice.num_frames == 2 * FRAMES
@@ -209,6 +210,7 @@ def test_more_padding_changes_nothing(weights: Path, video: Video, expected: Vid
     assert_same(segment(padded, video.frames), expected, lambda masks: masks, seen=0.85, one=one, score=0.1)
 
 
+@pytest.mark.slow
 def test_sizes_that_need_padding_on_both_sides(weights: Path, video: Video, expected: VideoResult) -> None:
     """A column and a row less than before: a width that is no multiple of 32."""
     less = load(weights, img_scale=(WIDTH - 1, HEIGHT - 1))
@@ -217,6 +219,7 @@ def test_sizes_that_need_padding_on_both_sides(weights: Path, video: Video, expe
     assert_same(cut, expected, lambda masks: np.pad(masks, ((0, 0), (0, 1), (0, 1)), "edge"), 0.75, 0.7, score=0.15)
 
 
+@pytest.mark.slow
 def test_a_border_moves_the_masks(weights: Path, video: Video, expected: VideoResult) -> None:
     """A border of the colour that padding has, 32 pixels at the left and at the top, so that the grid moves along."""
     mean = tuple(round(c) for c in (103.53, 116.28, 123.675))

@@ -70,7 +70,10 @@ def test_checkpoint_is_read_by_the_other_tools(whole: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "workers"),
-    [(signal.SIGKILL, 2), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.slow), (signal.SIGUSR1, 0)],
+    [
+        (signal.SIGKILL, 2),
+        *(pytest.param(number, 0, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGUSR1)),
+    ],
 )
 def test_killed_and_resumed_equals_uninterrupted(
     whole: Path, repository: Path, number: signal.Signals, workers: int

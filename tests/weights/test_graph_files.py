@@ -164,7 +164,7 @@ def test_whole_numbers_need_frames_and_a_runtime(light, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["openvino", "torch-export"])
+@pytest.mark.parametrize("kind", ["openvino", pytest.param("torch-export", marks=pytest.mark.slow)])
 def test_other_formats(kind, light, tmp_path, capsys):
     if kind == "openvino":
         pytest.importorskip("openvino")

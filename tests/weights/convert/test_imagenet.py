@@ -69,7 +69,7 @@ def test_resnet_of_torchvision(repository, tmp_path):
         ("resnet10t", "", 64),
         ("tf_efficientnet_lite0", "", 64),
         ("convnext_atto", "", 64),
-        ("swin_tiny_patch4_window7_224", ", img_size=224", 224),
+        pytest.param("swin_tiny_patch4_window7_224", ", img_size=224", 224, marks=pytest.mark.slow),
         ("twins_svt_small", "", 64),
     ],
 )
