@@ -386,7 +386,12 @@ for (const button of document.querySelectorAll("[data-tool]")) button.addEventLi
 get("scrub").addEventListener("input", () => seek(Number(get("scrub").value)));
 get("frame").addEventListener("change", () => { if (get("frame").value !== "") seek(Number(get("frame").value)); get("frame").value = frame; });
 get("size").addEventListener("input", () => { tools.radius = Number(get("size").value); });
-get("threshold").addEventListener("input", () => { threshold = Number(get("threshold").value); keepView(); refresh(); });
+get("threshold").addEventListener("input", () => {
+  if (state === null) return;  // else the server would take it that nothing is hidden
+  threshold = Number(get("threshold").value);
+  keepView();
+  refresh();
+});
 get("rename").addEventListener("submit", (event) => {
   event.preventDefault();
   const category = get("category").value.trim(), [track] = chosen();
