@@ -133,7 +133,7 @@ def parse_prompt(text: str) -> list[Prompt]:
     if kind in _SHORT and not (frame.isdecimal() and len(frame) < 10):
         raise ConfigError(f"{text!r:.100}: FRAME is a whole number from 0: write {SHORT}")
     if kind in _SHORT and at and not (number.isdecimal() and len(number) < 10):
-        raise ConfigError(f"{text!r:.100}: ID is a whole number from 1: write {SHORT}")
+        raise ConfigError(f"{text!r:.100}: ID is a whole number from 1 to 999999999: write {SHORT}")
     if not _is_short(text):
         return read_prompts(text)
     if kind not in _SHORT:

@@ -48,7 +48,7 @@ def test_short_forms(tmp_path):
     assert parse_prompt("3:box:1,2,30,40:dog") == [Prompt(3, box=(1, 2, 30, 40), category="dog")]
     assert parse_prompt("0:point:4,5") == [Prompt(0, point=(4, 5))]
     assert parse_prompt("7@0:point:4,5:cat") == [Prompt(0, point=(4, 5), category="cat", id=7)]
-    with pytest.raises(ConfigError, match=r"^'x@0:point:4,5': ID is a whole number from 1: write FRAME:box"):
+    with pytest.raises(ConfigError, match=r"^'x@0:point:4,5': ID is a whole number from 1 to 999999999: write FRAME"):
         parse_prompt("x@0:point:4,5")
     with pytest.raises(ConfigError, match=r"^'0@0:point:4,5': prompt: id=0 must be a whole number from 1"):
         parse_prompt("0@0:point:4,5")
