@@ -51,7 +51,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--preview",
         type=Path,
         metavar="PNG",
-        help="also write a contact sheet of validation (else training) videos with the objects' contours",
+        help="also write a contact sheet of validation (else training) videos with their objects",
     )
     return parser
 

@@ -48,6 +48,18 @@ class TrackedVideo:
     exhaustive: bool
     annotated: NDArray[np.bool_] | None = None
 
+    def clip(self, frames: Sequence[int]) -> RawClip:
+        """Some of its frames, the current one last, with their objects.
+
+        Raises:
+            BrokenSampleError: an image or a mask cannot be read.
+        """
+        loaded = {frame: _load_frame(self, frame) for frame in sorted(set(frames))}
+        names = ", ".join(self.files[frame].name for frame in frames)
+        # Transforms replace arrays and never write into them, so that a repeated frame may be shared.
+        repeated = [RawFrame(**vars(loaded[frame])) for frame in frames]
+        return RawClip(repeated, self.exhaustive, f"{self.files[frames[-1]].parent}: {names}")
+
 
 @DATASETS.register_module()
 class YTVISClips(ClipDataset):
@@ -127,10 +139,7 @@ class YTVISClips(ClipDataset):
             chosen = choose_frames(
                 video.visible, video.labels, current, self.num_frames, self.max_gap, rng, video.annotated
             )
-        loaded = {frame: _load_frame(video, frame) for frame in sorted(set(chosen))}
-        name = f"{video.files[current].parent}: {', '.join(video.files[frame].name for frame in chosen)}"
-        # Transforms replace arrays and never write into them, so that a repeated frame may be shared.
-        clip = RawClip([RawFrame(**vars(loaded[frame])) for frame in chosen], video.exhaustive, name)
+        clip = video.clip(chosen)
         if self.paste is not None:
             clip = paste_some(clip, self._cutout, self.paste, 1, rng)
         return clip

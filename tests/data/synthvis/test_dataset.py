@@ -21,6 +21,7 @@ from mmdet_vis.data.synthvis import video as video_module
 from mmdet_vis.data.synthvis.options import DatasetOptions
 from mmdet_vis.data.synthvis.output import building
 from mmdet_vis.errors import DatasetError, OutputError
+from mmdet_vis.structures import decode_masks
 
 W, H, T = 128, 80, 14  # of the hard dataset below
 SMALL: dict[str, Any] = {"train": 2, "val": 1, "frames": 4, "width": 96, "height": 64, "difficulty": "medium"}
@@ -230,12 +231,17 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
 
 
 def test_contact_sheet(hard: Path, tmp_path: Path) -> None:
-    write_contact_sheet(hard / "val", tmp_path / "sheet.png", videos=3, columns=4, cell_width=200)
+    write_contact_sheet(hard / "val", tmp_path / "sheet.png", videos=3, columns=4)
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet.shape == (3 * (125 + 6 + 22), 4 * 206, 3)
+    assert sheet.shape == (3 * (22 + 262 + 6), 4 * (420 + 6), 3)
+    frame = cv2.imread(str(hard / "val/JPEGImages/val_0000/00000.jpg"))
+    shown = cv2.resize(sheet[22 : 22 + 262, :420], (W, H), interpolation=cv2.INTER_AREA)
+    masks = decode_masks(json.loads((hard / "val/instances.json").read_text())["annotations"][0]["segmentations"][:1])
+    differs = np.abs(shown.astype(int) - frame).max(axis=2) > 40
+    assert differs[masks[0] == 1].mean() > 4 * differs.mean() / 3  # its objects are painted
     with pytest.raises(DatasetError, match=r"instances\.json"):
         write_contact_sheet(tmp_path, tmp_path / "sheet.png")
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot write"):
         write_contact_sheet(hard / "val", tmp_path / "missing" / "sheet.png")
 
 
