@@ -26,7 +26,9 @@ PROPOSAL_SCORES = ("detections", "boxes", "network")
 FORMATS = ("json", "overlay", "video", "png", "result")
 """What a run can write of a video."""
 
-DEFAULT_FORMATS = ("json", "overlay", "video")
+DEFAULT_FORMATS = ("json", "overlay", "video", "result")
+"""What a run over files writes when nobody chose."""
+
 STREAM_FORMATS = ("json", "video")
 """What a stream can write."""
 

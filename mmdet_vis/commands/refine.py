@@ -24,7 +24,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         '"id": 3}, {"type": "rename", "id": 1, "category": "dog"}, {"frame": 12, "id": 1, "mask": "00012.png"}] in '
         "fixes.json. Other types: split (id, frame), merge (ids), swap (a, b, frame), not_visible (id, first, last).",
     )
-    parser.add_argument("result", type=Path, help="result file: of segment --format result, or VideoResult.save()")
+    parser.add_argument("result", type=Path, help="NAME.result.json of segment, or another file of VideoResult.save()")
     parser.add_argument("video", type=Path, help="the video, or folder of frames, that it is of")
     parser.add_argument("--corrections", type=Path, metavar="FILE", help="JSON file: a list of corrections, in order")
     parser.add_argument(

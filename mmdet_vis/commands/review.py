@@ -28,7 +28,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "result",
         nargs="+",
         type=Path,
-        help="result file: of segment --format result, or VideoResult.save(); or a folder with NAME.result.json files",
+        help="NAME.result.json of segment, or another file of VideoResult.save(); or a folder of the former",
     )
     parser.add_argument("--number", type=positive, default=20, metavar="N", help="list so many frames (default 20)")
     parser.add_argument(

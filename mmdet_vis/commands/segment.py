@@ -39,7 +39,7 @@ FORMAT_HELP = (
     "png (SAVE/NAME/*.png, indexed, as DAVIS wants them), "
     "result (SAVE/NAME.result.json, all that is known of the video, for refine and review); of a dataset "
     "SAVE/overlay/NAME/*.jpg, SAVE/video/NAME.mp4, SAVE/png/NAME/*.png and SAVE/result/NAME.result.json; "
-    "default: json,overlay,video; of a dataset json, of DAVIS json,png"
+    "default: json,overlay,video,result; of a dataset json, of DAVIS json,png"
 )
 
 

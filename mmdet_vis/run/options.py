@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmdet_vis.api import VideoResult, VISModel, load_model, refine, segment_video
 from mmdet_vis.checks import as_list, check_number, check_path, in_order
-from mmdet_vis.choices import DEFAULT_FORMATS, FORMATS
+from mmdet_vis.choices import FORMATS
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import check_prompts, check_same_video, tell_other_name
 from mmdet_vis.corrections.files import as_json
@@ -38,7 +38,7 @@ class RunOptions:
         show_thr: lowest score of a sequence that is drawn; None: what the model recommends for each video.
         use_img: draw as the original's demo: 70 % colour, 30 % image.
         strict: a video of which something is left out, converted or guessed is not segmented: it fails with that line.
-        formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order.
+        formats: of :data:`~mmdet_vis.choices.FORMATS`; kept in its order. Without any, the usual ones.
         prompts, propose: see :func:`mmdet_vis.api.segment_video`.
         refined: a result that is corrected in the place of segmenting, see :func:`mmdet_vis.api.refine`.
         corrections: of ``refined``.
@@ -54,7 +54,7 @@ class RunOptions:
     show_thr: float | None = None
     use_img: bool = False
     strict: bool = False
-    formats: Sequence[str] = DEFAULT_FORMATS
+    formats: Sequence[str] = ()
     prompts: Sequence[Prompt] = ()
     propose: bool = True
     refined: Path | None = None

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.choices import ENDINGS
+from mmdet_vis.choices import ENDINGS, FORMATS
 from mmdet_vis.data.formats import sequence_annotations, write_results
 from mmdet_vis.data.formats.ytvis_results import dataset_entries
 from mmdet_vis.data.sources.folder import list_images
@@ -308,6 +308,14 @@ class DatasetStore(RunStore):
     def save(self, job: Job, result: VideoResult, score_thr: float) -> None:
         """See :class:`RunStore`."""
         write_results(self._file(job.id), dataset_entries(result, self._category_ids, job.id, score_thr))
+
+
+def earlier_formats(folder: Path) -> tuple[str, ...]:
+    """What the run over files in a folder writes of each video; nothing if there is no run, or it is damaged."""
+    before = _read(folder / FilesStore._identity_file)
+    options = before.get("options") if isinstance(before, dict) else None
+    formats = options.get("formats") if isinstance(options, dict) else None
+    return tuple(kind for kind in FORMATS if isinstance(formats, list) and kind in formats)
 
 
 def fingerprint(path: Path | None) -> str:

@@ -41,7 +41,7 @@ from mmdet_vis.run.identity import identity_of
 from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
 from mmdet_vis.run.loop import RunProgress, ShardReport, describe, run_jobs, summarize
 from mmdet_vis.run.options import Plan, RunOptions
-from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore
+from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore, earlier_formats
 from mmdet_vis.run.workers import Workers, balance
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,7 +82,9 @@ def run_files(run: Run, inputs: Path | Sequence[Path], workers: Workers | None =
         OutputError: a result cannot be written, or another run writes into the same folder.
     """
     workers = workers or Workers()
-    run = replace(run, options=run.options.complete(run.config, DEFAULT_FORMATS))
+    # Who goes on with a run means its files, also if another version began it, of which others are usual.
+    usual = earlier_formats(run.save_dir) if run.resume else ()
+    run = replace(run, options=run.options.complete(run.config, usual or DEFAULT_FORMATS))
 
     def check() -> tuple[list[VideoInput], dict[str, Any]]:
         with strictly(run.options.strict):

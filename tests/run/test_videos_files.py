@@ -17,10 +17,10 @@ import mmdet_vis.run.videos as engine
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.data.datasets import inputs
 from mmdet_vis.errors import CheckpointError, OutputError, SourceError
+from mmdet_vis.result import VideoResult
 from mmdet_vis.run.options import RunOptions
 from mmdet_vis.run.store import FilesStore
 from mmdet_vis.run.videos import Run, run_files
-from mmdet_vis.structures import VideoResult
 from tests.tiny import write_frames
 
 FORMATS = ("json", "overlay", "video", "png")
@@ -259,6 +259,23 @@ def test_the_order_of_formats_makes_no_other_run(model: VISModel, videos: Path, 
     identity["options"]["formats"] = ["video", "json"]
     file.write_text(json.dumps(identity))
     assert counts(run(model, videos, out, resume=True, options=options[1])) == (3, 0)
+
+
+def test_who_chooses_no_formats_can_correct_and_goes_on_with_those_of_the_run(
+    model: VISModel, videos: Path, tmp_path: Path
+) -> None:
+    out, nothing_said = tmp_path / "out", RunOptions(key_num=1)
+    assert counts(run(model, videos / "b", out, options=nothing_said)) == (0, 1)
+    assert {path.name for path in out.iterdir()} == {".progress", "results.json", "b", "b.mp4", "b.result.json"}
+    assert VideoResult.load(out / "b.result.json").num_frames == 2
+    # As began by versions that usually wrote no result.
+    old = tmp_path / "old"
+    run(model, videos / "b", old, options=RunOptions(formats=("json", "overlay", "video"), key_num=1))
+    assert counts(run(model, videos, old, resume=True, options=nothing_said)) == (1, 2)
+    assert {path.suffix for path in old.iterdir()} == {"", ".json", ".mp4"}
+    assert not list(old.glob("*.result.json"))
+    assert counts(run(model, videos, old, options=nothing_said)) == (0, 3)
+    assert len(list(old.glob("*.result.json"))) == 3
 
 
 def test_damaged_records_are_done_again(model: VISModel, videos: Path, tmp_path: Path) -> None:
