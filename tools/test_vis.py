@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Segment videos: every object as one sequence with a category, a score and a mask per frame."""
 
-from mmdet_vis.commands.test_vis import main
+from functools import partial
+
+from mmdet_vis.commands.segment import main
 from mmdet_vis.errors import run_command
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(partial(main, tool=True))

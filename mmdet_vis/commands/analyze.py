@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_strict, number, video_count
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_strict, number, video_count
 from mmdet_vis.errors import UserError
 
 

@@ -1,18 +1,64 @@
-"""Command line arguments that several tools share."""
+"""The parser of every command, and arguments that several of them share."""
 
 from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import os
+import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mmdet_vis.choices import FORMATS
+from mmdet_vis.commands.original import Old, metrics_in
+from mmdet_vis.errors import UserError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that answers the options ``old`` of other programs, and its own written in another way."""
+
+    def __init__(self, *args: Any, old: Mapping[str, Old] | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.old = old or {}
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Look for old options first: ``--show`` would be taken for the beginning of ``--show-thr``.
+
+        Raises:
+            UserError: there is one.
+        """
+        own = self._option_string_actions
+        words = list(sys.argv[1:] if args is None else args)
+        for place, word in enumerate(words):
+            name = word.partition("=")[0]
+            if word == "--":
+                break
+            if not name.startswith("--") or name in own:
+                if name == "--eval" and (named := metrics_in(words[place:])):
+                    raise UserError(
+                        f"--eval takes no names here, the dataset says what is measured: leave {' '.join(named)} out"
+                    )
+            elif (plain := name.replace("_", "-")) in self.old:
+                raise UserError(f"{name} is an option of {self.old[plain].of}; {self.old[plain].advice}")
+            elif plain in own:
+                raise UserError(f"{name} is written {plain} here")
+        return super().parse_known_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line. Who left out what a command needs sees its usage before; of an option that is none, the
+        nearest is named.
+        """
+        wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
+        near = difflib.get_close_matches(wrong[1], self._option_string_actions, n=1) if wrong else []
+        if message.startswith("the following arguments are required"):
+            self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: error: {message}{f'; did you mean {near[0]}?' if near else ''}\n")
 
 
 CONFIG_HELP = "config file, or the name of one that comes with the program: `mmdet-vis configs` lists them"
@@ -43,6 +89,14 @@ def undo_launcher_threads() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # Threads of processes that share cores must not wait by spinning.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def use_threads(number: int | None) -> None:
+    """Load PyTorch, which takes seconds, and let it have so many threads of the CPU; None: as many as it likes."""
+    import torch
+
+    if number is not None:
+        torch.set_num_threads(number)
 
 
 DAVIS_SET = {"set_name": "val", "year": None, "resolution": "480p"}

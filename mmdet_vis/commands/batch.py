@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from mmdet_vis.commands.arguments import (
+    Parser,
     add_model_options,
     check_model_options,
     find_checkpoint,
@@ -14,8 +15,8 @@ from mmdet_vis.commands.arguments import (
     read_config,
     several,
     undo_launcher_threads,
+    use_threads,
 )
-from mmdet_vis.commands.original import Parser
 from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments, given_model
 from mmdet_vis.commands.segment import run_options
 
@@ -106,10 +107,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
         return merge_batch(args.manifest, args.out, args.score_thr)
     undo_launcher_threads()
-    import torch
-
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)
     from mmdet_vis.batch.engines import EngineOptions
     from mmdet_vis.batch.run import Batch, run_batch
     from mmdet_vis.batch.worker import CHUNK, OVERLAP, WorkerPlan

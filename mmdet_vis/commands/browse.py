@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, positive, read_config, seed
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_config_options, positive, read_config, seed
 from mmdet_vis.errors import counted
 
 # Clips per picture.

@@ -7,9 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_davis_options, add_strict, probability, video_count
+from mmdet_vis.commands.arguments import Parser, add_davis_options, add_strict, probability, video_count
 from mmdet_vis.commands.eval import results_file, results_folder
-from mmdet_vis.commands.original import Parser
 from mmdet_vis.errors import UserError
 
 

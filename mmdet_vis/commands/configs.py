@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet_vis.commands.arguments import add_config_options, read_config
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_config_options, read_config
 
 CATEGORY_AWARE = "CateAwareReduce"
 """Folder of the configs with category-aware reduction, which have the names of those without."""

@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_davis_options, number, positive
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_davis_options, number, positive
 
 READABLE = (
     "ytvis", "coco", "cocovid", "results", "result", "davis", "index", "colours", "objects", "mots", "kitti-mots",

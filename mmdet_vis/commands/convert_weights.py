@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import WEIGHTS_HELP, add_config_options, read_config, weights
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import WEIGHTS_HELP, Parser, add_config_options, read_config, weights
 from mmdet_vis.errors import CheckpointError
 
 FORMATS = (

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmdet_vis.commands.arguments import DAVIS_SET, add_davis_options, add_strict, probability
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import DAVIS_SET, Parser, add_davis_options, add_strict, probability
 from mmdet_vis.errors import UserError
 
 if TYPE_CHECKING:

@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_vis.choices import EXPORTS
-from mmdet_vis.commands.arguments import add_config_arguments, check_early, find_checkpoint, positive, read_config
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import (
+    Parser,
+    add_config_arguments,
+    check_early,
+    find_checkpoint,
+    positive,
+    read_config,
+)
 
 if TYPE_CHECKING:
     from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import difflib
-import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from mmdet_vis.errors import UserError
 
@@ -110,48 +107,7 @@ SCRIPTS: Mapping[str, Sequence[str]] = {
 """Scripts that tools/test_vis.py took the place of, and what it needs to do the same."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that answers the options ``old`` of other programs, and its own written in another way."""
-
-    def __init__(self, *args: Any, old: Mapping[str, Old] | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.old = old or {}
-
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """Look for old options first: ``--show`` would be taken for the beginning of ``--show-thr``.
-
-        Raises:
-            UserError: there is one.
-        """
-        own = self._option_string_actions
-        words = list(sys.argv[1:] if args is None else args)
-        for place, word in enumerate(words):
-            name = word.partition("=")[0]
-            if word == "--":
-                break
-            if not name.startswith("--") or name in own:
-                if name == "--eval" and (named := _metrics(words[place:])):
-                    raise UserError(
-                        f"--eval takes no names here, the dataset says what is measured: leave {' '.join(named)} out"
-                    )
-            elif (plain := name.replace("_", "-")) in self.old:
-                raise UserError(f"{name} is an option of {self.old[plain].of}; {self.old[plain].advice}")
-            elif plain in own:
-                raise UserError(f"{name} is written {plain} here")
-        return super().parse_known_args(words, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        """End with one line. Who left out what a command needs sees its usage before; of an option that is none, the
-        nearest is named.
-        """
-        wrong = re.match(r"unrecognized arguments: (--[^ =]+)", message)
-        near = difflib.get_close_matches(wrong[1], self._option_string_actions, n=1) if wrong else []
-        if message.startswith("the following arguments are required"):
-            self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog}: error: {message}{f'; did you mean {near[0]}?' if near else ''}\n")
-
-
-def _metrics(words: Sequence[str]) -> list[str]:
+def metrics_in(words: Sequence[str]) -> list[str]:
     """The names of measures at the beginning of ``--eval bbox segm ...``."""
     _, equals, value = words[0].partition("=")
     named = [value] if equals else []
@@ -170,7 +126,7 @@ def translate(words: Sequence[str], old: Mapping[str, Old]) -> list[str]:
         name, equals, value = word.partition("=")
         option = old.get(name.replace("_", "-"))
         if name == "--eval":
-            del rest[: len(_metrics([word, *rest])) - bool(equals)]
+            del rest[: len(metrics_in([word, *rest])) - bool(equals)]
             new.append(name)
         elif option is None:
             new.append(word)

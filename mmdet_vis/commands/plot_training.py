@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:

@@ -6,8 +6,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_model_options, check_model_options, undo_launcher_threads
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import (
+    Parser,
+    add_model_options,
+    check_model_options,
+    undo_launcher_threads,
+    use_threads,
+)
 from mmdet_vis.commands.run_arguments import PROMPT_FORMS, add_engine_arguments, add_output_arguments, given_options
 from mmdet_vis.commands.segment import on_videos
 
@@ -55,8 +60,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         if getattr(args, option):
             parser.error(f"--{option.replace('_', '-')} is for segment: a result is corrected, nothing is proposed")
     undo_launcher_threads()
-    import torch
-
+    use_threads(args.threads)
     from mmdet_vis.corrections.check import check_corrections
     from mmdet_vis.corrections.files import naming, read_given
     from mmdet_vis.result import VideoResult
@@ -64,8 +68,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     corrections, names = read_given(args.corrections, args.prompt or ())
     with naming(names):  # before the model is loaded
         check_corrections(VideoResult.load(args.result), corrections)
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
     formats = args.format or ("json", "video", "result")
     options = given_options(args, formats=formats, refined=args.result, corrections=corrections)
     args.input_dir, args.overwrite, args.eval = [args.video], False, False

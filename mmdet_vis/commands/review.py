@@ -10,8 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import positive, probability
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, positive, probability
 from mmdet_vis.errors import EXIT_SOME_FAILED, ResultsError, UserError, counted
 
 _LOGGER = logging.getLogger(__name__)

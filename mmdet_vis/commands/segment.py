@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmdet_vis.commands.arguments import (
+    Parser,
+    add_config_arguments,
     add_model_options,
     check_early,
     check_model_options,
     find_checkpoint,
     read_config,
     undo_launcher_threads,
+    use_threads,
 )
-from mmdet_vis.commands.original import SEGMENT, Parser
+from mmdet_vis.commands.original import SEGMENT
 from mmdet_vis.commands.run_arguments import (
     STREAM_DEFAULTS,
+    STREAM_SOURCE,
     VIDEOS,
     add_dataset_arguments,
     add_engine_arguments,
     add_output_arguments,
     add_prompt_arguments,
+    add_stream_arguments,
     given_model,
     given_options,
 )
@@ -43,30 +48,49 @@ FORMAT_HELP = (
 )
 
 
-def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
-    """The parser of the command line."""
+def build_parser(prog: str | None = None, tool: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line; or of ``tools/test_vis.py``, the ``tool`` that has streams, too."""
+    without = "--input-dir and --stream" if tool else "VIDEO"
+    example = (
+        "%(prog)s configs/SeqMaskRCNN/seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage.py pretrained/r50.pth --input-dir "
+        "demo/inputs --save-dir demo/outputs; the same with --save-dir out alone runs"
+        if tool
+        else "%(prog)s clip.mp4; %(prog)s clip.mp4 folder --config seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage "
+        "--weights r50.pth --save-dir out; the same without videos runs"
+    )
     parser = Parser(
         prog=prog,
         old=SEGMENT,
-        description=f"{__doc__}  Without VIDEO, the videos are those of the test.dataset of --config.",
-        epilog="examples: %(prog)s clip.mp4; %(prog)s clip.mp4 folder --config "
-        "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage --weights r50.pth --save-dir out; the same without videos runs "
-        "the dataset and ends with out/results.json, submission.zip and summary.json. "
-        "Exit code 3: some videos could not be read (they are named), the others are done; 2: bad input, or the "
-        "results cannot be evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
+        description=f"{__doc__}  Without {without}, the videos are those of the test.dataset of the config.",
+        epilog=f"examples: {example} the dataset and ends with out/results.json, submission.zip and summary.json. "
+        "Exit code 3: some videos could not be read (they are named), the others are done (torchrun itself then exits "
+        "with 1; `python -m mmdet_vis.run.launch` in its place keeps the code); 2: bad input, or the results cannot be "
+        "evaluated; 130: interrupted (Ctrl-C, SIGTERM).",
     )
-    parser.add_argument("input_dir", nargs="*", type=Path, metavar="VIDEO", help=VIDEOS)
-    add_model_options(parser.add_argument_group("model"))
-    add_output_arguments(parser, SAVE_DIR, FORMAT_HELP)
-    add_prompt_arguments(parser)
-    add_dataset_arguments(parser, "dataset (without VIDEO)")
+    if tool:
+        add_config_arguments(parser)
+        parser.add_argument("--input-dir", type=Path, help=VIDEOS)
+        add_output_arguments(parser, None, f"{FORMAT_HELP}; of a stream json (SAVE/NAME.jsonl) and video")
+        stream = add_stream_arguments(parser, "stream (in place of --input-dir)")
+        stream.add_argument("--stream", metavar="SOURCE", help=STREAM_SOURCE)
+    else:
+        parser.add_argument("input_dir", nargs="*", type=Path, metavar="VIDEO", help=VIDEOS)
+        add_model_options(parser.add_argument_group("model"))
+        add_output_arguments(parser, SAVE_DIR, FORMAT_HELP)
+        add_prompt_arguments(parser)
+    add_dataset_arguments(parser, f"dataset (without {'--input-dir' if tool else 'VIDEO'})")
     add_engine_arguments(parser)
     return parser
 
 
-def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run the command; returns 3 if some of several videos could not be read."""
-    parser = build_parser(prog)
+def main(arguments: Sequence[str] | None = None, prog: str | None = None, tool: bool = False) -> int:
+    """Run the command, or the ``tool``; returns 3 if some of several videos could not be read."""
+    parser = build_parser(prog, tool)
+    if tool:
+        args = parser.parse_args(arguments)
+        _check_tool(parser, args)
+        args.input_dir = None if args.input_dir is None else [args.input_dir]
+        return run(args)
     args = parser.parse_intermixed_args(arguments)
     args.stream, args.input_dir = None, args.input_dir or None
     check_model_options(parser, args)
@@ -82,20 +106,30 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     return run(args)
 
 
+def _check_tool(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse options of one kind of input with another."""
+    if args.stream is not None and args.input_dir is not None:
+        parser.error("--stream and --input-dir are two kinds of input: leave one of them out")
+    for option in STREAM_DEFAULTS:
+        if args.stream is None and getattr(args, option) is not None:
+            parser.error(f"--{option} is an option of --stream SOURCE")
+    for source, unfit in (("input_dir", ("overwrite", "eval")), ("stream", ("resume", "eval"))):
+        for option in unfit:
+            if getattr(args, source) is not None and getattr(args, option):
+                shown = source.replace("_", "-")
+                parser.error(f"--{option} is for runs over a dataset: leave it out with --{shown}")
+
+
 def run(args: argparse.Namespace) -> int:
     """Segment what a command line asks for: a stream, videos, or a dataset; returns the exit code.
 
-    ``args`` are of :func:`build_parser`, of :mod:`mmdet_vis.commands.stream` or of :mod:`mmdet_vis.commands.test_vis`;
-    ``input_dir`` is a list of files and folders, or None.
+    ``args`` are of :func:`build_parser` or of :mod:`mmdet_vis.commands.stream`; ``input_dir`` is a list of files and
+    folders, or None.
     """
     if args.stream is None:
         undo_launcher_threads()
     check_early(args)
-    # torch is imported here: `--help` and mistyped arguments should not wait for it.
-    import torch
-
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
+    use_threads(args.threads)  # here: `--help` and mistyped arguments should not wait for PyTorch
     if args.stream is not None:
         return on_stream(args, run_options(args))
     if not getattr(args, "prompt", None):

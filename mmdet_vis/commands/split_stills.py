@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_config_options, positive, read_config
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_config_options, positive, read_config
 from mmdet_vis.errors import ConfigError, counted
 
 

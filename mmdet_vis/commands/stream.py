@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from mmdet_vis.commands.arguments import add_model_options, check_model_options
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_model_options, check_model_options
 from mmdet_vis.commands.run_arguments import (
     STREAM_OVERWRITE,
     STREAM_SOURCE,

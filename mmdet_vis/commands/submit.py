@@ -7,8 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import add_davis_options
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_davis_options
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser
 from mmdet_vis.data.synthvis import LEVELS, DatasetOptions, DatasetSummary, make_dataset, write_contact_sheet
 from mmdet_vis.errors import OutputError, counted
 

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.commands.arguments import (
+    Parser,
     add_config_options,
     add_strict,
     check_early,
     positive,
     read_config,
     seed,
+    use_threads,
     weights,
 )
-from mmdet_vis.commands.original import TRAIN, Parser
+from mmdet_vis.commands.original import TRAIN
 from mmdet_vis.errors import EXIT_INTERRUPTED, ConfigError
 
 
@@ -68,15 +70,12 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
     check_early(args)
-    import torch
-
+    use_threads(args.threads)
     from mmdet_vis.data.formats.opening import strictly
     from mmdet_vis.run.workers import Workers
     from mmdet_vis.training import Interrupted, build_runner
     from mmdet_vis.training.state import choose_state, locked_work_dir
 
-    if args.threads is not None:
-        torch.set_num_threads(args.threads)
     config = read_config(args)
     if args.load_from is not None:
         config.load_from = str(args.load_from)

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.commands.arguments import add_model_options, check_model_options, positive, seconds
-from mmdet_vis.commands.original import Parser
+from mmdet_vis.commands.arguments import Parser, add_model_options, check_model_options, positive, seconds
 from mmdet_vis.errors import UserError
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mmdet_vis.commands import original, segment, test_vis, train
+from mmdet_vis.commands import original, segment, train
 from mmdet_vis.errors import UserError
 from tests import programs
 
 ROOT = Path(__file__).resolve().parents[2]
+test_vis = SimpleNamespace(main=partial(segment.main, tool=True), build_parser=partial(segment.build_parser, tool=True))
+test_vis.__test__ = False
 
 
 def error_of(script: str, *words: str) -> str:

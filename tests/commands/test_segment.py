@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.commands import segment, stream, test_vis
+from mmdet_vis.commands import segment, stream
 from mmdet_vis.visualization.video_writer import VideoWriter
 from tests.tiny import moving_frames
 
@@ -52,7 +52,7 @@ def test_several_videos_and_folders_and_a_model_of_ones_own(folder, tiny):
 
 def test_the_door_does_the_same(folder, tiny):
     write_video(folder / "clip.mp4")
-    assert test_vis.main([*map(str, tiny), *SMALL, "--input-dir", "clip.mp4", "--save-dir", "door"]) == 0
+    assert segment.main([*map(str, tiny), *SMALL, "--input-dir", "clip.mp4", "--save-dir", "door"], tool=True) == 0
     model = ["--config", str(tiny[0]), "--weights", str(tiny[1])]
     assert segment.main([*model, "clip.mp4", *SMALL, "--save-dir", "new"]) == 0
     assert (folder / "door/results.json").read_bytes() == (folder / "new/results.json").read_bytes()
