@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from mmdet_vis.structures import RLE
+from mmdet_vis.structures import RLE, areas
 
 MATCHED = 0.5
 """IoU from which an object and a track are the same in the measures that have one threshold (MOTS, section 4)."""
@@ -97,9 +97,8 @@ def ratio(part: NDArray[np.float64] | float, whole: NDArray[np.float64] | float)
 
 
 def _visible(sequences: Sequence[Sequence[RLE | None]], t: int) -> NDArray[np.int64]:
-    present = [i for i, masks in enumerate(sequences) if t < len(masks) and masks[t] is not None]
-    areas = coco_mask.area([sequences[i][t] for i in present]) if present else []
-    return np.array([i for i, area in zip(present, areas, strict=True) if area], np.int64)
+    present = {i: rle for i, masks in enumerate(sequences) if t < len(masks) and (rle := masks[t]) is not None}
+    return np.array(list(present), np.int64)[areas(list(present.values())) > 0]
 
 
 def _iou(

@@ -39,6 +39,12 @@ def test_a_perfect_result():
     assert identity_counts(video).summary() == {"IDF1": 1, "IDP": 1, "IDR": 1}
 
 
+def test_more_tracks_in_a_frame_than_pycocotools_counts_at_once():
+    video = VideoOverlaps.of_masks([boxes(0)], [boxes(0), boxes(None), *[boxes(20)] * 300])
+    assert (video.num_objects, video.num_tracks, video.iou[0].shape) == (1, 301, (1, 301))
+    assert clear_counts(video).summary()["MOTSA"] == 1 - 300
+
+
 def test_two_tracks_that_swap():
     """Each track has two frames of one object and two of the other: every mask right, half of them under a wrong id."""
     objects = [boxes(0, 0, 0, 0), boxes(20, 20, 20, 20)]
