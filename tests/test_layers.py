@@ -36,7 +36,8 @@ DATA_LAYERS = (
     "categories preprocess sources",
     "formats",
     "datasets",
-    "clips synthvis",
+    "clips",
+    "synthvis",
     "converters",
     "check",
 )

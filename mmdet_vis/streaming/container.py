@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mmdet_vis.data.sources.video import Orientation
-from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note, is_transparent
+from mmdet_vis.data.sources.orientation import Orientation
+from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
     PYAV,
-    TRANSPARENT,
     av_open,
     decode_packets,
-    display_matrix,
     open_container,
     stream_note,
 )
@@ -34,7 +32,6 @@ from mmdet_vis.errors import SourceError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.visualization.video_writer import DEFAULT_FPS
 
-_UPRIGHT = (1 << 16, 0, 0, 1 << 16)
 # What may come through a pipe: containers, and bare pictures one after the other. No playlists.
 _PIPE_FORMATS = (
     "mpegts,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpeg,asf,flv,ogg,gif,nut,yuv4mpegpipe,mjpeg,mpjpeg,h264,hevc"
@@ -69,7 +66,7 @@ class ContainerStream(Stream):
     def frames(self) -> Iterator[StreamFrame]:
         """See :meth:`Stream.frames`. Packets that cannot be decoded are passed over."""
         clock = Clock(self.fps)
-        orientation, to_bgr, index = Orientation(_UPRIGHT), None, 0
+        orientation, to_bgr, index = Orientation(), None, 0
         stored = (0, 0)
         scaled: set[tuple[int, int]] = set()
         for picture in self._whole(self._pictures()):
@@ -79,14 +76,13 @@ class ContainerStream(Stream):
                 self._note(f"frame {index} is {scaled_note(size, stored)}, as are those like it")
             if to_bgr is None:
                 stored = size
-                orientation = Orientation(display_matrix(picture) or _UPRIGHT)
+                orientation = Orientation.of_frame(picture)
                 to_bgr = BgrConverter(stored)
                 self.pixel_aspect = orientation.upright_aspect(self._aspect)
-                transparent = TRANSPARENT if is_transparent(picture) else ""
                 for note in (
-                    stream_note(self._container, self._stream) or transparent,
+                    stream_note(self._container, self._stream, picture),
                     colour_note(picture),
-                    aspect_note(self._aspect, stored, orientation.upright_size(stored) != stored),
+                    aspect_note(self._aspect, stored, orientation.transpose),
                 ):
                     self._note(note)
             try:

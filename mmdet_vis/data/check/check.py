@@ -17,12 +17,12 @@ from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
 from mmdet_vis.data.formats.json_files import fields
 from mmdet_vis.data.formats.opening import open_annotations
-from mmdet_vis.data.formats.orientation import TURNED, orientation
 from mmdet_vis.data.formats.ytvis import frame_files
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
+from mmdet_vis.data.sources.orientation import TURNED, file_orientation
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
@@ -242,7 +242,7 @@ def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool
     except SourceError as error:
         report.add("unreadable frames", f"{error} (video {video.id})")
         return False
-    turned = orientation(file)
+    turned = file_orientation(file)
     if (source.height, source.width) != (video.height, video.width):
         sizes = f"{source.width}x{source.height}, video {video.id} is {video.width}x{video.height}"
         if turned >= TURNED and (source.width, source.height) == (video.height, video.width):

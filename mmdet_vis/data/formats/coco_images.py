@@ -14,8 +14,8 @@ from mmdet_vis.data.formats.annotated import Notes
 from mmdet_vis.data.formats.coco import Image
 from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.json_files import write_ids_plainly
-from mmdet_vis.data.formats.orientation import orientation
 from mmdet_vis.data.sources import is_inside, is_name
+from mmdet_vis.data.sources.orientation import file_orientation
 from mmdet_vis.errors import SourceError
 
 _LOOKED_AT = 50
@@ -117,6 +117,8 @@ def _has_runs(masks: Any) -> bool:
 
 def _is_swapped(file: Path, size: tuple[int, ...]) -> bool:
     try:
-        return size[0] != size[1] and os.path.isfile(file) and image_size(file) == size[::-1] and orientation(file) == 1
+        if size[0] == size[1] or not os.path.isfile(file):
+            return False
+        return image_size(file) == size[::-1] and file_orientation(file) == 1
     except SourceError:
         return False

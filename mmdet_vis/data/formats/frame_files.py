@@ -12,11 +12,12 @@ from urllib.parse import unquote
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.formats.mask_writing import frame_stems
-from mmdet_vis.data.formats.orientation import TURNED, orientation, turn_upright
 from mmdet_vis.data.sources import ImageFilesSource, is_inside, is_name
 from mmdet_vis.data.sources.folder import list_folders, list_images
+from mmdet_vis.data.sources.orientation import TURNED, Orientation, file_orientation
 from mmdet_vis.errors import OutputError, SourceError, option
 from mmdet_vis.files.atomic import temporary_path
+from mmdet_vis.structures import RLE, decode_masks, encode_masks
 
 
 def image_size(file: Path) -> tuple[int, int]:
@@ -89,7 +90,7 @@ def _check_size(videos: AnnotatedVideos, video: AnnotatedVideo, file: Path) -> N
     except SourceError:
         videos.notes.guessed["videos whose first frame cannot be read"] += 1
         return
-    turned = orientation(file)
+    turned = file_orientation(file)
     if size == (video.height, video.width):
         if turned > 1 and (turned < TURNED or size[0] == size[1]):
             videos.notes.guessed[
@@ -99,12 +100,17 @@ def _check_size(videos: AnnotatedVideos, video: AnnotatedVideo, file: Path) -> N
     if turned >= TURNED and size == (video.width, video.height):
         video.height, video.width = size
         for track in video.tracks:
-            track.masks = [None if rle is None else turn_upright(rle, turned) for rle in track.masks]
+            track.masks = [None if rle is None else _turned(rle, turned) for rle in track.masks]
         videos.notes.guessed["videos annotated as they are stored, turned by their Exif orientation"] += 1
         return
     videos.notes.guessed[
         f"videos whose frames have another size than their masks ({size[1]}x{size[0]}, {video.width}x{video.height})"
     ] += 1
+
+
+def _turned(rle: RLE, turned: int) -> RLE:
+    """A mask of a picture as it is stored, for the picture as it is shown (and read) by its Exif orientation."""
+    return encode_masks(Orientation.of_exif(turned).apply(decode_masks([rle])[0])[None])[0]
 
 
 class _Folders:

@@ -9,26 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
-from .image_colour import colours_of_codes, colours_of_profile
+from .image_colour import PILLOW_ERRORS, colours_of_codes, colours_of_profile
 from .image_files import MAX_IMAGE_PIXELS
 from .naming import unique_names
+from .orientation import Orientation, exif_orientation
 from .video_time import timing
 
 _FORMATS = ("WEBP", "PNG", "AVIF")
-_ERRORS = (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
 # Decoders hold three pictures with transparency at once.
 _MOST_PIXELS = MAX_IMAGE_PIXELS // 4
 _MILLISECOND = Fraction(1, 1000)
-_TURN = Image.Transpose
-_TURNS = (
-    _TURN.FLIP_LEFT_RIGHT, _TURN.ROTATE_180, _TURN.FLIP_TOP_BOTTOM, _TURN.TRANSPOSE, _TURN.ROTATE_270,
-    _TURN.TRANSVERSE, _TURN.ROTATE_90,
-)  # fmt: skip
-"""What makes a stored picture upright, by Exif's orientation, from 2 (as stored is 1) to 8."""
 # Browsers show a frame without a time of its own for so long.
 _DEFAULT_MS = 100
 
@@ -54,14 +48,11 @@ class AnimationSource(FrameSource):
         self._first = 0
         self._image: Any = self._open()
         self.name = unique_names([self._path])[0]
-        orientation = self._exif()
-        self._turn = _TURNS[orientation - 2] if 2 <= orientation <= 8 else None
+        self._orientation = Orientation.of_exif(exif_orientation(self._image))
         with self._path.open("rb") as file:
             coded = colours_of_codes(file.read(2**16))
         self._colours = coded or colours_of_profile(self._image.info.get("icc_profile"))
-        self.height, self.width = self._image.height, self._image.width
-        if 5 <= orientation <= 8:
-            self.height, self.width = self.width, self.height
+        self.height, self.width = self._orientation.upright_size((self._image.height, self._image.width))
         self._cache_size = max(cache_bytes // (3 * self.height * self.width), 1)
         stamps, end, self.warnings = self._scan()
         if not stamps:
@@ -93,7 +84,7 @@ class AnimationSource(FrameSource):
     def _open(self) -> Any:
         try:
             image = Image.open(self._path, formats=_FORMATS)
-        except (*_ERRORS, UnidentifiedImageError) as error:
+        except PILLOW_ERRORS as error:
             raise SourceError(f"{self._path}: cannot be decoded as an image; replace or remove this file") from error
         if image.width * image.height > _MOST_PIXELS:
             image.close()
@@ -110,7 +101,7 @@ class AnimationSource(FrameSource):
             try:
                 self._image.seek(self._first + index)
                 self._image.load()
-            except _ERRORS:
+            except PILLOW_ERRORS:
                 problem = f"damaged; only the {index} of {announced} frames before the damage are used"
                 break
             stamps.append(round(time))  # as a float: those of a PNG may be fractions
@@ -142,23 +133,13 @@ class AnimationSource(FrameSource):
                 self._cache[number] = self._picture()
                 while len(self._cache) > self._cache_size:
                     self._cache.pop(next(iter(self._cache)))
-        except _ERRORS as error:
+        except PILLOW_ERRORS as error:
             raise SourceError(f"{self._path}: frame {index} is gone; the file changed, run again") from error
-
-    def _exif(self) -> int:
-        """The orientation that Exif data, or the container, ask for: 1 (as stored) to 8."""
-        try:
-            return int(self._image.getexif().get(0x0112, 1))
-        except _ERRORS:
-            return 1
 
     def _picture(self) -> Frame:
         if self._image.has_transparency_data:
-            rgba = np.asarray(self._image.convert("RGBA")).astype(np.uint16)
-            rgb = ((rgba[..., :3] * rgba[..., 3:] + 127) // 255).astype(np.uint8)
+            rgb = np.asarray(self._image.convert("RGBA").convert("RGBa"))[..., :3]  # its alpha multiplied in
         else:
             rgb = np.asarray(self._image.convert("RGB"))
-        if self._turn is not None:
-            rgb = np.asarray(Image.fromarray(rgb).transpose(self._turn))
-        frame = np.ascontiguousarray(rgb[..., ::-1])
+        frame = self._orientation.apply(rgb[..., ::-1])
         return frame if self._colours is None else self._colours.apply(frame)

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ...errors import ConfigError, SourceError
 from .base import ArraySource, Frame, FrameSource
@@ -19,6 +19,7 @@ from .folder import ImageFilesSource
 from .image_colour import colours_of_profile
 from .inputs import open_source
 from .naming import unique_names
+from .orientation import Orientation, exif_orientation
 from .video_decode import VIDEO_SUFFIXES
 
 Color = Literal["bgr", "rgb"]
@@ -81,7 +82,8 @@ def bgr_frame(picture: Any, color: Color, place: str) -> Frame:
         SourceError: it is neither.
     """
     if isinstance(picture, Image.Image):
-        frame = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[..., ::-1]
+        orientation = Orientation.of_exif(exif_orientation(picture))
+        frame = orientation.apply(np.asarray(picture.convert("RGB"))[..., ::-1])
         colours = colours_of_profile(picture.info.get("icc_profile"))
         return frame if colours is None else colours.apply(frame)
     if not isinstance(picture, np.ndarray):

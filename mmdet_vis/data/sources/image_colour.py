@@ -8,6 +8,7 @@ code points (ITU-T H.273) become what they become in videos, see :mod:`.video_co
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +22,10 @@ from .video_colour import note_of, to_bt709
 
 # What is asked of Pillow. No others: some of its readers start programs.
 PILLOW_FORMATS = ("TIFF", "JPEG", "PNG", "WEBP", "AVIF")
-PILLOW_ERRORS = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, Image.DecompressionBombError)
+PILLOW_ERRORS = (
+    *(OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError),
+    *(struct.error, Image.DecompressionBombError),
+)
 
 _HEAD = 2**16  # bytes before which an AVIF file names its colours
 _MOST_PROFILE = 2**22

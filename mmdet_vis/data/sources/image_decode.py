@@ -12,12 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ...errors import SourceError
 from .base import Frame
 from .image_colour import PILLOW_ERRORS, PILLOW_FORMATS
 from .image_files import MAX_IMAGE_PIXELS
+from .orientation import Orientation, exif_orientation
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     # What is wrong with an image is one line of ours; OpenCV would add several of its own.
@@ -126,9 +127,9 @@ def _by_pillow(data: bytes, page: int) -> NDArray[Any] | None:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 return None
             image.seek(page)
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode in ("I", "F") or upright.mode.startswith("I;16"):
-                return np.asarray(upright)
-            return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+            orientation = Orientation.of_exif(exif_orientation(image))
+            if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+                return orientation.apply(np.asarray(image))
+            return orientation.apply(np.asarray(image.convert("RGB"))[..., ::-1])
     except PILLOW_ERRORS:
         return None

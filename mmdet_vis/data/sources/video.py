@@ -6,12 +6,9 @@ import os
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...errors import SourceError
 from .base import Frame, FrameSource
@@ -45,7 +42,7 @@ class VideoFileSource(FrameSource):
     def __init__(self, path: str | os.PathLike[str], cache_frames: int = 128, cache_bytes: int = 128 * 2**20) -> None:
         self._path = Path(path)
         self._index = index_video(self._path)
-        self._orientation = Orientation(self._index.matrix)
+        self._orientation = self._index.orientation
         self.name = unique_names([self._path])[0]
         self.height, self.width = self._orientation.upright_size(self._index.stored)
         found = self._index.timing
@@ -108,39 +105,6 @@ class VideoFileSource(FrameSource):
                 self._cache[index] = frame
                 self._cache.pop(index - self._cache_size, None)
         return found
-
-
-class Orientation:
-    """The quarter turn and mirroring that a display matrix asks for.
-
-    Args:
-        matrix: (a, b, c, d) with x' = a x + c y and y' = b x + d y; another angle is taken as the nearest
-            quarter turn.
-    """
-
-    def __init__(self, matrix: tuple[int, int, int, int]) -> None:
-        a, b, c, d = matrix
-        self._transpose = abs(b) + abs(c) > abs(a) + abs(d)
-        x_from, y_from = (c, b) if self._transpose else (a, d)
-        self._flip_x, self._flip_y = x_from < 0, y_from < 0
-
-    def upright_size(self, stored: tuple[int, int]) -> tuple[int, int]:
-        """Size (height, width) after the turn."""
-        return (stored[1], stored[0]) if self._transpose else stored
-
-    def upright_aspect(self, stored: Fraction) -> Fraction:
-        """Width of a pixel over its height after the turn."""
-        return 1 / stored if self._transpose else stored
-
-    def apply(self, frame: Frame) -> Frame:
-        """Turn a frame [H, W, 3] upright; contiguous."""
-        if self._transpose:
-            frame = frame.transpose(1, 0, 2)
-        if self._flip_x:
-            frame = frame[:, ::-1]
-        if self._flip_y:
-            frame = frame[::-1]
-        return np.ascontiguousarray(frame)
 
 
 class _Decoder:

@@ -12,6 +12,7 @@ import av
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from ...errors import SourceError
+from .video_colour import is_transparent
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -85,9 +86,6 @@ def open_container(path: Path, threads: str, file: BinaryIO | None = None) -> tu
     return container, stream
 
 
-TRANSPARENT = "has transparency, which is ignored"
-
-
 def _moving(container: Any) -> list[Any]:
     """The video streams of a file, without pictures of its cover."""
     return [stream for stream in container.streams.video if not _disposition(stream) & _COVER]
@@ -106,14 +104,14 @@ def _main_stream(container: Any) -> Any:
     return max(streams, key=rank, default=None)
 
 
-def stream_note(container: Any, stream: Any) -> str:
-    """What of a file is not shown, to follow its name in a message; empty if nothing is."""
+def stream_note(container: Any, stream: Any, picture: Any) -> str:
+    """What of a file with this first frame is not shown, to follow its name in a message; empty if nothing is."""
     streams, context = _moving(container), stream.codec_context
     notes = []
     if len(streams) > 1:
         notes.append(f"has {len(streams)} video streams: the one of {context.width}x{context.height} is used")
-    if stream.metadata.get("alpha_mode") == "1":
-        notes.append(TRANSPARENT)
+    if stream.metadata.get("alpha_mode") == "1" or is_transparent(picture):
+        notes.append("has transparency, which is ignored")
     return "; ".join(notes)
 
 
@@ -164,13 +162,3 @@ class Fingerprint:
         """Return the checksum of a ``av.VideoFrame``, 32 bits."""
         small = self._reformatter.reformat(frame, _THUMBNAIL, _THUMBNAIL, "gray", interpolation=Interpolation.AREA)
         return zlib.crc32(small.to_ndarray().tobytes())
-
-
-def display_matrix(frame: Any) -> tuple[int, int, int, int] | None:
-    """The part of a frame's display matrix that turns and mirrors it; None if it has none."""
-    entry = frame.side_data.get("DISPLAYMATRIX")
-    if entry is None:
-        return None
-    # Nine native 32-bit integers in row order: a b u, c d v, x y w.
-    values = memoryview(bytes(entry)).cast("i")
-    return values[0], values[1], values[3], values[4]

@@ -17,16 +17,9 @@ from typing import Any
 import av
 
 from ...errors import SourceError
-from .video_colour import colour_note, is_transparent
-from .video_decode import (
-    DECODE_ERRORS,
-    TRANSPARENT,
-    Fingerprint,
-    decode_packets,
-    display_matrix,
-    open_container,
-    stream_note,
-)
+from .orientation import Orientation
+from .video_colour import colour_note
+from .video_decode import DECODE_ERRORS, Fingerprint, decode_packets, open_container, stream_note
 from .video_fields import is_interlaced
 from .video_time import Timing, timing
 
@@ -40,8 +33,8 @@ class VideoIndex:
         fingerprints: checksum of each frame's content.
         keys: indices of the frames at which decoding can start, ascending.
         lead: number of decoded frames before the first one that is used.
-        matrix: display matrix (a, b, c, d) of the first frame, in 1/65536: x' = a x + c y, y' = b x + d y.
-        stored: (height, width) in pixels before the matrix is applied.
+        orientation: what makes the frames upright; that of the first one.
+        stored: (height, width) in pixels before that.
         timing: when the frames are shown.
         pixel_aspect: width of a stored pixel over its height.
         interlaced: number of frames that hold two fields.
@@ -53,7 +46,7 @@ class VideoIndex:
     fingerprints: array[int]
     keys: list[int]
     lead: int
-    matrix: tuple[int, int, int, int]
+    orientation: Orientation
     stored: tuple[int, int]
     timing: Timing
     pixel_aspect: Fraction
@@ -76,7 +69,7 @@ class _Scan:
     corrupt: list[int] = field(default_factory=list)
     # (number of the packet, number of frames that had come out by then) of every packet that failed.
     failures: list[tuple[int, int]] = field(default_factory=list)
-    matrix: tuple[int, int, int, int] = (1 << 16, 0, 0, 1 << 16)
+    orientation: Orientation = field(default_factory=Orientation)
     stored: tuple[int, int] = (0, 0)
     interlaced: list[int] = field(default_factory=list)
     resized: dict[int, tuple[int, int]] = field(default_factory=dict)  # frames of another (height, width) than stored
@@ -117,7 +110,7 @@ def index_video(path: Path) -> VideoIndex:
         fingerprints=scan.fingerprints[start:stop],
         keys=[key - start for key in scan.keys if start <= key < stop],
         lead=start,
-        matrix=scan.matrix,
+        orientation=scan.orientation,
         stored=scan.stored,
         timing=timing(
             [None] * len(pts) if info.bare else pts,
@@ -162,8 +155,7 @@ def _notes(index: VideoIndex, colours: str) -> list[str]:
     notes = [index.timing.problem, colours]
     if index.interlaced:
         notes.append(f"interlaced: {index.interlaced} of {len(index.fingerprints)} frames were deinterlaced")
-    a, b, c, d = index.matrix
-    return [*notes, aspect_note(index.pixel_aspect, index.stored, abs(b) + abs(c) > abs(a) + abs(d))]
+    return [*notes, aspect_note(index.pixel_aspect, index.stored, index.orientation.transpose)]
 
 
 def scaled_note(size: tuple[int, int], stored: tuple[int, int]) -> str:
@@ -260,9 +252,9 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
         for frame in frames or ():
             if not scan.pts:
                 scan.stored = (frame.height, frame.width)
-                scan.matrix = display_matrix(frame) or scan.matrix
+                scan.orientation = Orientation.of_frame(frame)
                 scan.colours = colour_note(frame)
-                scan.streams = stream_note(container, stream) or (TRANSPARENT if is_transparent(frame) else "")
+                scan.streams = stream_note(container, stream, frame)
             if (frame.height, frame.width) != scan.stored:
                 scan.resized[len(scan.pts)] = (frame.height, frame.width)
             if is_interlaced(frame):

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from mmdet_vis.data.sources import ArraySource, as_source
+from mmdet_vis.data.sources.orientation import file_orientation
 from mmdet_vis.errors import ConfigError, SourceError
 from tests.tiny import moving_frames, write_frames
 
@@ -79,6 +80,17 @@ def test_pil_images_of_other_modes_and_turned_ones(tmp_path):
     with Image.open(tmp_path / "turned.png") as image:
         got = as_source(image).read(0, 1)[0]
     np.testing.assert_array_equal(got, cv2.rotate(FRAMES[0], cv2.ROTATE_90_CLOCKWISE))
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0MM\0*\0\0", b"Exif\0\0no Exif"])
+def test_damaged_exif_data_ask_for_no_turn(tmp_path, exif):
+    """Pillow raises errors of several kinds for them."""
+    path = tmp_path / "damaged.png"
+    images()[0].save(path, exif=exif)
+    assert file_orientation(path) == 1
+    with Image.open(path) as image:
+        for given in (image, path):
+            np.testing.assert_array_equal(as_source(given).read(0, 1)[0], FRAMES[0])
 
 
 @pytest.mark.parametrize(
