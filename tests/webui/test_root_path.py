@@ -7,6 +7,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,7 +15,8 @@ from mmdet_vis.commands.web import root_path
 from tests import programs
 from tests.webui.proxies import PATH, ask, check_page, proxy
 
-pytest.importorskip("gradio")
+if find_spec("gradio") is None:  # importing it takes long
+    pytest.skip("needs gradio", allow_module_level=True)
 
 
 def test_the_path_that_is_given() -> None:
