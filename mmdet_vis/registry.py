@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mmengine import registry as root
-from mmengine.registry import Registry
+from mmengine.registry import Registry, build_from_cfg
 
 from mmdet_vis.errors import ConfigError, UserError
 
 SCOPE = "mmdet_vis"
 
-MODELS = Registry("model", parent=root.MODELS, scope=SCOPE, locations=["mmdet_vis.models"])
+# The parent's way of building also takes lists of parts, and imports the optimizers of three libraries for it.
+MODELS = Registry("model", build_func=build_from_cfg, parent=root.MODELS, scope=SCOPE, locations=["mmdet_vis.models"])
 DATASETS = Registry(
     "dataset", parent=root.DATASETS, scope=SCOPE, locations=["mmdet_vis.data.datasets", "mmdet_vis.data.clips"]
 )
