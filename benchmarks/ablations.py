@@ -39,7 +39,7 @@ from mmdet_vis.errors import ConfigError, DatasetError, OutputError, run_command
 from mmdet_vis.evaluation import ytvis
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir
 from mmdet_vis.progress import bars
-from mmdet_vis.run.identity import identity_of
+from mmdet_vis.run.options import identity_of
 
 SCORE_THR = 0.001
 

@@ -33,11 +33,11 @@ from mmdet_vis.batch.tables import pyarrow
 from mmdet_vis.batch.tasks import Task, left, share_of, tasks_of
 from mmdet_vis.batch.worker import DONE, PART, UNWRITABLE, WorkerPlan
 from mmdet_vis.errors import EXIT_SOME_FAILED, ConfigError, OutputError, option
+from mmdet_vis.files.atomic import check_places
 from mmdet_vis.files.lock import NAME, RunLock
 from mmdet_vis.files.storage import is_address, local_path, open_storage
 from mmdet_vis.progress import bars
-from mmdet_vis.run.identity import IDENTITY, identity_of
-from mmdet_vis.run.job import check_places
+from mmdet_vis.run.options import IDENTITY, identity_of
 from mmdet_vis.run.workers import Workers
 
 _LOGGER = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from mmdet_vis.errors import OutputError, ResultsError, option
 from mmdet_vis.files.atomic import remove_unfinished
 from mmdet_vis.files.storage import LocalStorage, Storage
 from mmdet_vis.result import VideoResult
-from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
+from mmdet_vis.run.options import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.structures import VideoResult as Result
 
 VIDEOS, CHUNKS, STATUS = "videos", "chunks", "status"

@@ -34,8 +34,8 @@ from mmdet_vis.errors import (
 )
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, open_storage
-from mmdet_vis.run.job import Job, places_in, write_pictures
-from mmdet_vis.run.loop import RunProgress, Save, run_jobs
+from mmdet_vis.progress import RunProgress
+from mmdet_vis.run.job import Job, Save, places_in, run_jobs, write_pictures
 from mmdet_vis.run.options import Plan
 from mmdet_vis.streaming.segment import check_window
 from mmdet_vis.structures import VideoResult
@@ -180,7 +180,7 @@ class SegmentVideo:
             places = self._places(task.id, Path(folder)) if task.chunks == 1 else {}
             job = Job(task.number, task.id, lambda: PartSource(source, task.start, task.stop, task.id), places)
             save: Save = lambda job, result, _: self._save(task, job.places, result)  # noqa: E731
-            report = run_jobs(self._model, [job], save, self._plan.options, RunProgress([job]))
+            report = run_jobs(self._model, [job], save, self._plan.options, RunProgress({job.id: 1}))
         if report.failures:
             return FAILED, report.failures[0].error, None
         return (DONE, None, report.frames) if task.chunks == 1 else self._join(task, report.frames)

@@ -21,8 +21,8 @@ from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.errors import OutputError, counted, option
 from mmdet_vis.files.atomic import atomic_write, ensure_writable_dir, remove_unfinished
 from mmdet_vis.files.storage import LocalStorage
-from mmdet_vis.run.identity import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.run.job import Job
+from mmdet_vis.run.options import IDENTITY, UNREADABLE, check_same, earlier_run
 from mmdet_vis.structures import VideoResult
 
 _LOGGER = logging.getLogger(__name__)

@@ -34,13 +34,12 @@ from mmdet_vis.errors import (
 )
 from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
 from mmdet_vis.evaluation.submission import write_davis_zip
-from mmdet_vis.files.atomic import atomic_write
+from mmdet_vis.files.atomic import atomic_write, check_places
 from mmdet_vis.files.zips import write_zip
+from mmdet_vis.progress import RunProgress
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
-from mmdet_vis.run.identity import identity_of
-from mmdet_vis.run.job import Job, check_places, jobs_of_dataset, jobs_of_files
-from mmdet_vis.run.loop import RunProgress, ShardReport, describe, run_jobs, summarize
-from mmdet_vis.run.options import Plan, RunOptions
+from mmdet_vis.run.job import Job, ShardReport, describe, jobs_of_dataset, jobs_of_files, run_jobs, summarize
+from mmdet_vis.run.options import Plan, RunOptions, identity_of
 from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore, earlier_formats
 from mmdet_vis.run.workers import Workers, balance
 
@@ -246,7 +245,8 @@ def _run(
         workers.on_first(store.prepare)
         first = workers.rank == 0
         try:
-            progress = RunProgress([jobs[index] for index in todo], store.done, shown=first)
+            loads = {jobs[index].id: jobs[index].frames or 1 for index in todo}
+            progress = RunProgress(loads, store.done, shown=first)
             with progress.bar:
                 report = ShardReport()
                 if share:

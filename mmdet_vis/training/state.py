@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.files.atomic import remove_unfinished
-from mmdet_vis.run.identity import as_read, differences
+from mmdet_vis.run.options import as_read, differences
 from mmdet_vis.run.workers import Workers
 from mmdet_vis.weights.torch_files import read_torch
 

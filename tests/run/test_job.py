@@ -1,12 +1,10 @@
-"""Videos of files and of datasets: their names, lengths, and places, which are never over what a run reads.
+"""Videos of files and of datasets: their names and lengths.
 
 Overlay videos have the timing and the shape of the video that they show.
 """
 
 from __future__ import annotations
 
-import os
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from mmdet_vis.checks import in_order
 from mmdet_vis.data.datasets.inputs import inputs_of
 from mmdet_vis.data.sources import open_source
 from mmdet_vis.errors import OutputError
-from mmdet_vis.run.job import check_places, jobs_of_files, write_pictures
+from mmdet_vis.run.job import jobs_of_files, write_pictures
 from mmdet_vis.structures import VideoResult
 from tests.tiny import moving_frames, write_frames
 from tests.tools.test_test_vis import encode
@@ -46,56 +44,6 @@ def test_lengths_without_decoding(tmp_path: Path) -> None:
 
 def test_formats_have_one_order() -> None:
     assert in_order(["video", "json", "video"]) == in_order(("json", "video")) == ("json", "video")
-
-
-def refused(inputs: list[Path], places: list[Path], folders: list[Path] | None = None) -> str:
-    with pytest.raises(OutputError, match="choose another save_dir") as caught:
-        check_places(inputs, places, folders or [])
-    return str(caught.value)
-
-
-def test_an_input_that_is_a_place_or_lies_in_one_or_holds_one(tmp_path: Path) -> None:
-    clip, frames = tmp_path / "clip.mp4", tmp_path / "frames"
-    frames.mkdir()
-    clip.touch()
-    places = [tmp_path / "out" / "clip", tmp_path / "out" / "clip.mp4"]
-    check_places([clip, frames], places, [frames])
-    check_places([clip], [], [])
-    check_places([], places)
-    assert f"{clip} would overwrite the input {clip}" in refused([clip, frames], [*places, clip])
-    assert f"{tmp_path} would overwrite the input {clip}" in refused([clip], [tmp_path])
-    assert f"{frames / 'a'} would overwrite the input {frames}" in refused([frames], [frames / "a"], [frames])
-
-
-def test_links_are_followed(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a.mp4").touch()
-    (tmp_path / "folder").symlink_to("real")
-    (tmp_path / "file.mp4").symlink_to("real/a.mp4")
-    for path in ("real/a.mp4", "folder/a.mp4", "file.mp4"):
-        for place in ("real/a.mp4", "folder/a.mp4", "real", "folder", "file.mp4"):
-            refused([tmp_path / path], [tmp_path / place])
-
-
-def test_the_folder_itself_and_the_one_above(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "in" / "out").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "in")
-    for path in (Path("."), Path(".."), tmp_path / "in"):
-        refused([path], [Path("out", "in.mp4")], [path])
-    check_places([Path("a.mp4")], [Path("out", "a.mp4")])
-
-
-def test_ten_thousand_videos_take_less_than_two_seconds(tmp_path: Path) -> None:
-    for number in range(0, 10_000, 500):
-        (tmp_path / f"{number}.mp4").touch()
-    paths = [tmp_path / f"{number}.mp4" for number in range(10_000)]
-    start = time.process_time()
-    jobs = jobs_of_files(inputs_of(paths), tmp_path / "out", ("json", "overlay", "video", "png"))
-    check_places(paths, [place for job in jobs for place in job.places.values()], paths)
-    assert time.process_time() - start < 2
-    os.link(paths[0], tmp_path / "9999.mp4")
-    jobs = jobs_of_files(inputs_of(paths), tmp_path, ("video",))
-    assert "would overwrite the input" in refused(paths, [jobs[-1].places["video"]])
 
 
 RECORDED = [0, 36, 71, 168, 203, 401, 433, 702, 735, 1002]  # milliseconds

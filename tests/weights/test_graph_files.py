@@ -16,8 +16,7 @@ from mmdet_vis.commands import export
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.device import check_runtime
 from mmdet_vis.errors import CheckpointError, ConfigError, OutputError
-from mmdet_vis.run.identity import identity_of
-from mmdet_vis.run.options import Plan
+from mmdet_vis.run.options import Plan, identity_of
 from mmdet_vis.weights import graph_files
 from mmdet_vis.weights.checkpoint import load_checkpoint
 from mmdet_vis.weights.graph_files import INDEX, export_graphs, open_graph_folder, run_graphs
