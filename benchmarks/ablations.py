@@ -30,8 +30,8 @@ from benchmarks.ablation_variants import Figures, Variant, variants
 from benchmarks.common import machine
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.commands.arguments import add_config_arguments, positive, probability, read_config
-from mmdet_vis.config.check import check_propose_reduce
 from mmdet_vis.config.load import build_dataset
+from mmdet_vis.config.read import check_propose_reduce
 from mmdet_vis.data.datasets import VideoDataset
 from mmdet_vis.data.formats import sequence_annotations
 from mmdet_vis.device import resolve_device

@@ -13,13 +13,13 @@ import errno
 import io
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
-
-from mmdet_vis.signals import end_on_signals, let_signals_kill, was_interrupted
 
 EXIT_SOME_FAILED = 3
 """Of commands that were given several things, some of which could not be done."""
@@ -249,6 +249,37 @@ def _as_command() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _end_on_signals() -> None:
+    """Let SIGTERM (``kill``, a scheduler, a container that stops) and a closed terminal end the work as Ctrl-C does."""
+    # Processes that wait for each other in compiled code would not hear a Python handler.
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if not alone or threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no terminals that hang up.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
+            signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def let_signals_kill() -> None:
+    """From here on nothing is left to save: a signal shows no traceback and does not wait for threads that hang."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+
+_interrupted = False
+"""Whether a signal has ended the work by a KeyboardInterrupt, which may have become another error since."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _interrupted
+    _interrupted = True
+    raise KeyboardInterrupt
+
+
 @_as_command()
 def run_command(main: Callable[[], int | None]) -> None:
     """Run the ``main`` function of a command line tool and exit with its status.
@@ -261,7 +292,7 @@ def run_command(main: Callable[[], int | None]) -> None:
         # A name that the terminal cannot show must not end the program.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    end_on_signals()
+    _end_on_signals()
     try:
         status = main()
         if sys.stdout is not None:
@@ -275,7 +306,7 @@ def run_command(main: Callable[[], int | None]) -> None:
         _drop_output()
         sys.exit(0)
     except Exception as error:
-        if was_interrupted():  # Compiled code may make another error of it, such as NumPy while it converts an array.
+        if _interrupted:  # Compiled code may make another error of it, such as NumPy while it converts an array.
             _fail_interrupted()
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             where = f"{error.filename}: " if error.filename is not None else ""

@@ -1,11 +1,9 @@
-"""What Ctrl-C, SIGTERM and a closed terminal do: end the work at once, or at the next good moment."""
+"""What Ctrl-C and SIGTERM do to work that ends at the next good moment; :mod:`mmdet_vis.errors` ends it at once."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
@@ -64,38 +62,3 @@ class StopSignals:
         self._stopped = True
         if self._note:
             _LOGGER.info("%s", self._note)
-
-
-def end_on_signals() -> None:
-    """Let SIGTERM (``kill``, a scheduler, a container that stops) and a closed terminal end the work as Ctrl-C does."""
-    # Processes that wait for each other in compiled code would not hear a Python handler.
-    alone = os.environ.get("WORLD_SIZE", "1") == "1"
-    if not alone or threading.current_thread() is not threading.main_thread():
-        return
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no terminals that hang up.
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # Not one that nohup lets pass.
-            signal.signal(number, _interrupt)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
-
-
-def was_interrupted() -> bool:
-    """Whether a signal has ended the work by a KeyboardInterrupt, which may have become another error since."""
-    return _interrupted
-
-
-def let_signals_kill() -> None:
-    """From here on nothing is left to save: a signal shows no traceback and does not wait for threads that hang."""
-    if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-
-
-_interrupted = False
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _interrupted
-    _interrupted = True
-    raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,35 @@ NOTE = (
     f"category-aware reduction are of the configs in {CATEGORY_AWARE}, with --use-cate-reduce --score-thr 0.001.\n"
     "Without --config and --weights, commands use the default model; its file carries its config."
 )
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the original project published for a config; measured there, not here.
+
+    Attributes:
+        data: the benchmark.
+        metric: ``AP`` or ``J&F``.
+        figure: in percent.
+        category_aware: the same with category-aware reduction; None: not published.
+    """
+
+    data: str
+    metric: str
+    figure: float
+    category_aware: float | None = None
+
+
+PUBLISHED = {
+    "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage": Published("YouTube-VIS 2019", "AP", 40.8, 42.5),
+    "seq_mask_rcnn_r101_fpn_1x_youtubevis19_ftstage": Published("YouTube-VIS 2019", "AP", 43.8, 45.2),
+    "seq_mask_rcnn_x101_fpn_1x_youtubevis19_ftstage": Published("YouTube-VIS 2019", "AP", 47.6, 48.8),
+    "seq_mask_rcnn_r50_fpn_1x_youtubevis21_ftstage": Published("YouTube-VIS 2021", "AP", 39.6, 41.7),
+    "seq_mask_rcnn_x101_fpn_1x_youtubevis21_ftstage": Published("YouTube-VIS 2021", "AP", 45.6, 47.2),
+    "seq_mask_rcnn_r101_fpn_1x_davisuvos_ftstage": Published("DAVIS-UVOS", "J&F", 68.1),
+    "seq_mask_rcnn_x101_fpn_1x_davisuvos_ftstage": Published("DAVIS-UVOS", "J&F", 70.6),
+}
+"""Figures by the name of the config (Lin et al., ICCV 2021, and the original project's model zoo)."""
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -44,7 +74,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 def table() -> str:
     """The table of all configs."""
-    from mmdet_vis.config.read import DEFAULT, PUBLISHED, load_config, shipped_configs
+    from mmdet_vis.config.read import DEFAULT, load_config, shipped_configs
     from mmdet_vis.evaluation.tables import format_table
 
     rows = []

@@ -77,17 +77,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
+    from mmdet_vis.weights.convert import convert_checkpoint, convert_weights
+    from mmdet_vis.weights.find import find_weights
+
     if args.source_format is None and args.target_format is None:
         if args.config or args.classes or args.drop_classes or args.norm_eps is not None:
             raise CheckpointError("say which format to convert: add --from, --to, or both")
-        from mmdet_vis.weights.checkpoint import convert_checkpoint
-        from mmdet_vis.weights.find import find_weights
-
         print(f"{args.target}: {convert_checkpoint(find_weights(args.source), args.target)} tensors")
         return
-    from mmdet_vis.weights.convert import convert_weights
-    from mmdet_vis.weights.find import find_weights
-
     report = convert_weights(
         find_weights(args.source),
         args.target,

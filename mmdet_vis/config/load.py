@@ -15,7 +15,7 @@ from mmengine.registry import Registry
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
 from mmdet_vis.checks import check_flag, check_whole
 from mmdet_vis.choices import PROFILES, PROPOSAL_SCORES
-from mmdet_vis.config.check import check_propose_reduce, check_pyramid
+from mmdet_vis.config.read import WHOLE, check_propose_reduce
 from mmdet_vis.config.read import apply_options as apply_options
 from mmdet_vis.config.read import load_config as load_config
 from mmdet_vis.data.categories import resolve_categories
@@ -50,8 +50,30 @@ def build_model(config: Config) -> SeqMaskRCNN:
     num_outs = getattr(network.neck, "num_outs", None)
     anchors = getattr(network.rpn_head, "anchors", None)
     if num_outs is not None and anchors is not None:
-        check_pyramid(config, num_outs, anchors.strides)
+        _check_pyramid(config, num_outs, anchors.strides)
     return network
+
+
+MAX_LEVELS = 12
+"""Of the pyramid: the coarsest has the stride of the largest frames."""
+
+
+def _check_pyramid(config: Mapping[str, Any], num_outs: Any, strides: Sequence[Any]) -> None:
+    """Check that the RPN expects the levels that the neck makes: strides 4, 8, 16, 32 and doubled from there.
+
+    Raises:
+        ConfigError: ``num_outs`` levels of the neck, with the four backbone stages, have not the anchors' ``strides``.
+    """
+    if not WHOLE.accepts(num_outs) or not 4 <= num_outs <= MAX_LEVELS:
+        raise ConfigError(
+            f"{file_of(config)}: model.neck.num_outs={num_outs!r:.80} must be a whole number from 4 to {MAX_LEVELS}"
+        )
+    expected = [4 * 2**level for level in range(num_outs)]
+    if list(strides) != expected:
+        raise ConfigError(
+            f"{file_of(config)}: model.neck.num_outs={num_outs} and model.rpn_head.strides={list(strides)} do not fit: "
+            f"{num_outs} levels have the strides {expected}"
+        )
 
 
 def carrying_only(config: Config) -> Config:

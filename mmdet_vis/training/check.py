@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS
 
 from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.config.check import DECAY, FRACTION, WHOLE, Rule, Rules, check_block
+from mmdet_vis.config.read import DECAY, FRACTION, WHOLE, Rule, Rules, check_block
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.evaluation.ytvis.metrics import SUMMARY
 from mmdet_vis.losses.regions import RegionSettings

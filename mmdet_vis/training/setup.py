@@ -15,8 +15,8 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from torch import nn
 
-from mmdet_vis.config.check import WHOLE
 from mmdet_vis.config.load import build, build_dataset, build_model, check_classes, check_same_categories
+from mmdet_vis.config.read import WHOLE
 from mmdet_vis.data.clips import build_loader
 from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.device import resolve_device

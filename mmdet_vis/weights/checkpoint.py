@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -23,11 +24,8 @@ from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.files.zips import ZIP_ERRORS
 from mmdet_vis.weights.published import UNUSED, guess_backbone, guess_config
 from mmdet_vis.weights.torch_files import no_tensors, no_weights, read_torch
-from mmdet_vis.weights.wrappers import unwrapped, without_wrappers
 
 _LOGGER = logging.getLogger(__name__)
-
-FORMATS = WEIGHTS
 
 HEAD = 512
 """Bytes that are looked at."""
@@ -35,6 +33,22 @@ HEAD = 512
 IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 ARCHIVES = (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 WEB = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<script")
+
+WRAPPERS = (
+    "state_dict", "model", "model_state", "model_state_dict", "net", "network", "weights", "params", "module",
+    "ema_state_dict", "model_ema", "ema_model", "ema", "teacher", "student",
+)  # fmt: skip
+"""Keys under which training programs wrap a state dict; where a file has several, the first one here counts."""
+
+PREFIXES = (
+    "module.", "model.", "net.", "network.", "ema.", "ema_model.", "model_ema.", "_orig_mod.", "_forward_module.",
+    "_fsdp_wrapped_module.", "detector.", "teacher.", "student.",
+)  # fmt: skip
+"""What DistributedDataParallel, Lightning, averages of weights, torch.compile, Fabric, FSDP, MMTracking and training
+with a teacher put before every name."""
+
+_INNER = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What they put into names where they wrap a part of the network."""
 
 
 def file_format(path: Path) -> str:
@@ -76,7 +90,7 @@ def _refuse_zip_around_weights(path: Path) -> None:
             names = archive.namelist()
     except (*ZIP_ERRORS, ValueError):
         return  # damaged, which reading it says
-    within = [name for name in names if name.lower().endswith(FORMATS)]
+    within = [name for name in names if name.lower().endswith(WEIGHTS)]
     if within and not any(name.endswith(("data.pkl", "constants.pkl")) for name in names):
         raise CheckpointError(
             f"checkpoint {path} is a zip archive around {within[0]!r:.80}: unpack it and give the file with the weights"
@@ -118,7 +132,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     Args:
         path: a safetensors file, or one of ``torch.save`` (old and new formats), whatever its name: a dict of tensors,
-            plain or under ``state_dict`` / ``model``. What wrappers put before every key (:mod:`.wrappers`) is removed.
+            plain or in what training programs put around it and before every key (:data:`WRAPPERS`, :data:`PREFIXES`).
             Objects beside the weights are left out, without running anything of theirs; one line in the log names them.
 
     Raises:
@@ -132,14 +146,66 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             raise CheckpointError(f"checkpoint {path} is a damaged safetensors file: download it again") from error
     else:
         content = read_torch(path, beside_objects=True)
-    content = unwrapped(path, content)
+    content = _unwrapped(path, content)
     if not isinstance(content, Mapping):
         raise no_weights(path, content)
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     if not state:
         raise no_tensors(path, content)
     _check_kinds(path, state)
-    return without_wrappers(path, state)
+    return _without_prefixes(path, _without_inner(state))
+
+
+def _unwrapped(path: Path, content: object) -> object:
+    """What is under :data:`WRAPPERS`, one in another; other weights that are left out are named in the log."""
+    for _ in range(len(WRAPPERS)):  # a file may hold a dict that holds itself
+        if not isinstance(content, Mapping):
+            break
+        held = [wrapper for wrapper in WRAPPERS if isinstance(content.get(wrapper), Mapping) and content[wrapper]]
+        if not held:
+            break
+        if len(held) > 1:
+            _LOGGER.warning("checkpoint %s: %s is used, left out %s", path, held[0], ", ".join(held[1:]))
+        content = content[held[0]]
+    return content
+
+
+def _without_inner(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove what wrappers around parts of a network put into names: ``backbone._orig_mod.``, ``backbone.module.``."""
+    plain = {_INNER.sub("", key): value for key, value in state.items()}
+    parts: dict[str, list[str]] = {}
+    for key in plain:
+        parts.setdefault(key.partition(".")[0], []).append(key)
+    wrapped = {part for part, keys in parts.items() if all(key.startswith(f"{part}.module.") for key in keys)}
+    renamed = {
+        key.replace(".module.", ".", 1) if key.partition(".")[0] in wrapped else key: value
+        for key, value in plain.items()
+    }
+    return renamed if len(renamed) == len(state) else state
+
+
+def _without_prefixes(path: Path, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove what wrappers put before every name, and with it their counters, which have no dot (``n_averaged``)."""
+    inner = {key: value for key, value in state.items() if "." in key}
+    left = [key for key in state if "." not in key]
+    found = True
+    while inner and found:
+        found = False
+        for prefix in PREFIXES:
+            within = {key for key in inner if key.startswith(prefix)}
+            # Of several networks in a file (an average, a teacher, a loss), the first that has a backbone.
+            several = any(key.startswith(f"{prefix}backbone.") for key in within)
+            if within and (
+                len(within) == len(inner) or (several and not any(k.startswith("backbone.") for k in inner))
+            ):
+                left += [key for key in inner if key not in within]
+                inner = {key.removeprefix(prefix): inner[key] for key in inner if key in within}
+                found = True
+    if not inner or inner.keys() <= state.keys():
+        return state
+    if left:
+        _LOGGER.warning("checkpoint %s: left out %s of the wrapper around the model", path, few(left))
+    return inner
 
 
 def _check_kinds(path: Path, state: Mapping[str, Tensor]) -> None:
@@ -273,41 +339,6 @@ def _origin(comparison: Comparison, state: Mapping[str, Tensor]) -> str:
     if any(key.startswith("backbone.") for key in wrong):
         return f"it was made for another backbone ({backbone or 'of an unknown kind'})"
     return f"it was made for a config with num_classes={len(classifier)}"
-
-
-def convert_checkpoint(source: str | Path, target: str | Path) -> int:
-    """Write the weights of a checkpoint in another format: every tensor under its name, bit for bit.
-
-    What else the file holds (epoch, optimizer, a ``module.`` before every key) is left out.
-
-    Args:
-        source: see :func:`read_state_dict`.
-        target: a name that ends in ``.safetensors``, ``.pth`` or ``.pt``; replaced if it exists.
-
-    Returns:
-        the number of tensors.
-
-    Raises:
-        CheckpointError: the source cannot be used, or the target is the source or has another ending.
-        OutputError: the target cannot be written.
-    """
-    source, target = Path(source), Path(target)
-    check_target(source, target)
-    state = read_state_dict(source)
-    write_state(state, target)
-    return len(state)
-
-
-def check_target(source: Path, target: Path) -> None:
-    """Check the name of the file that the weights of another are converted into.
-
-    Raises:
-        CheckpointError: it is the source, or has the ending of no format.
-    """
-    if target.suffix.lower() not in FORMATS:
-        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(FORMATS)}")
-    if source.exists() and target.exists() and target.samefile(source):
-        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
 
 
 def write_state(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -11,8 +11,8 @@ import safetensors
 import torch
 from mmengine.config import Config
 
-from mmdet_vis.config.check import check_sizes
 from mmdet_vis.config.load import apply_options, build_model
+from mmdet_vis.config.read import MAX_WHOLE, check_wholes
 from mmdet_vis.config.safe import check_types
 from mmdet_vis.errors import CheckpointError, ConfigError, option
 from mmdet_vis.weights.checkpoint import file_format, load_checkpoint, write_state
@@ -22,6 +22,10 @@ CONFIG_KEY = "mmdet_vis.config"
 
 MAX_CONFIG = 2**20
 """Characters of such a config."""
+
+MAX_SIDE = 2**13
+"""Side of the frames that the network sees, in pixels."""
+MAX_DIVISOR = 2**10
 
 KEPT = ("categories", "data_preprocessor", "model", "propose_reduce", "recommended")
 """What inference needs of a config."""
@@ -63,10 +67,24 @@ def parse_config(text: str, where: str) -> Config:
             raise ConfigError(f"{where} carries a damaged config: download it again")
         # mmengine imports what a type names, so that "os.system" would be a part like any other.
         check_types(content, where, allow_training=False)
-        check_sizes(content, where)
+        _check_sizes(content, where)
         return Config(content, cfg_text=text, filename=where)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{where} carries a damaged config: download it again") from error
+
+
+def _check_sizes(config: Mapping[str, Any], file: str) -> None:
+    """Check that no number of a config that is data (plain dicts, lists and tuples) asks for absurd memory or time.
+
+    Raises:
+        ConfigError: a whole number is too large; names ``file``.
+    """
+    preprocessor = config.get("data_preprocessor")
+    limits = {"img_scale": MAX_SIDE, "size_divisor": MAX_DIVISOR}
+    if isinstance(preprocessor, Mapping):
+        for key, most in limits.items():
+            check_wholes(preprocessor.get(key), f"data_preprocessor.{key}", most, file)
+    check_wholes(config, "", MAX_WHOLE, file)
 
 
 def config_text(config: Config) -> str:

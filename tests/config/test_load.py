@@ -8,8 +8,8 @@ import re
 import pytest
 from mmengine.config import Config
 
-from mmdet_vis.config.check import check_config
 from mmdet_vis.config.load import build, build_model, build_settings, load_config
+from mmdet_vis.config.read import check_config
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import MemoryEveryNth, MemoryFraction, SeqNMS, SeqSoftNMS
 from mmdet_vis.registry import DATASETS

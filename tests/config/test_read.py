@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_vis.commands.configs import PUBLISHED
 from mmdet_vis.config.load import build_model, load_config
-from mmdet_vis.config.read import PUBLISHED, find_config, shipped_configs
+from mmdet_vis.config.read import find_config, shipped_configs
 from mmdet_vis.errors import ConfigError
 
 R50 = "seq_mask_rcnn_r50_fpn_1x_youtubevis19_ftstage"

@@ -14,12 +14,12 @@ from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError
 from mmdet_vis.weights.checkpoint import (
     compare,
-    convert_checkpoint,
     describe_mismatch,
     load_checkpoint,
     read_state_dict,
     write_state,
 )
+from mmdet_vis.weights.convert import convert_checkpoint
 from tests import programs
 
 RESNET = "configs/SeqMaskRCNN/seq_mask_rcnn_{}_fpn_1x_youtubevis19_ftstage.py"

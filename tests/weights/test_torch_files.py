@@ -24,7 +24,8 @@ from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, MessageHub
 
 from mmdet_vis.errors import CheckpointError
-from mmdet_vis.weights.checkpoint import convert_checkpoint, read_state_dict
+from mmdet_vis.weights.checkpoint import read_state_dict
+from mmdet_vis.weights.convert import convert_checkpoint
 
 STATE = {"backbone.conv1.weight": torch.arange(6.0).reshape(2, 3), "neck.bias": torch.ones(2)}
 

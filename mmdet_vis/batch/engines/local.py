@@ -21,8 +21,7 @@ import torch
 from mmdet_vis.batch.engines import Engine, EngineOptions, lost
 from mmdet_vis.batch.tasks import Task
 from mmdet_vis.batch.worker import SegmentVideo, WorkerBroken, WorkerPlan
-from mmdet_vis.errors import UserError, option
-from mmdet_vis.signals import let_signals_kill
+from mmdet_vis.errors import UserError, let_signals_kill, option
 
 _LOGGER = logging.getLogger(__name__)
 

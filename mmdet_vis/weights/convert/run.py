@@ -11,10 +11,11 @@ import torch
 from mmengine.config import Config
 
 from mmdet_vis.checks import as_list, check_number, check_path
+from mmdet_vis.choices import WEIGHTS
 from mmdet_vis.config.load import build_model, load_config
 from mmdet_vis.errors import CheckpointError, option
 from mmdet_vis.registry import MODELS
-from mmdet_vis.weights.checkpoint import check_target, compare, read_state_dict, write_state
+from mmdet_vis.weights.checkpoint import compare, read_state_dict, write_state
 from mmdet_vis.weights.convert import classes as class_layers
 from mmdet_vis.weights.convert.formats import FORMATS, IMAGENET, Normalization, is_of_format, recognise
 from mmdet_vis.weights.convert.tensorflow import read_graph
@@ -87,7 +88,7 @@ def convert_weights(
 def _check(
     source: Path, target: Path, target_format: str, config: str | Path | Config | None, contradiction: bool
 ) -> None:
-    check_target(source, target)
+    _check_target(source, target)
     if FORMATS[target_format].write is None:
         able = ", ".join(name for name, form in FORMATS.items() if form.write)
         raise CheckpointError(
@@ -178,3 +179,38 @@ def _check_normalization(expected: Normalization | None, settings: Config | None
     values = [", ".join(f"{v:g}" for v in np.round(row, 3)) for row in (mean, std)]
     usual = "" if expected is IMAGENET else " rather than the usual ones"
     return [f"set data_preprocessor to RGB, mean=({values[0]}), std=({values[1]}){usual}: the weights expect it"]
+
+
+def convert_checkpoint(source: str | Path, target: str | Path) -> int:
+    """Write the weights of a checkpoint in another format: every tensor under its name, bit for bit.
+
+    What else the file holds (epoch, optimizer, a ``module.`` before every key) is left out.
+
+    Args:
+        source: see :func:`mmdet_vis.weights.checkpoint.read_state_dict`.
+        target: a name that ends in ``.safetensors``, ``.pth`` or ``.pt``; replaced if it exists.
+
+    Returns:
+        the number of tensors.
+
+    Raises:
+        CheckpointError: the source cannot be used, or the target is the source or has another ending.
+        OutputError: the target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    _check_target(source, target)
+    state = read_state_dict(source)
+    write_state(state, target)
+    return len(state)
+
+
+def _check_target(source: Path, target: Path) -> None:
+    """Check the name of the file that the weights of another are converted into.
+
+    Raises:
+        CheckpointError: it is the source, or has the ending of no format.
+    """
+    if target.suffix.lower() not in WEIGHTS:
+        raise CheckpointError(f"cannot write {target}: its name must end in {', '.join(WEIGHTS)}")
+    if source.exists() and target.exists() and target.samefile(source):
+        raise CheckpointError(f"cannot write {target}: it is the checkpoint to convert; choose another name")
