@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.data.clips.copy_paste import LEAST_SHARE, Cutout, PasteOptions, is_whole, paste_some
 from mmdet_vis.data.clips.raw import (
@@ -24,7 +23,8 @@ from mmdet_vis.data.clips.raw import (
 )
 from mmdet_vis.data.clips.stills import StillObject, decode_objects, map_categories, read_stills, repeats
 from mmdet_vis.data.clips.view_warp import WarpOptions, view_maps
-from mmdet_vis.data.formats.opening import open_below, open_stills
+from mmdet_vis.data.formats.coco import read_categories
+from mmdet_vis.data.formats.opening import open_below
 from mmdet_vis.data.preprocess import FrameGeometry
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.registry import DATASETS
@@ -100,10 +100,10 @@ class StillClips(ClipDataset):
         self.scales = None if scales is None else [(int(a), int(b)) for a, b in scales]
         self.warp = WarpOptions(**(warp or {}))
         self.paste = None if copy_paste is None else PasteOptions(**copy_paste)
-        file, opened = open_below(data_root, ann_file, img_prefix, open_stills)
+        file, opened = open_below(data_root, ann_file, img_prefix, stills=True)
         content = opened.content
-        wanted = None if categories is None else resolve_categories(categories)
-        self.categories, labels = map_categories(content, wanted, category_map, file)
+        known = read_categories(content, file)
+        self.categories, labels = map_categories(known, categories, category_map, file, content.get("annotations"))
         folder = opened.image_folder(file)
         self.stills = read_stills(content, labels, folder, min_pixels, file)
         self.landscape = np.array([still.size[1] > still.size[0] for still in self.stills], bool)

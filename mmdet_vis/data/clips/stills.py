@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.clips.raw import decode_segmentations
+from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
 from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories, read_images
 from mmdet_vis.errors import ConfigError, DatasetError
 
@@ -112,30 +114,36 @@ def decode_objects(still: Still, objects: Sequence[StillObject]) -> NDArray[np.u
 
 
 def map_categories(
-    content: Mapping[str, Any],
-    categories: Sequence[str] | None,
+    known: Mapping[int, str],
+    categories: str | Sequence[str] | None,
     category_map: Mapping[str, Sequence[str]] | None,
     file: Path,
+    annotations: Any = None,
+    others: OtherCategories = "ignore",
 ) -> tuple[tuple[str, ...], dict[int, int]]:
     """The model's classes, and the class of each category id of the file.
 
     Args:
-        categories: the model's classes; None: the keys of ``category_map``, or the file's categories.
+        known: the file's categories by id.
+        categories: the model's classes, or the name of a benchmark; None: the keys of ``category_map``, or the file's.
         category_map: names in the file of each class of the model, :data:`OTHERS` for all that are not named. None:
             classes are found in the file by name.
+        annotations, others: without a map, see :func:`~mmdet_vis.data.datasets.ytvis.find_categories`.
 
     Returns:
         names, and 1-based classes by category id; what belongs to no class is not in it.
 
     Raises:
-        DatasetError: see :func:`~mmdet_vis.data.formats.coco.read_categories`.
+        DatasetError: two categories of the file have one name, or none is among the classes.
         ConfigError: the map names a class or category that does not exist, or one of them twice.
     """
-    ids = {name: number for number, name in read_categories(content, file).items()}
+    ids = {name: number for number, name in known.items()}
+    names = tuple(category_map or known.values()) if categories is None else resolve_categories(categories)
     if category_map is None:
-        names = tuple(categories or ids)
-        return names, {ids[name]: label for label, name in enumerate(names, 1) if name in ids}
-    names = tuple(categories or category_map)
+        found = tuple(known) if categories is None else find_categories(names, known, file, annotations, others)
+        return names, {number: label for label, number in enumerate(found, 1) if number is not None}
+    if len(ids) < len(known):
+        raise DatasetError(f"{file}: two categories have the same name: names must be unique")
     label_of: dict[str, int] = {}
     for name, members in category_map.items():
         if name not in names:

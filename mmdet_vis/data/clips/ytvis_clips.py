@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.data.categories import resolve_categories
 from mmdet_vis.data.clips.base import ClipDataset
 from mmdet_vis.data.clips.copy_paste import Cutout, PasteOptions, is_whole, paste_some
 from mmdet_vis.data.clips.raw import RawClip, RawFrame, read_image
 from mmdet_vis.data.clips.stills import map_categories
 from mmdet_vis.data.clips.tracks import Track, choose_frames, decode_tracks, read_track
-from mmdet_vis.data.datasets.ytvis import OtherCategories, find_categories
+from mmdet_vis.data.datasets.ytvis import OtherCategories
 from mmdet_vis.data.formats.opening import open_below
 from mmdet_vis.data.formats.ytvis import Annotations, Video, check_ids, frame_files, index_videos
 from mmdet_vis.errors import ConfigError, DatasetError
@@ -105,19 +104,14 @@ class YTVISClips(ClipDataset):
         self.ann_file, opened = open_below(data_root, ann_file, img_prefix)
         content = opened.content
         index = index_videos(content, str(self.ann_file))
-        wanted = None if categories is None else resolve_categories(categories)
-        if category_map is not None:
-            self.categories, labels = map_categories(content, wanted, category_map, self.ann_file)
-        else:
-            self.categories = tuple(index.categories.values()) if wanted is None else wanted
-            ids = find_categories(
-                self.categories, index.categories, self.ann_file, content.get("annotations"), other_categories
-            )
-            labels = {category_id: label for label, category_id in enumerate(ids, 1) if category_id is not None}
+        objects = content.get("annotations")
+        self.categories, labels = map_categories(
+            index.categories, categories, category_map, self.ann_file, objects, other_categories
+        )
         folder = opened.image_folder(self.ann_file)
-        objects = _by_video(content, index, labels, self.ann_file)
+        by_video = _by_video(objects, index, labels, self.ann_file)
         self.videos = [
-            _read_video(video, entry, folder, objects[video.id], labels, self.ann_file)
+            _read_video(video, entry, folder, by_video[video.id], labels, self.ann_file)
             for entry, video in zip(content["videos"], index.videos.values(), strict=True)
         ]
         self.samples = [
@@ -155,10 +149,9 @@ class YTVISClips(ClipDataset):
 
 
 def _by_video(
-    content: dict[str, Any], index: Annotations, labels: dict[int, int], file: Path
+    annotations: Any, index: Annotations, labels: dict[int, int], file: Path
 ) -> dict[int, list[tuple[int, dict[str, Any]]]]:
     """Positions and entries of the annotations of each video."""
-    annotations = content.get("annotations")
     if not isinstance(annotations, list):
         raise DatasetError(f"{file} has no list 'annotations': train on a file that has objects")
     entries: defaultdict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet_vis.data.clips.stills import map_categories
+from mmdet_vis.data.formats.coco import read_categories
 from mmdet_vis.data.formats.json_files import load_annotations
 from mmdet_vis.errors import DatasetError
 
@@ -37,8 +38,8 @@ def split_stills(
         DatasetError: the file cannot be read or has too few images with all objects annotated.
         ConfigError: the map names a class or category that does not exist, or one of them twice.
     """
-    content = load_annotations(ann_file)
-    names, labels = map_categories(content, list(categories), category_map, Path(ann_file))
+    content, file = load_annotations(ann_file), Path(ann_file)
+    names, labels = map_categories(read_categories(content, file), categories, category_map, file)
     try:
         known = {i["id"] for i in content["images"]}
         whole = sorted(i["id"] for i in content["images"] if i.get("exhaustive", True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -93,7 +93,7 @@ def listed_videos(opened: OpenedAnnotations, index: Annotations, path: Path) -> 
 
 def find_categories(
     wanted: Sequence[str],
-    found: dict[int, str],
+    found: Mapping[int, str],
     file: Path,
     annotations: Any = None,
     others: OtherCategories = "ignore",

@@ -120,13 +120,16 @@ def read_annotations(
     return found
 
 
-def open_annotations(path: str | Path, images: Path | None = None, progress: bool = False) -> OpenedAnnotations:
+def open_annotations(
+    path: str | Path, images: Path | None = None, progress: bool = False, stills: bool = False
+) -> OpenedAnnotations:
     """Open the annotations of a dataset, in any format that is read.
 
     Args:
         path: a file or folder, or an archive, which is unpacked beside it, once.
         images: folder of the frames; None: it is looked for.
         progress: show progress bars.
+        stills: give the content of a COCO file, of which every frame that was annotated is an image.
 
     Raises:
         DatasetError: it cannot be read, is of no known format, or holds results.
@@ -140,30 +143,18 @@ def open_annotations(path: str | Path, images: Path | None = None, progress: boo
         kind = kind_of_json(content)
         if kind in _RESULTS:
             raise DatasetError(f"{path} is not a YouTube-VIS annotation file: {describe_json(content, path)}")
-        if kind not in ("coco", "cocovid"):
+        if stills and kind != "ytvis":
+            near = next((folder for name in tidy(content, notes)[:1] if (folder := images_near(path, name))), None)
+            return OpenedAnnotations(content, images or near, "coco", notes)
+        if not stills and kind not in ("coco", "cocovid"):
             return OpenedAnnotations(content, tidy_ytvis(content, notes, path, images), "ytvis", notes)
     found = read_annotations(path, None, ReadOptions(images=images, progress=progress), _LOGGER.info)
     if found.format in _RESULTS:
         raise DatasetError(f"{path} holds results, not annotations: evaluate or convert them")
+    if stills:
+        return OpenedAnnotations(coco_content(found), found.images, found.format, found.notes)
     names = [video.name for video in found.videos]
     return OpenedAnnotations(ytvis_content(found), found.images, found.format, found.notes, names)
-
-
-def open_stills(path: str | Path, images: Path | None = None) -> OpenedAnnotations:
-    """As :func:`open_annotations`, with the content of a COCO file: every frame that was annotated is an image.
-
-    Raises:
-        DatasetError, OutputError: see there.
-    """
-    path = Path(path)
-    if is_json_file(path):
-        notes = Notes()
-        content = load_annotations(path, notes.guessed)
-        if kind_of_json(content) not in ("ytvis", *_RESULTS):
-            near = next((folder for name in tidy(content, notes)[:1] if (folder := images_near(path, name))), None)
-            return OpenedAnnotations(content, images or near, "coco", notes)
-    found = read_annotations(path, None, ReadOptions(images=images), _LOGGER.info)
-    return OpenedAnnotations(coco_content(found), found.images, found.format, found.notes)
 
 
 def annotation_content(path: str | Path) -> dict[str, Any]:
@@ -191,20 +182,17 @@ def strictly(strict: bool = True) -> Iterator[None]:
 
 
 def open_below(
-    data_root: str | Path,
-    ann_file: str | Path,
-    img_prefix: str | Path | None,
-    opener: Callable[..., OpenedAnnotations] = open_annotations,
+    data_root: str | Path, ann_file: str | Path, img_prefix: str | Path | None, stills: bool = False
 ) -> tuple[Path, OpenedAnnotations]:
-    """The path of what a config's dataset names, relative to its ``data_root``, and what ``opener`` gives of it.
+    """The path of what a config's dataset names, relative to its ``data_root``, and what it opens as.
 
     What was left out or guessed is in the log.
 
     Raises:
-        DatasetError, OutputError: see there.
+        DatasetError, OutputError: see :func:`open_annotations`.
     """
     path = Path(data_root, ann_file)
-    opened = opener(path, None if img_prefix is None else Path(data_root, img_prefix))
+    opened = open_annotations(path, None if img_prefix is None else Path(data_root, img_prefix), stills=stills)
     log_notes(path, opened.notes)
     return path, opened
 

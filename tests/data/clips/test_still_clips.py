@@ -192,7 +192,7 @@ def test_a_sample_depends_on_its_key_alone(root: Path) -> None:
 
 def test_categories(root: Path) -> None:
     assert clips(root).categories == ("person", "animal", "other")
-    by_name = clips(root, category_map=None, categories=["cat", "tiger", "person"])
+    by_name = clips(root, category_map=None, categories=["Cat", "tiger", " person"])  # whatever the spelling
     assert [by_name[(n, 0)].current.labels.tolist() for n in (0, 1)] == [[3], [1]]  # car and cup are background
     reordered = clips(root, categories=["other", "person", "animal"])
     assert reordered[(0, 0)].current.labels.tolist() == [2, 1]
@@ -218,8 +218,10 @@ def test_wrong_options(root: Path, options: dict[str, Any], message: str) -> Non
 
 def test_images_without_objects_of_the_classes(root: Path) -> None:
     assert len(clips(root, category_map=None, categories=["cat"])) == 1
-    with pytest.raises(DatasetError, match="has no object of the model's categories"):
+    with pytest.raises(DatasetError, match="its categories are not among those of the config: it has person, dog, cat"):
         clips(root, category_map=None, categories=["tiger"])
+    with pytest.raises(DatasetError, match="has no object of the model's categories"):
+        clips(root, min_pixels=10**6)
 
 
 def test_exhaustive_flag(tmp_path: Path) -> None:

@@ -80,8 +80,9 @@ def test_what_is_no_dataset(tmp_path: Path) -> None:
     )
     with pytest.raises(DatasetError, match="top level must be an object"):
         open_annotations(tmp_path / "results.json")
-    with pytest.raises(DatasetError, match="holds results, not annotations"):
-        open_annotations(tmp_path)
+    for stills in (False, True):
+        with pytest.raises(DatasetError, match="holds results, not annotations"):
+            open_annotations(tmp_path, stills=stills)
     with pytest.raises(DatasetError, match="does not exist: check the path"):
         open_annotations(tmp_path / "nowhere")
     target = write(tmp_path / "a", "index")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmdet_vis.data.converters import ReadOptions, convert
 from mmdet_vis.data.datasets import find_videos
-from mmdet_vis.data.formats.opening import open_annotations, open_stills
+from mmdet_vis.data.formats.opening import open_annotations
 from mmdet_vis.data.formats.registry import FORMATS
 from mmdet_vis.data.formats.ytvis import index_videos
 from mmdet_vis.errors import UserError
@@ -137,7 +137,7 @@ def read_any(folder: Path) -> None:
             opened = open_annotations(sources[0])
             index_videos(opened.content, str(sources[0]))
         with attempts.another():
-            open_stills(sources[0])
+            open_annotations(sources[0], stills=True)
         with attempts.another():
             convert(sources[0], folder / "out.json", say=lambda line: None)
         with attempts.another():
