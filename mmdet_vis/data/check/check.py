@@ -17,11 +17,10 @@ from mmdet_vis.data.formats.identify import describe_json
 from mmdet_vis.data.formats.index_pngs import add_index_video
 from mmdet_vis.data.formats.json_files import fields
 from mmdet_vis.data.formats.opening import open_annotations
-from mmdet_vis.data.formats.ytvis import frame_files
+from mmdet_vis.data.formats.ytvis import frame_files, read_video
 from mmdet_vis.data.formats.ytvis_json import ytvis_content
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
-from mmdet_vis.data.sources.image_files import MAX_IMAGE_PIXELS
 from mmdet_vis.data.sources.orientation import TURNED, file_orientation
 from mmdet_vis.errors import DatasetError, SourceError
 from mmdet_vis.progress import with_bar
@@ -204,32 +203,22 @@ def _check_category(entry: Any, label: str, report: DatasetReport) -> None:
 
 
 def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) -> None:
-    numbers = _integers(entry, ["id", "height", "width"], label, report)
-    if numbers is None:
-        return
-    video_id, height, width = numbers
-    if video_id in report.videos:
-        report.add("duplicate ids", f"{label} has the id {video_id} of another video")
-        return
-    if min(height, width) <= 0 or height * width > MAX_IMAGE_PIXELS:
-        report.add("bad entries", f"{label} (id {video_id}) has a size of {width!s:.20}x{height!s:.20}")
-        return
     try:
-        files = frame_files(entry, f"{label} (id {video_id})")
+        video = read_video(entry, label)
+        files = frame_files(entry, f"{label} (id {video.id})")
     except DatasetError as error:
         report.add("bad entries", str(error))
         return
+    if video.id in report.videos:
+        report.add("duplicate ids", f"{label} has the id {video.id} of another video")
+        return
     if any("\\" in name for name in entry["file_names"]):
         report.notes["videos with frame names of Windows (\\ taken as /)"] += 1
-    frames = entry.get("annotated_frames")
-    if frames is not None:
-        if not isinstance(frames, list) or not all(type(n) is int and 0 <= n < len(files) for n in frames):
-            report.add("bad entries", f"{label} (id {video_id}) has annotated_frames that are not positions of frames")
-        else:
-            report.notes["frames that nobody annotated (skipped by training and evaluation)"] += len(
-                set(range(len(files))) - set(frames)
-            )
-    report.videos[video_id] = CheckedVideo(video_id, height, width, [folder / file for file in files])
+    if video.annotated is not None:
+        report.notes["frames that nobody annotated (skipped by training and evaluation)"] += int(
+            (~video.annotated).sum()
+        )
+    report.videos[video.id] = CheckedVideo(video.id, video.height, video.width, [folder / file for file in files])
 
 
 def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool:

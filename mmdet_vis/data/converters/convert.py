@@ -11,6 +11,7 @@ from mmdet_vis.checks import check_path
 from mmdet_vis.data.categories import plain_name
 from mmdet_vis.data.converters.frames import write_frames
 from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideo, AnnotatedVideos, ReadOptions
+from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.opening import format_of, read_annotations
 from mmdet_vis.data.formats.registry import FORMATS
 from mmdet_vis.errors import DatasetError, OutputError, UserError, counted, option
@@ -174,7 +175,7 @@ def _select(found: AnnotatedVideos, selection: Selection) -> None:
 def _keep_annotated(found: AnnotatedVideos, video: AnnotatedVideo) -> None:
     if video.annotated is None:
         return
-    kept = [frame for frame, known in enumerate(video.annotated) if known]
+    kept = annotated_frames(video)
     for text in [text for text in found.notes.facts if text.startswith("frames that nobody annotated")]:
         del found.notes.facts[text]
     found.notes.facts["frames left out, since nobody annotated them"] += len(video) - len(kept)

@@ -14,7 +14,7 @@ from mmdet_vis.data.formats.coco import check_ids, check_lists, read_categories,
 from mmdet_vis.data.formats.coco_images import tidy, upright_sizes
 from mmdet_vis.data.formats.coco_videos import distinct_frames, group_videos
 from mmdet_vis.data.formats.frame_files import images_near
-from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id
+from mmdet_vis.data.formats.json_files import load_annotations, track_of
 from mmdet_vis.data.formats.segmentations import plain_segmentation
 from mmdet_vis.data.formats.shapes import merge_masks
 from mmdet_vis.errors import DatasetError
@@ -176,13 +176,8 @@ def _add_annotation(
 
 
 def _track_id(annotation: dict[str, Any]) -> int | str | None:
-    attributes = annotation.get("attributes")
-    for entry in (annotation, attributes if isinstance(attributes, dict) else {}):
-        for key, value in entry.items():
-            if type(value) in (int, str, float) and is_track_key(key):
-                number: int | str | None = plain_id(value)
-                return None if number == _NO_TRACK else number
-    return None
+    number = track_of(annotation)
+    return None if number == _NO_TRACK else number
 
 
 def _is_brushed(annotation: dict[str, Any]) -> bool:

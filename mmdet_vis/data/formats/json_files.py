@@ -248,3 +248,13 @@ def is_track_key(key: str) -> bool:
     What it says is the same in all frames of an object.
     """
     return isinstance(key, str) and key.casefold().replace("_", "").replace(" ", "").replace("-", "") in _TRACK_KEYS
+
+
+def track_of(entry: Mapping[str, Any]) -> int | str | None:
+    """What an annotation, or its ``attributes``, say of the object of the video that it is; None where they do not."""
+    attributes = entry.get("attributes")
+    for part in (entry, attributes if isinstance(attributes, dict) else {}):
+        for key, value in part.items():
+            if type(value) in (int, str, float) and value != "" and is_track_key(key):
+                return plain_id(value)
+    return None

@@ -17,7 +17,7 @@ from PIL import Image
 from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_files import copy_frames, image_size
 from mmdet_vis.data.formats.frame_folders import find_images
-from mmdet_vis.data.formats.json_files import is_track_key, load_annotations, plain_id, read_json
+from mmdet_vis.data.formats.json_files import load_annotations, plain_id, read_json, track_of
 from mmdet_vis.data.formats.labelme_pictures import image_name, picture_within, take_pictures_out
 from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import annotated_frames
@@ -202,7 +202,8 @@ def _masks(
         if kind == "polygon" and isinstance(shape.get("points"), list) and len(shape["points"]) < 3:
             found.notes.left_out["polygons of fewer than 3 points"] += 1
             continue
-        group = _group(shape)
+        # X-AnyLabeling has it among the attributes.
+        group = track_of(shape) if shape.get("group_id") is None else plain_id(shape["group_id"])
         if group is not None and type(group) not in (int, str):
             raise DatasetError(f"{where} has group_id {group!r:.40}, not a whole number: correct it in labelme")
         track = (found.category(str(label)), group)
@@ -220,18 +221,6 @@ def _masks(
         except DatasetError as error:
             raise DatasetError(f"{where}: {error}: correct it in labelme") from None
     return {track: merge_masks(masks) for track, masks in parts.items()}
-
-
-def _group(shape: dict[str, Any]) -> Any:
-    """The ``group_id`` of a shape, or what its ``attributes`` call its track, as X-AnyLabeling has it."""
-    if shape.get("group_id") is not None:
-        return plain_id(shape["group_id"])
-    attributes = shape.get("attributes")
-    for entry in (shape, attributes if isinstance(attributes, dict) else {}):
-        for key, value in entry.items():
-            if is_track_key(key) and type(value) in (int, str, float) and value != "":
-                return plain_id(value)
-    return None
 
 
 def _joined(found: AnnotatedVideos, tracks: dict[_Track, list[RLE | None]]) -> dict[_Track, list[RLE | None]]:

@@ -136,7 +136,7 @@ def index_videos(annotations: Mapping[str, Any], name: str = "annotations") -> A
             raise DatasetError(f"{name} has no list '{key}' (or an empty one): give a YouTube-VIS annotation file")
     videos = {}
     for position, entry in enumerate(annotations["videos"]):
-        video = _video(entry, f"{name}: video {position}")
+        video = read_video(entry, f"{name}: video {position}")
         if video.id in videos:
             raise DatasetError(f"{name}: two videos have id {video.id}: ids must be unique")
         videos[video.id] = video
@@ -154,7 +154,12 @@ def is_id(value: Any, known: Container[int]) -> bool:
     return type(value) is int and value in known
 
 
-def _video(entry: Any, label: str) -> Video:
+def read_video(entry: Any, label: str) -> Video:
+    """A checked entry of ``videos``, which messages call ``label``.
+
+    Raises:
+        DatasetError: a number is missing or wrong, or frames would have too many pixels.
+    """
     if not isinstance(entry, dict):
         raise DatasetError(f"{label} is not an object {{...}}: correct the file")
     names = entry.get("file_names")

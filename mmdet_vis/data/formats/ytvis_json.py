@@ -13,6 +13,7 @@ from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedTrack, Annotated
 from mmdet_vis.data.formats.coco_images import is_absolute, relative_names, upright_videos
 from mmdet_vis.data.formats.frame_files import images_near
 from mmdet_vis.data.formats.json_files import load_annotations, write_ids_plainly
+from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.segmentations import plain_segmentations
 from mmdet_vis.data.formats.ytvis import frame_files, index_annotations, index_videos
 from mmdet_vis.data.sources import is_name
@@ -92,7 +93,7 @@ def ytvis_content(videos: AnnotatedVideos) -> dict[str, Any]:
         entry: dict[str, Any] = {"id": number, "height": video.height, "width": video.width, "length": len(video)}
         entry |= {"file_names": video.file_names, **video.extra}
         if video.annotated is not None:
-            entry[ANNOTATED_FRAMES] = [frame for frame, known in enumerate(video.annotated) if known]
+            entry[ANNOTATED_FRAMES] = annotated_frames(video)
         entries.append(entry)
         for track in video.tracks:
             ids = {"id": len(annotations) + 1, "video_id": number, "category_id": category_ids[track.category]}
