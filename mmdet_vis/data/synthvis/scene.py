@@ -108,10 +108,10 @@ def draw_scene(rng: np.random.Generator, options: DatasetOptions, main: Category
     background = Background(canvas, camera, float(turn), float(zoom), options.frames)
     actors = _draw_objects(rng, options, main, scale)
     for _ in range(int(rng.integers(level.distractors + 1))):
-        shape, texture = DISTRACTORS[int(rng.integers(len(DISTRACTORS)))]
+        kind = DISTRACTORS[int(rng.integers(len(DISTRACTORS)))]
         radius = rng.uniform(*level.radius) * scale
         path = _lonely_path(rng, options, radius, scale)
-        actors.append(_draw_actor(rng, options, shape, texture, None, path, radius))
+        actors.append(_draw_actor(rng, options, kind, path, radius))
     actors = [actors[i] for i in rng.permutation(len(actors))]
     for _ in range(int(rng.integers(level.occluders + 1))):
         actors.append(_draw_occluder(rng, options, camera, scale))
@@ -126,14 +126,14 @@ def _draw_objects(rng: np.random.Generator, options: DatasetOptions, main: Categ
     if count >= 2 and rng.random() < level.pair:
         radii = rng.uniform(*level.radius, 2) * scale
         paths = motion.cross(rng, (options.width, options.height), options.frames, float(radii.mean()))
-        actors = [_draw_labelled(rng, options, main, p, float(r)) for p, r in zip(paths, radii, strict=True)]
+        actors = [_draw_actor(rng, options, main, p, float(r)) for p, r in zip(paths, radii, strict=True)]
         if rng.random() < level.twin_colours:
             actors[1].colours = actors[0].colours
     while len(actors) < count:
         category = _other_category(rng, level, main) if actors else main
         radius = rng.uniform(*level.radius) * scale
         path = _lonely_path(rng, options, radius, scale)
-        actors.append(_draw_labelled(rng, options, category, path, radius))
+        actors.append(_draw_actor(rng, options, category, path, radius))
     return actors
 
 
@@ -150,27 +150,21 @@ def _lonely_path(rng: np.random.Generator, options: DatasetOptions, radius: floa
     return motion.wander(rng, size, options.frames, radius, (low * scale, high * scale))
 
 
-def _draw_labelled(
-    rng: np.random.Generator, options: DatasetOptions, category: Category, path: motion.Path, radius: float
-) -> Actor:
-    return _draw_actor(rng, options, category.shape, category.texture, category, path, radius)
-
-
 def _draw_actor(
     rng: np.random.Generator,
     options: DatasetOptions,
-    shape: str,
-    texture: str,
-    category: Category | None,
+    kind: Category | tuple[str, str],
     path: motion.Path,
     radius: float,
 ) -> Actor:
+    """An object of a category, or one with the shape and the texture of none."""
+    *_, shape, texture = kind
     level = options.level
     heads = SHAPES[shape].heads
     return Actor(
         shape=shape,
         texture=texture,
-        category=category,
+        category=kind if isinstance(kind, Category) else None,
         colours=_draw_colours(rng),
         path=path,
         radius=radius,
