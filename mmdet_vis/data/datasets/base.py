@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ class VideoInfo:
         return len(self.frames)
 
 
-class VideoDataset(ABC):
+class VideoDataset:
     """Videos with categories.
 
     Attributes:
@@ -74,15 +73,12 @@ class VideoDataset(ABC):
         video = self.videos[index]
         source = ImageFilesSource(video.frames, video.name)
         if (source.height, source.width) != (video.height, video.width):
+            said_by = self.ann_file or "the first frame that can be read"
             raise SourceError(
-                f"{video.frames[0]}: is {source.width}x{source.height}, {self._source_of_sizes()} says "
+                f"{video.frames[0]}: is {source.width}x{source.height}, {said_by} says "
                 f"{video.width}x{video.height}: use the images that belong to it"
             )
         return source
-
-    @abstractmethod
-    def _source_of_sizes(self) -> str:
-        """Name of the file that the videos' sizes come from, for error messages."""
 
 
 def video_names(ids: Sequence[int], file_names: Sequence[Sequence[str]]) -> list[str]:

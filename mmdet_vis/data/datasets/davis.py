@@ -57,9 +57,6 @@ class DAVISDataset(VideoDataset):
         names = davis_set(self.root, set_name, year)
         self.videos = [_video(number, images / sequence) for number, sequence in enumerate(names, start=1)]
 
-    def _source_of_sizes(self) -> str:
-        return "the first frame that can be read"
-
 
 def _video(number: int, folder: Path) -> VideoInfo:
     if not folder.is_dir():

@@ -72,9 +72,6 @@ class YTVISDataset(VideoDataset):
             )
         self.videos = listed_videos(opened, index, self.ann_file)
 
-    def _source_of_sizes(self) -> str:
-        return str(self.ann_file)
-
 
 def listed_videos(opened: OpenedAnnotations, index: Annotations, path: Path) -> list[VideoInfo]:
     """The videos of annotations that were opened, with their names and the files of their frames.
