@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -53,10 +52,9 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
     return source
 
 
-def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+def find_inputs(root: str | os.PathLike[str]) -> list[Path]:
     """Return the videos of a folder in natural order: sub-folders that directly hold images, and video files
-    (also animations, and TIFF files of several pictures). Of several files and folders, those of each, in their order;
-    what is named twice is taken once.
+    (also animations, and TIFF files of several pictures).
 
     Hidden entries are skipped; other entries are ignored with a warning in the log. A folder that holds
     images but neither videos nor folders of images is itself the one input, and so is a single file. Where a folder
@@ -65,10 +63,7 @@ def find_inputs(given: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
     Raises:
         SourceError: nothing there, or no input in it.
     """
-    if not isinstance(given, str | os.PathLike):
-        found = {os.path.realpath(path): path for place in reversed(given) for path in reversed(find_inputs(place))}
-        return list(reversed(found.values()))
-    root = Path(given)
+    root = Path(root)
     if not root.exists():
         raise SourceError(
             f"{root}: no such file or folder; "
