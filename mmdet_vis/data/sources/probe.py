@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .folder import list_images
-from .video_decode import open_container
+from .video_decode import announced_seconds, open_container
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,6 @@ def probe_stream(name: str, file: BinaryIO, size: int) -> Facts:
 def _facts(path: Path, file: BinaryIO | None, size: int) -> Facts:
     container, stream = open_container(path, "AUTO", file)
     with closing(container):
-        seconds = float((stream.duration or 0) * (stream.time_base or 0)) or float(container.duration or 0) / 1e6
+        seconds = announced_seconds(container, stream)
         frames = stream.frames or round(seconds * float(stream.average_rate or 0))
         return Facts(frames, seconds or None, size)

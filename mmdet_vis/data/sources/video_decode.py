@@ -115,6 +115,11 @@ def stream_note(container: Any, stream: Any, picture: Any) -> str:
     return "; ".join(notes)
 
 
+def announced_seconds(container: Any, stream: Any) -> float:
+    """How long a video is by its container's word; 0 if there is none."""
+    return float((stream.duration or 0) * (stream.time_base or 0)) or (container.duration or 0) / av.time_base
+
+
 def _disposition(stream: Any) -> int:
     return int(getattr(stream, "disposition", 0))
 

@@ -14,14 +14,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
-
 from ...errors import SourceError
 from .orientation import Orientation
 from .video_colour import colour_note
-from .video_decode import DECODE_ERRORS, Fingerprint, decode_packets, open_container, stream_note
+from .video_decode import DECODE_ERRORS, Fingerprint, announced_seconds, decode_packets, open_container, stream_note
 from .video_fields import is_interlaced
 from .video_time import Timing, timing
+
+# Streams without a container, whose rate and time stamps are FFmpeg's guess.
+_BARE = ("h264", "hevc", "mjpeg", "mpegvideo")
 
 
 @dataclass
@@ -57,8 +58,14 @@ class VideoIndex:
 
 @dataclass
 class _Scan:
-    """Everything that came out of one pass: packets in decode order, frames in presentation order."""
+    """Everything that one pass gave: the container's words, packets in decode order, frames in presentation order."""
 
+    format: str  # FFmpeg's name
+    time_base: Fraction | None
+    average_rate: Fraction | None
+    announced: float  # duration in seconds, 0 if it is not said
+    start: float  # seconds
+    pixel_aspect: Fraction
     packet_pts: list[int | None] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)  # of the packets, 0 where unknown
     discarded: int = 0  # packets whose frames are not meant to be shown
@@ -82,6 +89,18 @@ class _Scan:
         shown = len(self.packet_pts) - self.discarded
         return not self.corrupt and not self.failures and len(self.pts) == shown
 
+    def is_cut_short(self, fps: float | None) -> bool:
+        """Whether the last packet ends clearly before the announced duration does.
+
+        An audio track may outlast the frames a little, so the gap must exceed three frames and a tenth of the
+        duration (five seconds of a long video).
+        """
+        if not self.announced or not self.time_base or not fps:
+            return False
+        # Containers count the duration from zero or from the first frame: only a start before zero matters.
+        missing = self.announced - (float(self.end * self.time_base) - min(self.start, 0.0))
+        return missing > max(3 / fps, min(0.1 * self.announced, 5.0))
+
 
 def index_video(path: Path) -> VideoIndex:
     """Decode a video file once and return the index of its good frames.
@@ -94,10 +113,10 @@ def index_video(path: Path) -> VideoIndex:
     # Decoding several frames at once is fast, but FFmpeg then reports errors late, and loses frames with
     # them. So a file in which anything is odd is scanned again without it, which gives the exact place.
     threads = "AUTO"
-    scan, info = _scan(path, threads)
+    scan = _scan(path, threads)
     if not scan.is_clean:
         threads = "SLICE"
-        scan, info = _scan(path, threads)
+        scan = _scan(path, threads)
     start, stop = _good_range(scan)
     if start >= stop:
         raise SourceError(f"{path}: no frame can be decoded; the file is damaged or empty: replace it")
@@ -113,14 +132,14 @@ def index_video(path: Path) -> VideoIndex:
         orientation=scan.orientation,
         stored=scan.stored,
         timing=timing(
-            [None] * len(pts) if info.bare else pts,
-            info.time_base,
-            info.average_rate,
-            info.constant,
-            info.derived,
-            _last_duration(scan, pts),
+            [None] * len(pts) if scan.format in _BARE else pts,
+            scan.time_base,
+            scan.average_rate,
+            constant=scan.format == "avi",
+            derived=scan.format.startswith("mov") or scan.format == "gif",
+            last=_last_duration(scan, pts),
         ),
-        pixel_aspect=info.pixel_aspect,
+        pixel_aspect=scan.pixel_aspect,
         interlaced=sum(start <= frame < stop for frame in scan.interlaced),
         threads=threads,
     )
@@ -128,9 +147,9 @@ def index_video(path: Path) -> VideoIndex:
         index.warnings.append(f"{path}: the first {start} frames are damaged and were left out")
     if stop < len(scan.pts) or any(_is_after_start(scan, *failure, start) for failure in scan.failures):
         index.warnings.append(f"{path}: damaged; only the {stop - start} frames before the damage are used")
-    elif info.is_cut_short(scan.end, index.timing.fps):
+    elif scan.is_cut_short(index.timing.fps):
         index.warnings.append(
-            f"{path}: ends before the {info.announced:.2f} s that it announces, after {stop - start} frames; "
+            f"{path}: ends before the {scan.announced:.2f} s that it announces, after {stop - start} frames; "
             "it may be cut short"
         )
     notes = [scan.streams, *_notes(index, scan.colours)]
@@ -180,53 +199,7 @@ def aspect_note(aspect: Fraction, stored: tuple[int, int], sideways: bool = Fals
     )
 
 
-@dataclass
-class _StreamInfo:
-    """What the container says about the stream as a whole."""
-
-    time_base: Fraction | None
-    average_rate: Fraction | None
-    announced: float | None  # duration in seconds
-    start: float  # seconds
-    pixel_aspect: Fraction
-    constant: bool  # the container knows constant rates only
-    derived: bool  # the rate is FFmpeg's average, not a word of the container
-    bare: bool  # there is no container, so that rate and stamps are FFmpeg's guess
-
-    @classmethod
-    def of(cls, container: Any, stream: Any) -> _StreamInfo:
-        announced = None
-        if stream.duration and stream.time_base:
-            announced = float(stream.duration * stream.time_base)
-        elif container.duration:
-            announced = container.duration / av.time_base
-        start = float(stream.start_time * stream.time_base) if stream.start_time and stream.time_base else 0.0
-        aspect = stream.sample_aspect_ratio
-        return cls(
-            stream.time_base,
-            stream.average_rate,
-            announced,
-            start,
-            Fraction(aspect) if aspect and aspect > 0 else Fraction(1),
-            container.format.name == "avi",
-            container.format.name.startswith("mov") or container.format.name == "gif",
-            container.format.name in ("h264", "hevc", "mjpeg", "mpegvideo"),
-        )
-
-    def is_cut_short(self, end: int, fps: float | None) -> bool:
-        """Whether the last packet ends, at stamp ``end``, clearly before the announced duration does.
-
-        An audio track may outlast the frames a little, so the gap must exceed three frames and a tenth of the
-        duration (five seconds of a long video).
-        """
-        if not self.announced or not self.time_base or not fps:
-            return False
-        # Containers count the duration from zero or from the first frame: only a start before zero matters.
-        missing = self.announced - (float(end * self.time_base) - min(self.start, 0.0))
-        return missing > max(3 / fps, min(0.1 * self.announced, 5.0))
-
-
-def _scan(path: Path, threads: str) -> tuple[_Scan, _StreamInfo]:
+def _scan(path: Path, threads: str) -> _Scan:
     """Decode the whole file and take notes."""
     container, stream = open_container(path, threads)
     try:
@@ -238,9 +211,17 @@ def _scan(path: Path, threads: str) -> tuple[_Scan, _StreamInfo]:
         container.close()
 
 
-def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
-    scan, fingerprint = _Scan(), Fingerprint()
-    info = _StreamInfo.of(container, stream)
+def _read_through(container: Any, stream: Any) -> _Scan:
+    start, aspect = (stream.start_time or 0) * (stream.time_base or 0), stream.sample_aspect_ratio
+    scan = _Scan(
+        container.format.name,
+        stream.time_base,
+        stream.average_rate,
+        announced_seconds(container, stream),
+        float(start),
+        Fraction(aspect) if aspect and aspect > 0 else Fraction(1),
+    )
+    fingerprint = Fingerprint()
     for packet, frames in decode_packets(container, stream):
         if packet is not None and packet.size:
             scan.packet_pts.append(packet.pts)
@@ -265,7 +246,7 @@ def _read_through(container: Any, stream: Any) -> tuple[_Scan, _StreamInfo]:
                 scan.keys.append(len(scan.pts))
             scan.pts.append(frame.pts)
             scan.fingerprints.append(fingerprint(frame))
-    return scan, info
+    return scan
 
 
 def _good_range(scan: _Scan) -> tuple[int, int]:
