@@ -1,24 +1,29 @@
-"""What a page can do with its video: read its state, correct it, undo, propagate."""
+"""What a page can do with its video: segment it, read its state, correct it, undo, propagate."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from mmdet_vis.api import VideoResult, refine
+import numpy as np
+
+from mmdet_vis.api import Session, VideoResult, refine
+from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import tell_new_categories
 from mmdet_vis.errors import ConfigError, UserError, collected_warnings, counted
-from mmdet_vis.structures import empty_rle
+from mmdet_vis.propose_reduce import ProposeReduceSettings
+from mmdet_vis.structures import RLE, InstanceSequence, empty_rle
 from mmdet_vis.visualization.palette import track_colour
 from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after, prompt_data
 from mmdet_vis.webui.history import History
-from mmdet_vis.webui.job import segment_project
 from mmdet_vis.webui.jobs import Jobs, Open, Progress
 from mmdet_vis.webui.project import Project
-from mmdet_vis.webui.tracks import Track, tracks_of
 
 MOST_PROMPTS = 200
 """Drawn on one video before they are propagated."""
+_LOOKING = 0.3
+"""Share of the time that the key frames take, about."""
 
 
 class Actions:
@@ -85,17 +90,8 @@ class Actions:
 
     def _contents(self, history: History) -> dict[str, Any]:
         result, edits = history.result, history.edits
-        hand = {sequence.track_id: sequence for sequence in result.sequences}
         return {
-            "tracks": [
-                {
-                    **_track(track),
-                    "by_hand": hand[track.track_id].by_hand,
-                    "given": list(hand[track.track_id].given),
-                    "confidence": _confidence(hand[track.track_id].confidence),
-                }
-                for track in tracks_of(result)
-            ],
+            "tracks": [track_of(sequence, result.category_of(sequence)) for sequence in result.sequences],
             "categories": list(result.categories),
             "pending": pending_of(history),
             "undo": edits[-1]["title"] if edits else None,
@@ -211,6 +207,55 @@ class Actions:
         self._jobs.add(project, work, len(project.note.frame_names) * len(ids))
 
 
+def segment_project(project: Project, session: Session, progress: Progress) -> str:
+    """Segment a project's video: its result holds every sequence, whatever its score; the page has the threshold.
+
+    Args:
+        project: gets the result.
+        session: of its video, with the model in the precision that the project asks for.
+        progress: may raise to end the job.
+
+    Returns:
+        one line about how long it took.
+
+    Raises:
+        SourceError: the video cannot be read.
+        ConfigError: an option cannot be used.
+        OutputError: the result cannot be written.
+    """
+    options = project.note.options
+    progress(0.0, f"Looking for objects in {counted(len(session.video), 'frame')}")
+    project.proposed.clear()
+    settings = build_settings(session.model.config, options.key_num)
+    most = settings.key_num if isinstance(settings, ProposeReduceSettings) else 1
+
+    def on_key(frame: int, masks: list[RLE]) -> None:
+        project.proposed[frame] = [mask["counts"] for mask in masks]
+        share = _LOOKING * min(len(project.proposed) / min(most, len(session.video)), 1)
+        progress(share, f"Looking for objects: {counted(len(masks), 'candidate')} on frame {frame}")
+
+    def on_frame(done: int, total: int) -> None:
+        progress(_LOOKING + (0.95 - _LOOKING) * done / total, f"Following objects, step {done}/{total}")
+
+    start = time.perf_counter()
+    with collected_warnings() as said:
+        result = session.segment(
+            key_num=options.key_num,
+            profile=options.profile,
+            on_key=on_key,
+            progress=on_frame,
+        )
+    seconds = time.perf_counter() - start
+    progress(0.97, "Saving the result")
+    message = (
+        f"{counted(result.num_frames, 'frame')} of {result.width}x{result.height} segmented in {seconds:.1f} s "
+        f"({result.num_frames / seconds:.1f} frames/s, {session.model.precision.name})"
+    )
+    project.note.notes = list(dict.fromkeys([*project.note.notes, *said]))
+    project.set_result(result, message, recommended(session.model.config).score_thr)
+    return message
+
+
 def pending_of(history: History) -> list[dict[str, Any]]:
     """The prompts that wait to be propagated."""
     pending: list[dict[str, Any]] = []
@@ -232,18 +277,26 @@ def _free_id(result: VideoResult, pending: list[dict[str, Any]]) -> int:
     return max([s.track_id for s in result.sequences] + [prompt["id"] for prompt in pending], default=0) + 1
 
 
-def _track(track: Track) -> dict[str, Any]:
-    blue, green, red = track_colour(track.track_id)
+def track_of(sequence: InstanceSequence, category: str) -> dict[str, Any]:
+    """An object as the page shows it: when and how large it is seen, how sure that is, and what people said of it.
+
+    ``runs`` are the stretches of frames in which it is visible without a gap, as (first, last), both included; ``area``
+    is the mean over those frames, in pixels.
+    """
+    areas = sequence.areas
+    seen = areas > 0
+    edges = np.flatnonzero(np.diff(seen.astype(np.int8), prepend=0, append=0))
+    blue, green, red = track_colour(sequence.track_id)
+    values = sequence.confidence
     return {
-        "id": track.track_id,
-        "category": track.category,
-        "score": track.score,
+        "id": sequence.track_id,
+        "category": category,
+        "score": sequence.score,
         "colour": [red, green, blue],
-        "runs": track.runs(),
-        "frames": int(track.visible.sum()),
-        "area": track.mean_area(),
+        "runs": [(int(start), int(stop) - 1) for start, stop in edges.reshape(-1, 2)],
+        "frames": int(seen.sum()),
+        "area": round(float(areas[seen].mean())) if seen.any() else 0,
+        "by_hand": sequence.by_hand,
+        "given": list(sequence.given),
+        "confidence": None if values is None else [round(float(value), 2) for value in values],
     }
-
-
-def _confidence(values: Any) -> list[float] | None:
-    return None if values is None else [round(float(value), 2) for value in values]

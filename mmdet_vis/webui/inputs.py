@@ -1,4 +1,4 @@
-"""What a page's user uploads, as one video: a video file, an animation, images, or a zip of them."""
+"""What a page's user uploads: one video, as a file, an animation, images or a zip of them; and files of proposals."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_in
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import windows_name
 from mmdet_vis.errors import NotEnoughMemoryError, SourceError, UserError
+from mmdet_vis.proposers import FilesProposer
+from mmdet_vis.proposers.files import CATEGORIES
 from mmdet_vis.webui.limits import Limits, check_video
 
 TOO_MUCH = "the memory is not enough for this video: use fewer frames or a smaller video"
@@ -54,7 +56,7 @@ def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) ->
     if len(files) > 1 and others:
         kind = f"{len(others)} are videos or archives" if not images else f"{display_name(others[0].name)} is not"
         raise SourceError(f"one video at a time: of {len(files)} files that are the frames of a video, {kind}")
-    check_sizes(files, limits)
+    _check_sizes(files, limits)
     folder.mkdir(parents=True)
     try:
         if len(files) == 1 and zipfile.is_zipfile(files[0]):
@@ -62,7 +64,7 @@ def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) ->
         for file in files:
             if (folder / file.name).exists():
                 raise SourceError(f"two images are called {display_name(file.name)}: give each a name of its own")
-            link(file, folder / file.name)
+            _link(file, folder / file.name)
         if len(files) == 1 and not images:
             check_video(files[0], limits)
     except UserError as error:
@@ -97,7 +99,7 @@ def line_of(error: UserError, places: Sequence[str] = ()) -> str:
     return shorten(error.reason if isinstance(error, CorrectionError) else str(error), places)
 
 
-def check_sizes(files: Sequence[Path], limits: Limits) -> None:
+def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
     """Refuse uploads that are too many or too large.
 
     Raises:
@@ -119,7 +121,7 @@ def check_sizes(files: Sequence[Path], limits: Limits) -> None:
         raise SourceError(f"{len(files)} files are more than {limits.max_frames}, which this server takes")
 
 
-def unpack_zip(path: Path, parent: Path, limits: Limits) -> Path:
+def _unpack_zip(path: Path, parent: Path, limits: Limits) -> Path:
     """Unpack a zip into a new folder below ``parent``.
 
     Raises:
@@ -142,7 +144,7 @@ def unpack_zip(path: Path, parent: Path, limits: Limits) -> Path:
 
 def _take_zip(path: Path, folder: Path, limits: Limits) -> str:
     name = display_name(path.name)
-    unpacked = unpack_zip(path, folder.parent, limits)
+    unpacked = _unpack_zip(path, folder.parent, limits)
     found = find_inputs(_inner(unpacked))
     if len(found) > 1:
         raise SourceError(f"{name} holds {len(found)} videos or folders of images: put one into a zip")
@@ -166,7 +168,7 @@ def _inner(folder: Path) -> Path:
         folder = entries[0]
 
 
-def link(file: Path, target: Path) -> None:
+def _link(file: Path, target: Path) -> None:
     """Bring a file to another place, without a copy where that is possible."""
     if not is_inside(target.name):
         raise SourceError(f"{display_name(file.name)!r} cannot be the name of a file: give it another")
@@ -174,3 +176,50 @@ def link(file: Path, target: Path) -> None:
         os.link(file, target)
     except OSError:  # another disk, or one without links
         shutil.copyfile(file, target)
+
+
+def take_proposals(uploads: Sequence[str | Path], folder: Path, video: str, limits: Limits) -> None:
+    """Bring files of proposals into a new folder, and read them as far as that goes without the video.
+
+    Args:
+        uploads: a JSON file of the video or one per frame, with ``categories.json``; or a zip of them.
+        folder: is made.
+        video: its name.
+        limits: on their number and size.
+
+    Raises:
+        SourceError, DatasetError: one line that names the file.
+    """
+    files = [Path(upload) for upload in uploads]
+    _check_sizes(files, limits)
+    unpacked = None
+    if len(files) == 1 and files[0].suffix.lower() == ".zip":
+        unpacked = _unpack_zip(files[0], folder.parent, limits)
+        files = [path for path in sorted(unpacked.rglob("*.json")) if not path.name.startswith(".")]
+    categories = [file for file in files if file.name == CATEGORIES]
+    found = [file for file in files if file.name != CATEGORIES]
+    others = [file for file in found if file.suffix.lower() != ".json"]
+    if others or not found or len(categories) != 1:
+        have = f"{display_name(others[0].name)} is none" if others else "one of both is missing"
+        raise SourceError(f"files of another program are {CATEGORIES} and a .json (or one per frame): {have}")
+    folder.mkdir()
+    _link(categories[0], folder / CATEGORIES)
+    # One may be called as it likes; of several, each is called as its frame.
+    place = folder if len(found) == 1 else folder / video
+    place.mkdir(exist_ok=True)
+    for file in found:
+        if (place / file.name).exists():
+            raise SourceError(f"two files are called {display_name(file.name)}: those of one video are needed")
+        _link(file, place / file.name)
+    if unpacked is not None:
+        shutil.rmtree(unpacked.parent, ignore_errors=True)
+    path = found_proposals(folder)
+    assert path is not None
+    FilesProposer(str(path)).check(video)
+
+
+def found_proposals(folder: Path) -> Path | None:
+    """What :class:`FilesProposer` is to read of a folder that :func:`take_proposals` made; None if there is none."""
+    if not folder.is_dir():
+        return None
+    return next((path for path in folder.glob("*.json") if path.name != CATEGORIES), folder)

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmdet_vis.data.sources import Frame, FrameSource, display_name
+from mmdet_vis.data.sources import FrameSource, display_name
 from mmdet_vis.data.sources.video_decode import DECODE_ERRORS, open_container
 from mmdet_vis.errors import SourceError
 
@@ -98,36 +98,6 @@ def check_length(source: FrameSource, name: str, limits: Limits) -> None:
     seconds = source.times[-1] if source.times else (len(source) - 1) / source.fps if source.fps else 0
     if seconds > limits.max_seconds:
         raise SourceError(f"{name} is longer than {limits.max_seconds:g} s, which this server takes: cut it")
-
-
-class HeadSource(FrameSource):
-    """The first frames of another source; closing it closes that one.
-
-    Args:
-        source: the whole video.
-        frames: how many of its frames are used, at least 1; all if it has fewer.
-    """
-
-    def __init__(self, source: FrameSource, frames: int) -> None:
-        if frames < 1:
-            raise ValueError(f"frames must be at least 1, got {frames}")
-        self._source = source
-        self.name, self.fps = source.name, source.fps
-        self.height, self.width = source.height, source.width
-        self.frame_names = source.frame_names[:frames]
-        self.times, self.last, self.pixel_aspect = source.times, source.last, source.pixel_aspect
-        if source.times and frames < len(source):
-            self.times, self.last = source.times[:frames], source.times[frames] - source.times[frames - 1]
-        self.warnings = list(source.warnings)
-
-    def read(self, start: int, stop: int) -> list[Frame]:
-        """See :meth:`FrameSource.read`."""
-        self._check_range(start, stop)
-        return self._source.read(start, stop)
-
-    def close(self) -> None:
-        """Close the whole video."""
-        self._source.close()
 
 
 def frames_wanted(source: FrameSource, max_frames: int | None, max_seconds: float | None) -> int:

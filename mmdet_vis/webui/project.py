@@ -12,13 +12,12 @@ from typing import Any
 import cv2
 
 from mmdet_vis.api import VideoResult
-from mmdet_vis.data.sources import Frame, FrameSource
+from mmdet_vis.data.sources import Frame, FrameSource, PartSource
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.webui.history import History
-from mmdet_vis.webui.inputs import clean_name, open_input
-from mmdet_vis.webui.limits import HeadSource, frames_wanted
-from mmdet_vis.webui.proposals import found_proposals
+from mmdet_vis.webui.inputs import clean_name, found_proposals, open_input, shorten
+from mmdet_vis.webui.limits import frames_wanted
 
 JPEG_QUALITY = 92
 RUN = 10**6
@@ -145,14 +144,12 @@ class Project:
         """
         whole = open_input(self.folder / "input")
         try:
-            source = HeadSource(
-                whole, frames_wanted(whole, self.note.options.max_frames, self.note.options.max_seconds)
-            )
+            wanted = frames_wanted(whole, self.note.options.max_frames, self.note.options.max_seconds)
+            # The name is that of files, and of folders in a zip, on whichever system the user has.
+            source = PartSource(whole, 0, wanted, self.note.name, closes=True)
         except BaseException:
             whole.close()
             raise
-        # It names files, and folders in a zip, on whichever system the user has.
-        source.name = self.note.name
         if len(source) < len(whole):
             source.warnings.append(f"only the first {len(source)} of {len(whole)} frames were used")
         return source
@@ -250,9 +247,7 @@ class Project:
         self.note.height, self.note.width, self.note.fps = source.height, source.width, source.fps
         self.note.frame_names, self.note.times = list(source.frame_names), source.times
         place = f"{self.folder / 'input'}"
-        self.note.notes = [
-            " ".join(line.replace(f"{place}/", "").replace(place, "").split()) for line in source.warnings
-        ]
+        self.note.notes = [shorten(line, (f"{place}/", place)) for line in source.warnings]
 
 
 def new_note(upload_name: str, options: JobOptions) -> Note:

@@ -19,8 +19,8 @@ from mmdet_vis.streaming.segment import segment_stream
 from mmdet_vis.structures import areas
 from mmdet_vis.structures.sequence import frame_stems
 from mmdet_vis.visualization.images import ImageFolderWriter
+from mmdet_vis.webui.actions import segment_project
 from mmdet_vis.webui.export import export
-from mmdet_vis.webui.job import segment_project
 from mmdet_vis.webui.project import JobOptions, Project, new_note
 from mmdet_vis.weights.find import default_weights
 from mmdet_vis.weights.model_file import embedded_config

@@ -113,21 +113,28 @@ class ArraySource(FrameSource):
 
 
 class PartSource(FrameSource):
-    """Frames ``start`` to ``stop - 1`` of a source, as a source of their own; closing it leaves the other one open.
+    """Frames ``start`` to ``stop - 1`` of a source, as a source of their own.
 
     Args:
         source: all frames.
         start: the first frame, 0-based.
         stop: the one after the last; None, or more than there are: to the end.
         name: what results are called.
+        closes: closing it closes the other one, too.
 
     Raises:
         SourceError: the source has no frame in that range.
     """
 
-    def __init__(self, source: FrameSource, start: int = 0, stop: int | None = None, name: str | None = None) -> None:
-        self._source = source
-        self._start = start
+    def __init__(
+        self,
+        source: FrameSource,
+        start: int = 0,
+        stop: int | None = None,
+        name: str | None = None,
+        closes: bool = False,
+    ) -> None:
+        self._source, self._start, self._closes = source, start, closes
         end = len(source) if stop is None else min(stop, len(source))
         if not 0 <= start < end:
             wanted = f"{start} to {'the end' if stop is None else stop - 1}"
@@ -145,3 +152,8 @@ class PartSource(FrameSource):
         """See :meth:`FrameSource.read`."""
         self._check_range(start, stop)
         return self._source.read(start + self._start, stop + self._start)
+
+    def close(self) -> None:
+        """See :meth:`FrameSource.close`."""
+        if self._closes:
+            self._source.close()
