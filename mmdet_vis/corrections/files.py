@@ -79,12 +79,12 @@ def as_json(correction: Correction) -> dict[str, Any]:
     return {"type": kind} | {name: value for name, value in values.items() if value is not None}
 
 
-def correction_of(entry: Any, folder: Path) -> Correction:
+def correction_of(entry: Any, folder: Path | None) -> Correction:
     """A correction from an object of JSON.
 
     Args:
         entry: see :func:`read_corrections`; nothing of it is trusted.
-        folder: where files that it names are.
+        folder: where files that it names are; None: it may name none.
 
     Raises:
         ConfigError: it cannot be used.
@@ -108,10 +108,11 @@ def correction_of(entry: Any, folder: Path) -> Correction:
     ids = values.get("ids", [1])
     if not isinstance(ids, list) or not all(type(number) is int for number in ids):
         raise ConfigError(f"ids={ids!r:.40} must be a list of whole numbers")
-    if isinstance(values.get("mask"), str):
+    if folder is not None and isinstance(values.get("mask"), str):
         values["mask"] = _mask_file(folder / values["mask"], " beside the file")
     elif "mask" in values and not isinstance(values["mask"], Mapping):
-        raise ConfigError(f"mask={values['mask']!r:.40} must be an RLE {{size, counts}} or the name of a PNG")
+        named = "" if folder is None else " or the name of a PNG"
+        raise ConfigError(f"mask={values['mask']!r:.40} must be an RLE {{size, counts}}{named}")
     correction: Correction = KINDS[kind](**values)
     return correction
 

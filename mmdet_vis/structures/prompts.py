@@ -258,7 +258,7 @@ def _numbers(name: str, value: Any, count: int) -> tuple[float, ...]:
     try:
         values = [] if isinstance(value, str) else list(value)
         numbers = () if any(isinstance(v, str | bytes) for v in values) else tuple(map(float, values))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise ConfigError(f"prompt: {name}={value!r:.60} must be {count} numbers")

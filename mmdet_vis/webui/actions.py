@@ -11,11 +11,12 @@ import numpy as np
 from mmdet_vis.api import Session, VideoResult, refine
 from mmdet_vis.config.load import build_settings, recommended
 from mmdet_vis.corrections.check import tell_new_categories
+from mmdet_vis.corrections.files import as_json
 from mmdet_vis.errors import ConfigError, UserError, collected_warnings, counted
 from mmdet_vis.propose_reduce import ProposeReduceSettings
 from mmdet_vis.structures import RLE, InstanceSequence, empty_rle
 from mmdet_vis.visualization.palette import track_colour
-from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after, prompt_data
+from mmdet_vis.webui.edits import describe, parse_edit, parse_prompt, pending_after
 from mmdet_vis.webui.history import History
 from mmdet_vis.webui.jobs import Jobs, Open, Progress
 from mmdet_vis.webui.project import Project
@@ -178,8 +179,7 @@ class Actions:
             raise ConfigError(f"{MOST_PROMPTS} frames wait to be propagated: propagate them first")
         prompt = parse_prompt(edit, result)
         tell_new_categories([prompt], [*result.categories, *_names(pending)])
-        data = prompt_data(prompt)
-        return {**data, "id": _free_id(result, pending) if prompt.id is None else prompt.id}
+        return {**as_json(prompt), "id": _free_id(result, pending) if prompt.id is None else prompt.id}
 
     def _propagate(self, project: Project, history: History) -> None:
         pending = pending_of(history)

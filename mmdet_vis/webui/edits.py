@@ -3,87 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from mmdet_vis.api import VideoResult
-from mmdet_vis.errors import ConfigError
-from mmdet_vis.structures import Delete, Edit, Merge, NotVisible, Prompt, Rename, Split, Swap
+from mmdet_vis.corrections.files import correction_of
+from mmdet_vis.structures import Correction, Prompt
 
-_KINDS: dict[str, type[Edit]] = {
-    "delete": Delete,
-    "rename": Rename,
-    "merge": Merge,
-    "split": Split,
-    "swap": Swap,
-    "not_visible": NotVisible,
-}
-_PROMPT = ("frame", "mask", "box", "point", "labels", "category", "id")
-_TEXT, _LIST = ("category",), ("ids",)
 NOT_ASKED = ("title", "warnings")
 """What a step of the history has besides what the page asked for."""
 
 
-def parse_edit(data: Mapping[str, Any]) -> Edit:
-    """A correction that needs no network: ``type``, and the arguments of its class.
+def parse_edit(data: Mapping[str, Any]) -> Correction:
+    """A correction as a file of them has it, but for names of files: what the page sends is not trusted.
 
     Raises:
-        ConfigError: it is none, or its arguments are not such.
+        ConfigError: it is none.
     """
-    kind = _KINDS.get(str(data.get("type")))
-    if kind is None:
-        raise ConfigError(f"{data.get('type')!r:.40} is no correction: use {', '.join(_KINDS)} or prompt")
-    known = [field.name for field in fields(kind)]
-    given = {name: value for name, value in data.items() if name != "type"}
-    if not given.keys() <= set(known):
-        raise ConfigError(f"{data['type']} takes {', '.join(known)}")
-    for name, value in given.items():
-        if name in _TEXT:
-            fits = isinstance(value, str)
-        elif name in _LIST:
-            fits = isinstance(value, list) and all(type(item) is int for item in value)
-        else:
-            fits = type(value) is int
-        if not fits:
-            raise ConfigError(f"{data['type']}: {name} is {value!r:.40}")
-    if "category" in given:
+    given = {name: value for name, value in data.items() if value is not None}
+    if isinstance(given.get("category"), str):
         given["category"] = " ".join(given["category"].split())
-    try:
-        return kind(**given)
-    except TypeError:
-        raise ConfigError(f"{data['type']} needs {', '.join(known)}") from None
+    return correction_of({"type": None} | given, None)
 
 
 def parse_prompt(data: Mapping[str, Any], result: VideoResult) -> Prompt:
-    """Where an object is on a frame: the arguments of :class:`~mmdet_vis.structures.Prompt`.
+    """Where an object is on a frame: a correction that is a :class:`~mmdet_vis.structures.Prompt`.
 
     Raises:
         ConfigError: it is none, or does not fit the video.
     """
-    given = {name: value for name, value in data.items() if name != "type" and value is not None}
-    if not given.keys() <= set(_PROMPT) or "frame" not in given:
-        raise ConfigError(f"a prompt has a frame and one of mask, box and point, not {', '.join(given):.100}")
-    if isinstance(given.get("category"), str):
-        given["category"] = " ".join(given["category"].split())
-    try:
-        prompt = Prompt(**given)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"this is no prompt: {error}") from error
+    prompt = parse_edit({**data, "type": "prompt"})
+    assert isinstance(prompt, Prompt)
     prompt.check(result.num_frames, result.height, result.width)
     return prompt
-
-
-def prompt_data(prompt: Prompt) -> dict[str, Any]:
-    """A prompt as JSON takes it; :func:`parse_prompt` gives an equal one."""
-    values = {name: getattr(prompt, name) for name in _PROMPT}
-    return {"type": "prompt", **{name: value for name, value in values.items() if value is not None}}
 
 
 def pending_after(pending: list[dict[str, Any]], edit: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The prompts that wait to be propagated, after a step of the history.
 
     Args:
-        pending: those before, as :func:`prompt_data` gives them.
+        pending: those before, as :func:`~mmdet_vis.corrections.files.as_json` gives them.
         edit: the step.
     """
     if edit["type"] == "propagate":

@@ -51,6 +51,7 @@ def test_one_point_or_several():
         ({"frame": 0, "box": (5, 0, 1, 1)}, "x0 < x1"),
         ({"frame": 0, "box": (0, 0, 1)}, "box=.0, 0, 1. must be 4 numbers"),
         ({"frame": 0, "box": (0, 0, float("nan"), 1)}, "must be 4 numbers"),
+        ({"frame": 0, "box": (0, 0, 10**400, 1)}, "must be 4 numbers"),
         ({"frame": 0, "point": "ab"}, "point='ab' must be 2 numbers"),
         ({"frame": 0, "point": [(1, 2)], "labels": [1, 1]}, "2 labels for 1 points"),
         ({"frame": 0, "point": [(1, 2)], "labels": [0]}, "at least one a 1"),

@@ -148,6 +148,7 @@ def test_what_is_drawn_waits_to_be_propagated(client, key):
         {"type": "not_visible", "id": 1, "first": 0, "last": 10**12}, {"type": "undo"}, {"type": "redo"},
         {"type": "prompt", "frame": 0}, {"type": "prompt", "frame": 99, "box": [0, 0, 9, 9]},
         {"type": "prompt", "frame": 0, "box": [0, 0, 1e400, 9]}, {"type": "prompt", "frame": 0, "box": ["a", 0, 1, 9]},
+        {"type": "prompt", "frame": 0, "box": [0, 0, 10**400, 9]},
         {"type": "prompt", "frame": 0, "mask": {"size": [64, 96], "counts": [5]}},
         {"type": "prompt", "frame": 0, "mask": {"size": [6400, 9600], "counts": "0"}},
         {"type": "prompt", "frame": 0, "mask": "../../etc/passwd"}, {"type": "prompt", "frame": 0, "path": "x"},
