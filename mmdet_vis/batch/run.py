@@ -111,7 +111,11 @@ def run_batch(batch: Batch) -> int:
                 print(describe(done.summary(engine.workers)))
                 raise
             counts = workers.gather((done.tasks, done.frames, done.seconds), time.sleep)
-            code = workers.on_first(partial(_finish, batch, store, entries, tasks, counts, engine))
+            mine, whole = {task.id for task in tasks}, batch.shard is None
+            listed = [entry for entry in entries if whole or entry.id in mine]
+            score_thr = plan.score_thr if batch.merge and whole else None
+            number = max(engine.workers, 1) * len(counts)
+            code = workers.on_first(lambda: _conclude(store, listed, score_thr, counts, number, write=whole))
         workers.disconnect()
     return code if workers.rank == 0 else 0
 
@@ -132,7 +136,7 @@ def merge_batch(manifest: str, out: str, score_thr: float | None = None) -> int:
     with _locked(store, Workers(), None):
         if score_thr is None:
             score_thr = store.score_thr()
-        return _conclude(store, entries, score_thr, (0, 0, 0.0), 0, write=True)
+        return _conclude(store, entries, score_thr, [(0, 0, 0.0)], 0, write=True)
 
 
 def batch_identity(plan: WorkerPlan, engine: Engine | None = None) -> dict[str, Any]:
@@ -254,33 +258,18 @@ def _bar(tasks: Sequence[Task], shown: bool) -> Iterator[Callable[[Mapping[str, 
         yield advance
 
 
-def _finish(
-    batch: Batch,
-    store: BatchStore,
-    entries: Sequence[Entry],
-    tasks: Sequence[Task],
-    counts: Sequence[tuple[int, int, float]],
-    engine: Engine,
-) -> int:
-    rows, frames = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    did = rows, frames, max(count[2] for count in counts)
-    if batch.shard is not None:
-        mine = {task.id for task in tasks}
-        entries = [entry for entry in entries if entry.id in mine]
-    score_thr = batch.plan.score_thr if batch.merge and batch.shard is None else None
-    workers = max(engine.workers, 1) * len(counts)
-    return _conclude(store, entries, score_thr, did, workers, write=batch.shard is None)
-
-
 def _conclude(
     store: BatchStore,
     entries: Sequence[Entry],
     score_thr: float | None,
-    did: tuple[int, int, float],
+    counts: Sequence[tuple[int, int, float]],
     workers: int,
     write: bool,
 ) -> int:
-    """The end of a batch: merge if asked to, write the table of the status and the report, and say it."""
+    """The end of a batch: merge if asked to, write the table of the status and the report, and say it.
+
+    ``counts`` are the tasks that each process did, their frames and the seconds that it took.
+    """
     if score_thr is not None:
         merge(store, entries, score_thr)
     names = tables(store)
@@ -289,7 +278,8 @@ def _conclude(
         video = videos[entry.id]
         if video.status == DONE and video.frames is None:  # Its row was lost with a driver; its result was not.
             video.frames = store.frames(entry.id)
-    summary = summarize(entries, videos, *did, workers)
+    did, frames, seconds = zip(*counts, strict=True)
+    summary = summarize(entries, videos, sum(did), sum(frames), max(seconds), workers)
     if write:
         write_status(store, entries, videos)
         for name in names[1:]:

@@ -81,17 +81,13 @@ class StreamObject:
 
 
 @dataclass
-class FrameResult:
-    """What was found on one frame.
+class FrameResult(StreamFrame):
+    """One frame, and what was found on it.
 
     Attributes:
-        index, time, image: as of the :class:`StreamFrame`.
         objects: those that are visible, in the order of the window's reduction, best first.
         show_thr: score from which on objects are drawn: what the model recommends for their window.
     """
 
-    index: int
-    time: float | None
-    image: NDArray[np.uint8]
     objects: list[StreamObject] = field(default_factory=list)
     show_thr: float = SHOW_SCORE_THR

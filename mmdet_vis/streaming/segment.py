@@ -78,7 +78,9 @@ def segment_stream(
     if isinstance(frames, np.ndarray) and frames.ndim == 3:
         frames = frames[None]
     stopped = stop or (lambda: False)
-    return _windows(model, _numbered(frames, color), window, IdentityLinker(overlap), score_thr, stopped, options)
+    return _windows(
+        model, _numbered(frames, color), window, IdentityLinker(overlap), stopped, {**options, "score_thr": score_thr}
+    )
 
 
 def check_window(window: int, overlap: int, name: str = "window") -> None:
@@ -112,10 +114,13 @@ def _windows(
     frames: Iterator[StreamFrame],
     window: int,
     linker: IdentityLinker,
-    score_thr: float | None,
     stopped: Callable[[], bool],
     options: dict[str, Any],
 ) -> Iterator[FrameResult]:
+    def check(done: int, total: int) -> None:
+        if stopped():
+            raise _StoppedError
+
     held: list[StreamFrame] = []
     shared = 0
     while True:
@@ -123,10 +128,19 @@ def _windows(
         if stopped():
             return
         if len(held) > shared:
+            video = ArraySource([frame.image for frame in held])
             try:
-                yield from _window(model, held, shared, linker, score_thr, stopped, options)
+                result = segment_video(model, video, progress=check, **options)
             except _StoppedError:
                 return
+            pairs = list(zip(linker.link(result.sequences, shared), result.sequences, strict=True))
+            for t, frame in enumerate(held[shared:], start=shared):
+                objects = [
+                    StreamObject(one.track_id, one.label, result.categories[one.label], one.score, sequence.masks[t])
+                    for one, sequence in pairs
+                    if one is not None and areas([sequence.masks[t]])[0]
+                ]
+                yield FrameResult(frame.index, frame.time, frame.image, objects, result.show_thr)
         if broken is not None:
             raise broken
         if len(held) < window:
@@ -146,31 +160,3 @@ def _fill(held: list[StreamFrame], frames: Iterator[StreamFrame], window: int) -
     except SourceError as error:
         return error
     return None
-
-
-def _window(
-    model: VISModel,
-    held: list[StreamFrame],
-    shared: int,
-    linker: IdentityLinker,
-    score_thr: float | None,
-    stopped: Callable[[], bool],
-    options: dict[str, Any],
-) -> Iterator[FrameResult]:
-    """Segment one window and give the results of its new frames."""
-
-    def check(done: int, total: int) -> None:
-        if stopped():
-            raise _StoppedError
-
-    video = ArraySource([frame.image for frame in held])
-    result = segment_video(model, video, progress=check, score_thr=score_thr, **options)
-    pairs = list(zip(linker.link(result.sequences, shared), result.sequences, strict=True))
-    for position in range(shared, len(held)):
-        objects = [
-            StreamObject(one.track_id, one.label, result.categories[one.label], one.score, sequence.masks[position])
-            for one, sequence in pairs
-            if one is not None and areas([sequence.masks[position]])[0]
-        ]
-        frame = held[position]
-        yield FrameResult(frame.index, frame.time, frame.image, objects, result.show_thr)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
 
 from mmdet_vis.data.sources import FrameSource, ImageFilesSource, open_source, unique_names
 from mmdet_vis.data.sources.file_kinds import kind_of, refusal
 from mmdet_vis.data.sources.folder import doubts_of_names, list_images
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
 from mmdet_vis.errors import SourceError
+from mmdet_vis.streaming.container import AddressStream, FileStream, StdinStream
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 
 STDIN = "-"
@@ -37,8 +42,8 @@ class SourceStream(Stream):
         """See :meth:`Stream.frames`."""
         times, fps = self._source.times, self._source.fps
         for index in range(len(self._source)):
-            time = times[index] if times else index / fps if fps else None
-            yield StreamFrame(index, time, self._source.read(index, index + 1)[0])
+            at = times[index] if times else index / fps if fps else None
+            yield StreamFrame(index, at, self._source.read(index, index + 1)[0])
 
     def close(self) -> None:
         """See :meth:`Stream.close`."""
@@ -80,6 +85,55 @@ class FolderStream(Stream):
             yield StreamFrame(index, None, image)
 
 
+class CameraStream(Stream):
+    """A camera of this machine, through OpenCV: frames as it gives them; their time is that of the computer's clock.
+
+    Args:
+        number: of the device, from 0.
+
+    Raises:
+        SourceError: there is no such camera, or something else uses it.
+    """
+
+    live = True
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        # OpenCV would print its own lines about a missing camera.
+        level = cv2.utils.logging.getLogLevel()
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        try:
+            self._capture = cv2.VideoCapture(number)
+        finally:
+            cv2.utils.logging.setLogLevel(level)
+        if not self._capture.isOpened():
+            raise SourceError(
+                f"camera {number}: cannot be opened; check its number and that no other program uses it, or give "
+                f"./{number} if a folder is meant"
+            )
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = rate if 0 < rate <= 1000 else None
+
+    def frames(self) -> Iterator[StreamFrame]:
+        """See :meth:`Stream.frames`."""
+        index, start, size = 0, 0.0, (0, 0)
+        while True:
+            whole, image = self._capture.read()
+            if not whole:
+                raise SourceError(f"camera {self._number}: gives no more frames after {index}; check its connection")
+            now = time.monotonic()
+            if index == 0:
+                start, size = now, (image.shape[1], image.shape[0])
+            elif (image.shape[1], image.shape[0]) != size:
+                image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            yield StreamFrame(index, now - start, np.asarray(image, np.uint8))
+            index += 1
+
+    def close(self) -> None:
+        """See :meth:`Stream.close`."""
+        self._capture.release()
+
+
 def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
     """Open a source of :class:`~mmdet_vis.streaming.reader.StreamReader` and wait for it.
 
@@ -88,18 +142,12 @@ def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
     Raises:
         SourceError: it cannot be opened.
     """
-    # OpenCV and FFmpeg take a while to load; what can be wrong with the words should show before.
-    camera = _CAMERA.fullmatch(source)
-    if camera:
-        from mmdet_vis.streaming.camera import CameraStream
-
+    if camera := _CAMERA.fullmatch(source):
         return CameraStream(int(camera[1]))
-    from mmdet_vis.streaming import container
-
     if source == STDIN:
-        return container.StdinStream(stopped)
+        return StdinStream(stopped)
     if _SCHEME.match(source):
-        return container.AddressStream(source, describe(source), timeout)
+        return AddressStream(source, describe(source), timeout)
     path = Path(source)
     if path.is_dir():
         stream = FolderStream(path)
@@ -109,7 +157,7 @@ def open_now(source: str, timeout: float, stopped: threading.Event) -> Stream:
     bare = path.suffix.lower() in VIDEO_SUFFIXES
     if refusal(path, kind_of(path)) or (kind_of(path) == "image" and not bare):
         return SourceStream(open_source(path))
-    return container.FileStream(path)
+    return FileStream(path)
 
 
 def check_source(source: str) -> None:
