@@ -90,7 +90,8 @@ def messages_as_from_python() -> None:
         if name.partition(".")[0] == "mmdet_vis":
             logger = logging.getLogger(name)
             logger.disabled, logger.propagate = False, True
-            logger.setLevel(logging.NOTSET)
+            if logger.level:  # setting it empties the caches of all loggers there are
+                logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -27,13 +27,15 @@ import tempfile
 import threading
 import time
 import types
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTED = (
-    "torch", "cv2", "av", "timm", "scipy.optimize", "torch.distributed.run", "mmdet_vis.api", "mmdet_vis.run.videos",
+    "torch", "cv2", "av", "timm", "scipy.optimize", "matplotlib.figure", "matplotlib.backends.backend_agg",
+    "torch.distributed.run", "mmdet_vis.api", "mmdet_vis.run.videos",
     "mmdet_vis.run.launch", "mmdet_vis.training", "mmdet_vis.training.runner", "mmdet_vis.streaming.run",
     "mmdet_vis.models.backbones.timm_backbone", "mmdet_vis.streaming.container",
 )  # fmt: skip
@@ -227,8 +229,10 @@ def _serve(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Fork for each request and say how each process ends; returns in the children only, with what to run."""
     for name in IMPORTED:
         importlib.import_module(name)
-    # What is imported stays out of the children's garbage collections, which would copy its pages.
+    # What is imported stays out of the children's garbage collections, which would copy its pages, and of their ends.
     gc.freeze()
+    for left in weakref.finalize._registry:  # type: ignore[attr-defined]
+        left.atexit = False
     controls = [control]
     """Of the one whom this serves, and of launchers of further processes."""
     running: dict[int, tuple[int, socket.socket]] = {}
@@ -279,6 +283,10 @@ def _serve_launcher(command: list[str], control: socket.socket) -> None:
         control.close()
         return
     from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+    from torch.distributed.elastic.rendezvous import dynamic_rendezvous
+
+    # It looks for the name in all modules, of which the server has many, for lines that are not printed.
+    dynamic_rendezvous.get_method_name = lambda *_: ""
 
     def server() -> socket.socket:
         return control

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> Non
 
     config, checkpoint = read_config(args), find_checkpoint(args)
     clips = [open_video(clip) for clip in args.int8 or ()]  # before anything is computed
-    network = build_model(config)
+    network = build_model(config, init=False)
     load_checkpoint(network, checkpoint)
 
     def segment(network: SeqMaskRCNN) -> None:

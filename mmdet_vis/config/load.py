@@ -6,11 +6,14 @@ The settings that a config says and a user wants are one set of defaults for the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import Registry
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 import mmdet_vis.baselines  # noqa: F401  (registers what a config may name in propose_reduce.method)
 from mmdet_vis.checks import check_flag, check_whole
@@ -34,13 +37,29 @@ def categories_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return resolve_categories(config.get("categories") or ())
 
 
-def build_model(config: Config) -> SeqMaskRCNN:
-    """Build the network of a checked config, with freshly initialised weights.
+class _Undefined(TorchFunctionMode):
+    """What is to be filled at random stays as memory has it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Passes over what returns the tensor that it fills: of :mod:`torch.nn.init`, some functions are asked."""
+        kwargs = kwargs or {}
+        if func in (Tensor.uniform_, Tensor.normal_) or getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+def build_model(config: Config, init: bool = True) -> SeqMaskRCNN:
+    """Build the network of a checked config.
+
+    Args:
+        config: of a model.
+        init: initialise the weights, at random; False for who loads all of them: half the time is spent on that.
 
     Raises:
         ConfigError: ``model`` is missing, names an unknown ``type`` (the nearest is named), or has wrong arguments.
     """
-    network = build(MODELS, config, "model")
+    with nullcontext() if init else _Undefined():
+        network = build(MODELS, config, "model")
     if not isinstance(network, SeqMaskRCNN):
         raise ConfigError(
             f"{file_of(config)}: model.type={type(network).__name__} is a part of a network: use SeqMaskRCNN or one "

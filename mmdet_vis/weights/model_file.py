@@ -109,7 +109,7 @@ def check_fits(config: Config, path: str | Path) -> None:
         CheckpointError: it has fewer bytes than the model has weights.
     """
     with torch.device("meta"):  # shapes are enough
-        network = build_model(config)
+        network = build_model(config, init=False)
     weights = sum(parameter.numel() for parameter in network.parameters())
     size = Path(path).stat().st_size
     if weights > size:
@@ -139,7 +139,7 @@ def export_model(config: Config, checkpoint: str | Path, target: str | Path, hal
     target = Path(target)
     if target.suffix.lower() != ".safetensors":
         raise CheckpointError(f"cannot write {target}: its name must end in .safetensors")
-    network = build_model(config)
+    network = build_model(config, init=False)
     load_checkpoint(network, checkpoint)
     text = config_text(config)
     state = network.state_dict()

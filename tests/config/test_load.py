@@ -6,6 +6,7 @@ import copy
 import re
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdet_vis.config.load import build, build_model, build_settings, load_config
@@ -13,6 +14,7 @@ from mmdet_vis.config.read import check_config
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.propose_reduce import MemoryEveryNth, MemoryFraction, SeqNMS, SeqSoftNMS
 from mmdet_vis.registry import DATASETS
+from mmdet_vis.weights.checkpoint import load_checkpoint
 
 ROWS = "configs/SeqMaskRCNN"
 
@@ -209,3 +211,18 @@ def test_every_shipped_config_is_valid(repository):
 def test_a_config_without_the_other_blocks_builds(tiny):
     config = load_config(tiny[0])
     assert build_model(Config({"model": config.model, "default_scope": "mmdet_vis"})).bbox_head.num_classes == 4
+
+
+def test_weights_that_are_loaded_over_are_not_drawn_before(tiny):
+    config = load_config(tiny[0])
+    before = torch.get_rng_state()
+    bare = build_model(config, init=False)
+    assert torch.equal(torch.get_rng_state(), before)
+    usual = build_model(config)
+    assert not torch.equal(torch.get_rng_state(), before)
+    for network in (bare, usual):
+        load_checkpoint(network, tiny[1])
+    assert bare.state_dict().keys() == usual.state_dict().keys()
+    assert all(torch.equal(value, usual.state_dict()[name]) for name, value in bare.state_dict().items())
+    assert [name for name, _ in bare.named_buffers()] == [name for name, _ in usual.named_buffers()]
+    assert all(torch.equal(*pair) for pair in zip(bare.buffers(), usual.buffers(), strict=True))

@@ -105,7 +105,7 @@ def _options(settings: Config | None, norm_eps: float | None) -> Options:
     if settings is None:
         return Options(norm_eps=norm_eps)
     with torch.device("meta"):  # names and shapes are enough
-        model = build_model(settings)
+        model = build_model(settings, init=False)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     return Options(expected, are_standard(MODELS.build(settings.model.rpn_head).anchors), norm_eps)
 
