@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pycocotools import mask as coco_mask
-
 from mmdet_vis.data.formats.annotated import AnnotatedVideos
 from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.ytvis_json import write_json, ytvis_content
-from mmdet_vis.structures import areas
 
 
 def write_coco(videos: AnnotatedVideos, path: Path) -> None:
@@ -36,8 +33,7 @@ def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, An
     content = ytvis_content(videos)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    object_id = 0
-    categories = {item["name"]: item["id"] for item in content["categories"]}
+    objects = iter(content["annotations"] or ())
     for video, entry in zip(videos.videos, content["videos"], strict=True):
         first = len(images) + 1
         frames = annotated_frames(video)
@@ -48,19 +44,17 @@ def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, An
             image |= {"width": video.width, "video_id": entry["id"], "frame_id": number}
             images.append(image)
         for track in video.tracks:
-            object_id += 1
-            named = {"instance_id": object_id} if cocovid else {"attributes": {"track_id": object_id}}
+            item = next(objects)
+            named = {"instance_id": item["id"]} if cocovid else {"attributes": {"track_id": item["id"]}}
             for place, frame in enumerate(frames):
-                rle = track.masks[frame]
-                if rle is None:
+                if (rle := track.masks[frame]) is None:
                     continue
-                item: dict[str, Any] = {"id": len(annotations) + 1, "image_id": first + place}
-                item |= {"category_id": categories[track.category]}
-                item |= {"segmentation": rle, "area": int(areas([rle])[0]), "bbox": coco_mask.toBbox(rle).tolist()}
-                item |= {"iscrowd": int(track.crowd), "track_id": object_id, **named}
-                item |= {"video_id": entry["id"]} if cocovid else {}
-                item |= {"score": track.score} if track.score is not None else {}
-                annotations.append(item)
+                mask = {"id": len(annotations) + 1, "image_id": first + place, "category_id": item["category_id"]}
+                mask |= {"segmentation": rle, "area": item["areas"][frame], "bbox": item["bboxes"][frame]}
+                mask |= {"iscrowd": item["iscrowd"], "track_id": item["id"], **named}
+                mask |= {"video_id": entry["id"]} if cocovid else {}
+                mask |= {"score": track.score} if track.score is not None else {}
+                annotations.append(mask)
     parts: dict[str, Any] = {"info": content["info"], "images": images}
     if cocovid:
         names = zip(videos.videos, content["videos"], strict=True)

@@ -13,10 +13,10 @@ from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.shapes import check_frame_size
 from mmdet_vis.data.sources import is_inside, natural_key
 from mmdet_vis.data.sources.folder import list_images
+from mmdet_vis.data.sources.naming import last_number
 from mmdet_vis.errors import DatasetError, option
 
 _FRAME = re.compile(r"frame_(\d{6,9})(?:_(\d{1,6}))?", re.IGNORECASE)
-_LAST_NUMBER = re.compile(r"(\d{1,9})\D*$")
 MAX_FRAMES = 10**7
 _DEPTH = 8
 
@@ -183,8 +183,7 @@ def _by_name(task: CvatTask, names: list[str]) -> dict[int, str] | None:
         return relative if len(relative) > len(absolute) else absolute
     if len(names) == task.length or not names:
         return None
-    last = [_LAST_NUMBER.search(Path(name).stem) for name in names]
-    found = [int(match[1]) for match in last if match]
+    found = [number for name in names if (number := last_number(Path(name).stem)) is not None]
     if len(found) == len(names) and found == sorted(set(found)) and found[-1] - found[0] + 1 == task.length:
         return {number - found[0]: name for number, name in zip(found, names, strict=True)}
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideo, AnnotatedVideos
 from mmdet_vis.data.sources.folder import folders_below, list_folders, list_images
+from mmdet_vis.data.sources.naming import last_number
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.structures import RLE, encode_masks
 
@@ -120,8 +120,8 @@ def _places(found: AnnotatedVideos, frames: Sequence[str], masks: Sequence[str])
     places = [exact.get(stem, folded.get(stem.casefold())) for stem in masks]
     if None not in places:
         return places
-    by_number = {int(match[1]): n for n, stem in enumerate(frames) if (match := _LAST_NUMBER.search(stem))}
-    others = [by_number.get(int(match[1])) if (match := _LAST_NUMBER.search(stem)) else None for stem in masks]
+    by_number = {number: n for n, stem in enumerate(frames) if (number := last_number(stem)) is not None}
+    others = [None if (number := last_number(stem)) is None else by_number.get(number) for stem in masks]
     if len(by_number) == len(frames) and None not in others and len(set(others)) == len(masks):
         what = "masks that are called otherwise than their frames (the numbers in the names count)"
         found.notes.guessed[what] += len(masks)
@@ -130,9 +130,6 @@ def _places(found: AnnotatedVideos, frames: Sequence[str], masks: Sequence[str])
         found.notes.guessed["masks that are called otherwise than their frames (their order counts)"] += len(masks)
         return list(range(len(masks)))
     return places
-
-
-_LAST_NUMBER = re.compile(r"(\d{1,9})\D*$")
 
 
 def collect_masks(files: Sequence[Path], read: Callable[[Path], NDArray[np.generic]]) -> tuple[Masks, tuple[int, int]]:

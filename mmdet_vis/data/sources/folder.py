@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from .file_kinds import not_read
 from .image_colour import Colours, colours_of_image
 from .image_decode import decode_deep, decode_image, is_transparent, levels_of
 from .image_files import IMAGE_SUFFIXES, MAX_IMAGE_PIXELS, ImageHeader, read_header
-from .naming import display_name, is_debris, natural_key, unique_names
+from .naming import display_name, is_debris, last_number, natural_key, unique_names
 
 
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -190,16 +189,13 @@ def doubts_of_names(images: Sequence[Path]) -> list[str]:
     double = sum(stems.values()) - len(stems)
     if double:
         notes.append(f"{double} of {len(images)} images have the name of another with another ending: each is a frame")
-    numbers = [int(match[1]) for image in images if (match := _LAST_NUMBER.search(image.stem))]
+    numbers = [number for image in images if (number := last_number(image.stem)) is not None]
     if len(numbers) == len(images) and numbers == sorted(set(numbers)) and len(numbers) > 2:
         step = math.gcd(*(after - before for before, after in pairwise(numbers)))
         missing = (numbers[-1] - numbers[0]) // step + 1 - len(numbers)
         if 0 < missing < len(numbers):
             notes.append(f"{missing} of {missing + len(numbers)} numbers are missing: its frames follow each other")
     return notes
-
-
-_LAST_NUMBER = re.compile(r"(\d{1,15})\D*$")
 
 
 def _read_bytes(file: Path) -> bytes:

@@ -24,6 +24,13 @@ def natural_key(name: str) -> tuple[list[int | str], str]:
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
 
 
+def last_number(name: str) -> int | None:
+    """The last number in a name, of at most 15 digits; None if there is none."""
+    match = _LAST_NUMBER.search(name)
+    return int(match[1]) if match else None
+
+
+_LAST_NUMBER = re.compile(r"(\d{1,15})\D*$")
 _DEBRIS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
