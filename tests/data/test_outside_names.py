@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmdet_vis.data.check.check import check_ytvis
 from mmdet_vis.data.clips import StillClips, YTVISClips
-from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset
-from mmdet_vis.data.sources import is_inside
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.data.converters import ReadOptions, convert
+from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset, find_videos
+from mmdet_vis.data.formats.opening import open_annotations
+from mmdet_vis.data.sources import find_inputs, is_inside, open_source
+from mmdet_vis.errors import DatasetError, UserError
 from tests.tiny_dataset import write_davis, write_ytvis
 
 OUTSIDE = ("../secret.png", "/etc/passwd", "video0/../../secret.png", "a/..", "", ".", "a\0b", "\ud800", None, 3)
@@ -59,3 +62,27 @@ def test_lists_of_davis_name_folders_only(tmp_path: Path, name: str) -> None:
     (root / "ImageSets" / "2017" / "val.txt").write_text(f"video0\n{name}\n")
     with pytest.raises(DatasetError, match=r"val.txt lists .* which is not the name of a folder"):
         DAVISDataset(root)
+
+
+LONG = "a" * 300
+"""No system has files of such a name; asked for one, it does not say that there is none, but that it is too long."""
+
+
+@pytest.mark.parametrize("name", [f"{LONG}.png", f"video0/{LONG}.png", f"{LONG}/0.png"])
+@pytest.mark.parametrize("kind", ["coco", "ytvis"])
+def test_frames_with_names_that_no_file_has_are_missing(tmp_path: Path, name: str, kind: str) -> None:
+    frames = write_ytvis(tmp_path, "valid.json", "frames", {1: 2}) / "frames"
+    item = {"id": 1, "image_id": 1, "video_id": 1, "category_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]]}
+    entry = {"id": 1, "height": 9, "width": 9, "file_name": name, "file_names": [name]}
+    content = {"categories": [{"id": 1, "name": "cat"}], "annotations": [{**item, "segmentations": [None]}]}
+    content["images" if kind == "coco" else "videos"] = [entry]
+    (tmp_path / "long.json").write_text(json.dumps(content))
+    lines: list[str] = []
+    convert(tmp_path / "long.json", tmp_path / "out.json", options=ReadOptions(images=frames), say=lines.append)
+    assert any(f"1 frames that are not in {frames}" in line for line in lines)
+
+
+@pytest.mark.parametrize("door", [open_source, find_inputs, find_videos, open_annotations, check_ytvis, DAVISDataset])
+def test_paths_that_are_too_long_are_not_there(tmp_path: Path, door: Any) -> None:
+    with pytest.raises(UserError, match=r"does not exist|no such file or folder|is not a folder"):
+        door(tmp_path / LONG)

@@ -97,7 +97,7 @@ def check_ytvis(ann_file: str | Path, img_prefix: str | Path | None = None, prog
     Raises:
         DatasetError: the file or the folder cannot be read at all.
     """
-    if img_prefix is not None and not Path(img_prefix).is_dir():
+    if img_prefix is not None and not os.path.isdir(img_prefix):
         raise DatasetError(f"{img_prefix} is not a folder: give the one that the frames' names are relative to")
     opened = open_annotations(ann_file, None if img_prefix is None else Path(img_prefix), progress)
     report = DatasetReport(str(ann_file), doubts=opened.notes.doubts(), format=opened.format)

@@ -87,7 +87,7 @@ def convert(
     places = [target] if selection.val_share is selection.val_videos is None else [target, _apart(target)]
     if not overwrite:
         _check_empty([place for place in places if not FORMATS[to_format].is_file])
-    replaced = [place for place in places if place.is_file()]
+    replaced = [place for place in places if os.path.isfile(place)]
     if frames_to is not None:
         options = _with_frames(source, from_format, options, Path(frames_to), selection, say, target.parent)
     found = read_annotations(source, from_format, options, say, unpack_to=target.parent)
@@ -97,7 +97,7 @@ def convert(
     if strict and found.notes.doubts():
         raise DatasetError(f"{target} is not written (strict): {found.notes.doubts()}")
     for part, place in _parts(found, target, selection):
-        if place.is_dir():  # what a conversion that was killed was writing
+        if os.path.isdir(place):  # what a conversion that was killed was writing
             remove_unfinished([place, *(path for path in place.rglob("*") if path.is_dir())])
         write(part, place)
         verb = "replaced" if place in replaced else "wrote"
@@ -112,7 +112,7 @@ def convert(
 
 def _check_empty(places: Sequence[Path]) -> None:
     for place in places:
-        if place.is_dir() and any(place.iterdir()):
+        if os.path.isdir(place) and any(place.iterdir()):
             raise OutputError(
                 f"{place} holds something already, which may be corrected by hand: choose another folder, or write "
                 f"into it with {option('overwrite', True)}"

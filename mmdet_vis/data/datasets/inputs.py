@@ -110,9 +110,9 @@ def _is_dataset(path: Path) -> bool:
     Raises:
         SourceError: it is a text file of neither.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return names_dataset(path)
-    if path.suffix.lower() == ".txt" and path.is_file() and is_plain_text(path):
+    if path.suffix.lower() == ".txt" and os.path.isfile(path) and is_plain_text(path):
         raise SourceError(
             f"{path} is a text file: give a video, a folder of images, an archive of them, or annotations of a dataset"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tarfile
 import zipfile
@@ -37,7 +38,7 @@ def is_archive(path: Path) -> bool:
     """Whether a file is a zip, by its content, or a tar archive, by its name."""
     if path.suffix.lower() == ".npz":  # arrays in a zip
         return False
-    return path.is_file() and (path.name.lower().endswith(TAR_SUFFIXES) or zipfile.is_zipfile(path))
+    return os.path.isfile(path) and (path.name.lower().endswith(TAR_SUFFIXES) or zipfile.is_zipfile(path))
 
 
 def unpack(path: Path, folder: Path, say: Callable[[str], None]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def read_images(content: Mapping[str, Any], path: Path, folder: Path | None = No
         if not is_name(file) or not is_inside(file):
             raise DatasetError(f"{label} has file_name {file!r:.60}, no path below the image folder: correct the file")
         height, width = entry.get("height"), entry.get("width")
-        if (not height or not width) and folder is not None and (folder / file).is_file():
+        if (not height or not width) and folder is not None and os.path.isfile(folder / file):
             height, width = image_size(folder / file)
         if type(height) is not int or type(width) is not int or height <= 0 or width <= 0:
             raise DatasetError(f"{label} has no height and width: correct the file, or give the folder of the images")

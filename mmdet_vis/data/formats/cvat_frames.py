@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def list_frames(folder: Path, tasks: Sequence[CvatTask], file: Path, notes: Note
 
 def _below(folder: Path, subset: str) -> list[str]:
     """Images in a folder (that of the subset in it, if there is one) and in its sub-folders, in natural order."""
-    base = folder / subset if subset and (folder / subset).is_dir() else folder
+    base = folder / subset if subset and os.path.isdir(folder / subset) else folder
     names: list[str] = []
     level = [base]
     for _ in range(_DEPTH):

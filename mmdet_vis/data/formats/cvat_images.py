@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ def add_images(found: AnnotatedVideos, tree: Element, file: Path, folder: Path, 
 def _kept(folder: Path, name: str) -> str:
     """What an export calls an image: CVAT names it by its path on the server, of which the last part may be kept."""
     last = name.rpartition("/")[2]
-    return last if (folder / last).is_file() and not (folder / name).is_file() else name
+    return last if os.path.isfile(folder / last) and not os.path.isfile(folder / name) else name
 
 
 def _add_video(found: AnnotatedVideos, images: Sequence[Element], names: list[str], title: str, file: Path) -> None:

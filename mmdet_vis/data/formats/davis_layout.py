@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -26,7 +27,7 @@ def find_davis_root(path: str | Path) -> Path:
         DatasetError: there is none.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DatasetError(f"{path} is not a folder: put the folder DAVIS there, or a link to it")
     for candidate in (path, *list(path.resolve().parents)[1:2]):
         if (candidate / "ImageSets").is_dir() and not is_voc(candidate):

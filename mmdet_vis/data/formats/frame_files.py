@@ -50,7 +50,7 @@ def images_near(path: Path, first: str | None) -> Path | None:
     places = [base / name for base in (path.parent, path.parent.parent) for name in (*subsets, *_NEAR)]
     for file in files:
         for place in places:
-            if os.path.isfile(place / file):  # Path.is_file() fails for names too long
+            if os.path.isfile(place / file):
                 return place
     if first and (not first.isascii() or next(_spellings(first), first) != first):
         folders = [_Folders(place) for place in dict.fromkeys(places) if place.is_dir()]
@@ -123,7 +123,7 @@ class _Folders:
 
     def find(self, name: str, video: str) -> str | None:
         """The name of a frame's file relative to the root; None if there is none."""
-        if (self.root / name).is_file():
+        if os.path.isfile(self.root / name):
             return name
         for written in _spellings(name):
             path = PurePosixPath(written)
@@ -204,7 +204,7 @@ def copy_frames(videos: AnnotatedVideos, video: AnnotatedVideo, folder: Path, nu
     copied = 0
     for name, new in zip(video.file_names, names, strict=True):
         source = None if videos.images is None else videos.images / name
-        if source is None or not source.is_file():
+        if source is None or not os.path.isfile(source):
             continue
         copied += 1
         copy_file(source, folder / new)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from itertools import islice
 from pathlib import Path
@@ -43,9 +44,9 @@ def identify(path: Path) -> tuple[str, Path]:
     Raises:
         DatasetError: it does not exist, or is none of them; the message says what it looks like.
     """
-    if path.is_file():
+    if os.path.isfile(path):
         return _of_file(path), path
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise DatasetError(f"{path} does not exist: check the path")
     for place in _around(path):
         if (known := _marked(place)) is not None:
@@ -149,7 +150,8 @@ def is_plain_text(path: Path) -> bool:
 def is_json_file(path: Path) -> bool:
     """Whether a path is to be read as JSON: a file of no other known kind."""
     suffix = path.suffix.lower()
-    return path.is_file() and suffix not in (".xml", ".txt") and suffix not in _NO_ANNOTATIONS and not is_archive(path)
+    known = suffix in (".xml", ".txt") or suffix in _NO_ANNOTATIONS
+    return os.path.isfile(path) and not known and not is_archive(path)
 
 
 def holds_results(archive: Path) -> bool:

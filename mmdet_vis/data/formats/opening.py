@@ -7,6 +7,7 @@ YouTube-VIS file, which a file of that format already is.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -57,7 +58,7 @@ class OpenedAnnotations:
         """
         if self.images is None:
             raise DatasetError(f"the frames of {path} are not beside it: name their folder (img_prefix)")
-        if not self.images.is_dir():
+        if not os.path.isdir(self.images):
             raise DatasetError(f"{self.images} is not a folder: put the frames of {path} there, or a link to them")
         return self.images
 
@@ -106,7 +107,7 @@ def read_annotations(
         name, path = identify(path)
     known = format_of(name)
     tell(f"{path}: {known.title}" + (" (guessed)" if from_format is None else ""))
-    if options.images is not None and not options.images.is_dir():
+    if options.images is not None and not os.path.isdir(options.images):
         raise DatasetError(f"{options.images} is not a folder: give the one with the frames")
     if name == "results" and options.annotations is not None:
         opened = open_annotations(options.annotations, options.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def _add_saved(found: AnnotatedVideos, result: VideoResult, score_thr: float) ->
     alone = found.images is not None and list_images(found.images)[0]
     prefix = "" if alone else f"{result.name}/"
     folder = None if found.images is None else found.images / prefix
-    files = {} if folder is None or not folder.is_dir() else {file.stem: file.name for file in list_images(folder)[0]}
+    images = list_images(folder)[0] if folder is not None and os.path.isdir(folder) else []
+    files = {file.stem: file.name for file in images}
     names = [f"{prefix}{files.get(stem, f'{stem}.jpg')}" for stem in frame_stems(result)]
     for name, number in zip(result.categories, result.category_ids, strict=True):
         found.category(name, number)

@@ -128,7 +128,7 @@ def _from_items(source: Iterable[Any], color: Color, max_bytes: int | None) -> F
     for index, item in enumerate(everything):
         if not isinstance(item, str | os.PathLike):
             raise SourceError(f"source[{index}] is of type {type(item).__name__}, source[0] is a path: give one kind")
-        if Path(item).suffix.lower() in VIDEO_SUFFIXES or Path(item).is_dir():
+        if Path(item).suffix.lower() in VIDEO_SUFFIXES or os.path.isdir(item):
             raise SourceError(f"source[{index}] is {item}: a list is of image files; give each video on its own")
         files.append(Path(item))
     folders = {file.absolute().parent for file in files}

@@ -30,9 +30,9 @@ def open_source(path: str | os.PathLike[str]) -> FrameSource:
         SourceError: nothing there, or nothing that can be used.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # those of Path fail for names too long
         return FolderSource(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise SourceError(f"{path}: no such file or folder; {_where_else(path)}")
     if not path.is_file():
         raise SourceError(f"{path}: is neither a file nor a folder; give a video, an image or a folder of images")
@@ -64,7 +64,7 @@ def find_inputs(root: str | os.PathLike[str]) -> list[Path]:
         SourceError: nothing there, or no input in it.
     """
     root = Path(root)
-    if not root.exists():
+    if not os.path.exists(root):
         raise SourceError(
             f"{root}: no such file or folder; "
             + _where_else(root, "give a video, or a folder with videos or folders of images")
