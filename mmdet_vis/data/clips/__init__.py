@@ -1,7 +1,7 @@
 """Training data: clips of annotated videos and pseudo-videos of stills, their transforms, sampler and loader."""
 
 from mmdet_vis.data.clips.base import ClipDataset, SampleKey
-from mmdet_vis.data.clips.loader import ClipSampler, build_loader, collate
+from mmdet_vis.data.clips.loader import ClipSampler, build_loader
 from mmdet_vis.data.clips.mixed import MixedClips
 from mmdet_vis.data.clips.raw import BrokenSampleError, RawClip, RawFrame
 from mmdet_vis.data.clips.still_clips import StillClips
@@ -23,5 +23,4 @@ __all__ = [
     "StillClips",
     "YTVISClips",
     "build_loader",
-    "collate",
 ]

@@ -77,11 +77,6 @@ class ClipSampler(Sampler[list[SampleKey]]):
         return [batches[number] for number in rng.permutation(len(batches))]
 
 
-def collate(clips: list[TrainingClip]) -> list[TrainingClip]:
-    """A batch is the list of its clips: their sizes differ."""
-    return clips
-
-
 def build_loader(
     dataset: ClipDataset,
     batch_size: int,
@@ -102,7 +97,7 @@ def build_loader(
         dataset,  # type: ignore[arg-type]
         batch_sampler=ClipSampler(dataset, batch_size, seed, rank, world_size, start),
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=list,  # their sizes differ
         worker_init_fn=_init_worker,
         pin_memory=torch.cuda.is_available(),
         # The loader draws a number from it; the global source of randomness stays as training left it.

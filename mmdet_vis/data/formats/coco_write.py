@@ -10,22 +10,15 @@ from mmdet_vis.data.formats.mask_writing import annotated_frames
 from mmdet_vis.data.formats.ytvis_json import write_json, ytvis_content
 
 
-def write_coco(videos: AnnotatedVideos, path: Path) -> None:
+def write_coco(videos: AnnotatedVideos, path: Path, cocovid: bool = False) -> None:
     """Write images and annotations with ``track_id``, also where CVAT has it (in ``attributes``).
 
-    Raises:
-        DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
-    """
-    write_json(videos, path, coco_content(videos, cocovid=False))
-
-
-def write_cocovid(videos: AnnotatedVideos, path: Path) -> None:
-    """Write CocoVID, the format of MMTracking: ``videos``, and ``instance_id`` of annotations.
+    As ``cocovid``, the format of MMTracking: ``videos``, and ``instance_id`` of annotations.
 
     Raises:
         DatasetError, OutputError: see :func:`~mmdet_vis.data.formats.ytvis_json.write_json`.
     """
-    write_json(videos, path, coco_content(videos, cocovid=True))
+    write_json(videos, path, coco_content(videos, cocovid))
 
 
 def coco_content(videos: AnnotatedVideos, cocovid: bool = False) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
 
 from mmdet_vis.data.formats.annotated import DEFAULTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.cvat_frames import CvatTask, list_frames, match_frames
@@ -14,7 +16,6 @@ from mmdet_vis.data.formats.frame_files import image_size
 from mmdet_vis.data.formats.mask_folders import video_folders
 from mmdet_vis.data.formats.mask_writing import file_name
 from mmdet_vis.data.formats.shapes import merge_masks
-from mmdet_vis.data.formats.xml_tree import parse_xml
 from mmdet_vis.data.sources.folder import list_files
 from mmdet_vis.errors import DatasetError
 from mmdet_vis.progress import with_bar
@@ -107,6 +108,37 @@ def _add_export(found: AnnotatedVideos, file: Path, prefix: str, images: Path | 
                 found.notes.guessed[BY_ATTRIBUTE] += 1
             if parts or any(shape.tag in SHAPES for track in members[label, key] for shape in track):
                 found.add_track(video, label, [merge_masks(parts.get(frame, [])) for frame in range(len(names))])
+
+
+def parse_xml(file: Path) -> Element:
+    """Parse an XML file that declares no entities.
+
+    A few entities that contain each other expand to gigabytes, and external ones read other files; annotation tools
+    write none.
+
+    Raises:
+        DatasetError: the file cannot be read, is not XML, or declares entities.
+    """
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+
+    def refuse(*_: Any) -> None:
+        raise DatasetError(f"{file} declares XML entities, which no annotation tool does: export it again")
+
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = lambda tag, attributes: builder.start(tag, attributes)
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.buffer_text = True
+    try:
+        parser.Parse(file.read_bytes(), True)
+        return builder.close()
+    except expat.ExpatError as error:
+        raise DatasetError(f"{file} is not valid XML ({error}): export it again") from None
+    except (LookupError, ValueError) as error:  # an encoding that Python does not have
+        raise DatasetError(f"{file} cannot be read as XML ({error}): export it again") from None
+    except OSError as error:
+        raise DatasetError(f"cannot read {file}: {error.strerror}") from None
 
 
 def _folder(file: Path, prefix: str, images: Path | None) -> tuple[Path, str]:

@@ -10,8 +10,7 @@ import numpy as np
 
 from mmdet_vis.data.formats.frame_folders import find_images, holds_frames, is_frame_name, plain_folder, shows_frames
 from mmdet_vis.data.formats.index_pngs import META
-from mmdet_vis.data.formats.mots_classes import PER_CLASS
-from mmdet_vis.data.formats.mots_png import INSTANCES
+from mmdet_vis.data.formats.mots_png import INSTANCES, PER_CLASS
 from mmdet_vis.data.formats.number_pngs import COLOURS, DEEP, png_mode, read_colours, read_numbers
 from mmdet_vis.data.formats.object_folders import has_object_folders, is_one_object
 from mmdet_vis.data.sources import is_debris

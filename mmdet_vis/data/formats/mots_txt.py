@@ -9,7 +9,7 @@ from pathlib import Path
 from mmdet_vis.data.formats.annotated import DEFAULTS, NOT_ANNOTATED, PARTS, AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.frame_folders import find_images
 from mmdet_vis.data.formats.mask_writing import file_name
-from mmdet_vis.data.formats.mots_classes import LABELS, MotsClasses, number_tracks
+from mmdet_vis.data.formats.mots_png import LABELS, MotsClasses, number_tracks
 from mmdet_vis.data.formats.other_programs import other_text
 from mmdet_vis.data.formats.shapes import check_frame_size, merge_masks
 from mmdet_vis.data.sources import natural_key

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mmdet_vis.data.formats.annotated import AnnotatedVideos, ReadOptions
 from mmdet_vis.data.formats.coco_json import read_coco
-from mmdet_vis.data.formats.coco_write import write_coco, write_cocovid
+from mmdet_vis.data.formats.coco_write import write_coco
 from mmdet_vis.data.formats.colour_masks import read_colour_masks, write_colour_masks
 from mmdet_vis.data.formats.cvat import read_cvat
 from mmdet_vis.data.formats.cvat_masks import read_cvat_masks
@@ -42,7 +43,7 @@ class Format:
 FORMATS: dict[str, Format] = {
     "ytvis": Format("a YouTube-VIS annotation file", read_ytvis, write_ytvis, is_file=True),
     "coco": Format("a COCO file (objects with a track_id, or still images)", read_coco, write_coco, is_file=True),
-    "cocovid": Format("a CocoVID file", read_coco, write_cocovid, is_file=True),
+    "cocovid": Format("a CocoVID file", read_coco, partial(write_coco, cocovid=True), is_file=True),
     "results": Format("YouTube-VIS results", read_results),
     "result": Format("saved results, a file per video", read_saved_result, is_file=True),
     "davis": Format("a DAVIS folder", read_davis, write_davis),

@@ -68,11 +68,6 @@ def kind_of(path: Path) -> Kind:
     return "video" if len(head) > _TS_PACKET and head[0] == head[_TS_PACKET] == 0x47 else ""
 
 
-def is_moving_avif(head: bytes) -> bool:
-    """Whether the first bytes of a file are those of an AVIF sequence."""
-    return head[4:8] == b"ftyp" and head[8:12] == b"avis"
-
-
 def not_read(paths: Sequence[Path]) -> str:
     """What there is among files that could be taken for images but is not read, and what to do; empty if nothing is."""
     found = [path.suffix.lower() for path in paths if path.suffix.lower() in _NOT_READ]

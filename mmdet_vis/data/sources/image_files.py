@@ -11,7 +11,6 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .file_kinds import is_moving_avif
 from .tiff_header import number_at, read_tiff
 
 IMAGE_SUFFIXES = frozenset(
@@ -219,7 +218,7 @@ def is_video_image(path: Path) -> bool:
                 return read_header(head + file.read()).moving
     except OSError:
         return False  # what is wrong shows when it is opened
-    if is_moving_avif(head):
+    if head[4:12] == b"ftypavis":
         return True
     if head.startswith(b"RIFF"):
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 0b0000_0010)

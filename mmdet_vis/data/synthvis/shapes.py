@@ -52,6 +52,13 @@ def _ellipse(centre: tuple[float, float], radii: tuple[float, float], angle: flo
     return np.stack([centre[0] + c * x - s * y, centre[1] + s * x + c * y], axis=-1)
 
 
+def _polar(radius: Callable[[Points], Points], n: int) -> Points:
+    """An outline by its distance from the centre at ``n`` angles in radians."""
+    a = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    r = radius(a)
+    return np.stack([r * np.cos(a), r * np.sin(a)], axis=-1)
+
+
 def _rest(points: Points, amount: float, phase: float) -> Points:
     return points
 
@@ -93,13 +100,7 @@ def _fish_undeform(points: Points, amount: float, phase: float) -> Points:
 # --- star: the arms curl ---
 
 
-def _star_rest() -> Points:
-    a = np.linspace(0, 2 * np.pi, 120, endpoint=False)
-    r = 0.7 + 0.3 * np.cos(5 * a)
-    return np.stack([r * np.cos(a), r * np.sin(a)], axis=-1)
-
-
-_STAR = _star_rest()
+_STAR = _polar(lambda a: 0.7 + 0.3 * np.cos(5 * a), 120)
 
 
 def _twist(points: Points, amount: float, phase: float) -> Points:
@@ -157,10 +158,7 @@ def _reed_parts(amount: float, phase: float) -> list[Part]:
     return [Part([np.concatenate([left, right[::-1]])], textured=True)]
 
 
-def _rock_parts(amount: float, phase: float) -> list[Part]:
-    a = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    r = 0.82 + 0.1 * np.cos(2 * a + 0.7) + 0.08 * np.cos(3 * a + 2.1) + 0.04 * np.cos(7 * a)
-    return [Part([np.stack([r * np.cos(a), r * np.sin(a)], -1)], textured=True)]
+_ROCK = _polar(lambda a: 0.82 + 0.1 * np.cos(2 * a + 0.7) + 0.08 * np.cos(3 * a + 2.1) + 0.04 * np.cos(7 * a), 60)
 
 
 SHAPES: dict[str, Shape] = {
@@ -169,7 +167,7 @@ SHAPES: dict[str, Shape] = {
     "star": Shape(_star_parts, _star_undeform),
     "ring": Shape(_ring_parts, _rest, flat=True),
     "reed": Shape(_reed_parts, _rest),
-    "rock": Shape(_rock_parts, _rest),
+    "rock": Shape(lambda amount, phase: [Part([_ROCK], textured=True)], _rest),
 }
 
 
