@@ -7,15 +7,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mmdet_vis.data.check.check import check_ytvis
 from mmdet_vis.data.clips import StillClips, YTVISClips
 from mmdet_vis.data.converters import ReadOptions, convert
 from mmdet_vis.data.datasets import DAVISDataset, YTVISDataset, find_videos
+from mmdet_vis.data.formats.cvat_masks import CLASSES, OBJECTS, read_cvat_masks
+from mmdet_vis.data.formats.mots_txt import read_mots_txt
+from mmdet_vis.data.formats.number_pngs import encode_png
 from mmdet_vis.data.formats.opening import open_annotations
-from mmdet_vis.data.sources import find_inputs, is_inside, open_source
+from mmdet_vis.data.sources import find_inputs, is_inside, natural_key, open_source
 from mmdet_vis.errors import DatasetError, UserError
+from mmdet_vis.structures import encode_masks
 from tests.tiny_dataset import write_davis, write_ytvis
 
 OUTSIDE = ("../secret.png", "/etc/passwd", "video0/../../secret.png", "a/..", "", ".", "a\0b", "\ud800", None, 3)
@@ -86,3 +91,18 @@ def test_frames_with_names_that_no_file_has_are_missing(tmp_path: Path, name: st
 def test_paths_that_are_too_long_are_not_there(tmp_path: Path, door: Any) -> None:
     with pytest.raises(UserError, match=r"does not exist|no such file or folder|is not a folder"):
         door(tmp_path / LONG)
+
+
+def test_numbers_of_more_digits_than_python_reads(tmp_path: Path) -> None:
+    """In names of frames, in a list of lengths, and in one of colours."""
+    many = "1" * 5000
+    names = [f"{many}2.png", "9.png", f"{many}1.png", f"00{many}3.png"]
+    assert sorted(names, key=natural_key) == [names[1], names[2], names[0], names[3]]
+    (tmp_path / "a.txt").write_text(f"1 2001 2 60 60 {encode_masks(np.tri(60, dtype=np.uint8)[None])[0]['counts']}\n")
+    (tmp_path / "val.seqmap").write_text(f"a empty {many} 000005\na empty 000000 {many}\n")
+    assert [len(video) for video in read_mots_txt(tmp_path).videos] == [1]
+    for folder in (OBJECTS, CLASSES):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").write_bytes(encode_png(np.full((8, 8, 3), 128, np.uint8)))
+    (tmp_path / "labelmap.txt").write_text(f"a:{many},1,2::\nb:128,128,128::\n")
+    assert [track.category for track in read_cvat_masks(tmp_path).videos[0].tracks] == ["b"]

@@ -82,7 +82,11 @@ def _labels(file: Path) -> dict[int, str]:
     for line in file.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         parts = line.split(":")
         numbers = parts[1].split(",") if len(parts) > 1 else []
-        if not line.startswith("#") and len(numbers) == 3 and all(n.strip().isdecimal() for n in numbers):
+        if (
+            not line.startswith("#")
+            and len(numbers) == 3
+            and all(n.strip().isdecimal() and len(n) < 10 for n in numbers)
+        ):
             red, green, blue = (int(n) & 255 for n in numbers)
             labels[red << 16 | green << 8 | blue] = parts[0]
     return labels

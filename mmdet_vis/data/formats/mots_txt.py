@@ -167,7 +167,7 @@ def _lengths(*folders: Path) -> dict[str, int]:
     for file in [file for folder in folders for file in sorted(folder.glob("*.seqmap*")) if file.is_file()]:
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             parts = line.split()
-            if len(parts) == 4 and parts[2].isdecimal() and parts[3].isdecimal() and len(parts[3]) < 7:
+            if len(parts) == 4 and all(part.isdecimal() and len(part) < 7 for part in parts[2:]):
                 lengths[parts[0]] = int(parts[3]) - int(parts[2]) + 1
     return lengths
 

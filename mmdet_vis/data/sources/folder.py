@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +21,7 @@ from .naming import display_name, is_debris, last_number, natural_key, unique_na
 
 def list_images(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return the image files of a folder and its other entries, in natural order and without hidden ones."""
-    try:
-        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot be listed ({error.strerror}); check the folder's rights") from error
-    entries = [entry for entry in entries if not is_debris(entry.name)]
+    entries = _entries(folder)
     images = [entry for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     chosen = set(images)
     return images, [entry for entry in entries if entry not in chosen]
@@ -36,15 +32,19 @@ def list_files(folder: Path, suffix: str) -> list[Path]:
 
     A folder that does not exist has none.
     """
-    if not folder.is_dir():
-        return []
-    found = [entry for entry in folder.iterdir() if entry.suffix.lower() == suffix and not is_debris(entry.name)]
-    return sorted(found, key=lambda entry: natural_key(entry.name))
+    return _entries(folder, lambda entry: entry.suffix.lower() == suffix) if folder.is_dir() else []
 
 
 def list_folders(folder: Path) -> list[Path]:
     """The folders in a folder in natural order, without hidden ones and what macOS adds to archives."""
-    found = [entry for entry in folder.iterdir() if entry.is_dir() and not is_debris(entry.name)]
+    return _entries(folder, Path.is_dir)
+
+
+def _entries(folder: Path, wanted: Callable[[Path], bool] = lambda entry: True) -> list[Path]:
+    try:
+        found = [entry for entry in folder.iterdir() if not is_debris(entry.name) and wanted(entry)]
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be listed ({error.strerror}); check the folder's rights") from error
     return sorted(found, key=lambda entry: natural_key(entry.name))
 
 

@@ -14,14 +14,16 @@ _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(?=\.|$)", re.IGNORECASE)
 
 
-def natural_key(name: str) -> tuple[list[int | str], str]:
+def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
     """Return a sort key under which numbers inside names count as numbers: frame2 < frame10.
 
     Case does not matter, and leading zeros do not, except to tell otherwise equal names apart.
     """
     # The split puts text at even and digits at odd places, so that keys never compare a number with text.
+    # Names of annotations may have thousands of digits, of which Python makes no number: the longer one is larger.
     parts = _DIGITS.split(name.casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
+    numbers = [part.lstrip("0") for part in parts]
+    return [(len(numbers[n]), numbers[n]) if n % 2 else part for n, part in enumerate(parts)], name
 
 
 def last_number(name: str) -> int | None:
