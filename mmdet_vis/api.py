@@ -132,7 +132,11 @@ def load_model(
     if precision is not None:  # what cannot be is said before anything is read
         resolve_precision(precision, where, runtime)
     # What is wrong with a config is said before what is wrong with weights.
-    chosen = None if config is None else _resolve_config(config, cfg_options, safe_config)
+    chosen = None
+    if isinstance(config, Config):
+        chosen = apply_options(copy.deepcopy(config), cfg_options or {})
+    elif config is not None:
+        chosen = load_config(config, cfg_options, safe_config)
     if weights is not None:
         weights = find_weights(weights)
     if chosen is None:
@@ -203,13 +207,6 @@ def load_propagator(
     return load_model(
         config, weights, device, precision, cfg_options, compile, safe_config, proposer=proposer, detector=False
     )
-
-
-def _resolve_config(config: str | Path | Config, options: Mapping[str, Any] | None, safe: bool) -> Config:
-    """The config that is named or given, with options applied."""
-    if isinstance(config, Config):
-        return apply_options(copy.deepcopy(config), options or {})
-    return load_config(config, options, safe)
 
 
 def segment_video(

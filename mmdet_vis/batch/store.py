@@ -92,7 +92,7 @@ class BatchStore:
 
     def chunks(self) -> dict[str, set[str]]:
         """Names of the parts of each video of which some are there."""
-        return {id: self._chunks(id) for id in self.storage.names(CHUNKS)}
+        return {id: self.chunks_of(id) for id in self.storage.names(CHUNKS)}
 
     def has(self, id: str) -> bool:
         """Whether a video has a result."""
@@ -122,10 +122,6 @@ class BatchStore:
         except OSError as error:
             raise ResultsError(f"{self.storage.place(name)} cannot be read: {error}") from error
 
-    def has_chunk(self, task: Task) -> bool:
-        """Whether a part of a video is there."""
-        return chunk_name(task.chunk, task.chunks) in self._chunks(task.id)
-
     def save_chunk(self, task: Task, result: Result | None) -> None:
         """Write the result of a part; None: the video ends before it. Raises :class:`OutputError`: it cannot."""
         name = f"{CHUNKS}/{task.id}/{chunk_name(task.chunk, task.chunks)}"
@@ -136,7 +132,7 @@ class BatchStore:
 
     def join(self, task: Task, overlap: int, score_thr: float) -> VideoResult | None:
         """The parts of a video as one, if all of them are there. Raises :class:`ResultsError`: a part is damaged."""
-        there = self._chunks(task.id)
+        there = self.chunks_of(task.id)
         if any(chunk_name(k, task.chunks) not in there for k in range(task.chunks)):
             return None
         try:
@@ -164,7 +160,8 @@ class BatchStore:
             if self.storage.read(name, len(_NO_FRAMES)) != _NO_FRAMES:
                 yield self._load(name)
 
-    def _chunks(self, id: str) -> set[str]:
+    def chunks_of(self, id: str) -> set[str]:
+        """Names of the parts of a video that are there."""
         folder = f"{CHUNKS}/{id}"
         return {
             name

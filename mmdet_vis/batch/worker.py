@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from mmdet_vis.batch.store import BatchStore
-from mmdet_vis.batch.tasks import Task
+from mmdet_vis.batch.tasks import Task, chunk_name
 from mmdet_vis.checks import check_path, check_whole
 from mmdet_vis.choices import ENDINGS
 from mmdet_vis.data.datasets import open_video
@@ -170,7 +170,7 @@ class SegmentVideo:
     def _segment(self, task: Task) -> tuple[str, str | None, int | None]:
         if self._store.has(task.id):  # Done by a worker that was killed before it could say so.
             return DONE, None, self._new_frames(task, None)
-        if task.chunks > 1 and self._store.has_chunk(task):
+        if task.chunks > 1 and chunk_name(task.chunk, task.chunks) in self._store.chunks_of(task.id):
             return self._join(task, None)
         source = self._open(task.uri)
         if task.chunks > 1 and task.start >= len(source):

@@ -68,9 +68,28 @@ WEIGHTS_HELP = (
 )
 
 
+def names(text: str) -> list[str]:
+    """Parse a comma-separated list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def frame_size(multiple: int = 1) -> Callable[[str], tuple[int, int]]:
+    """A parser of sizes like ``512x288``, whose sides are multiples of a number."""
+
+    def parse(text: str) -> tuple[int, int]:
+        width, _, height = text.lower().partition("x")
+        sides = [int(side) if side.isdecimal() and len(side) < 6 else 0 for side in (width, height)]
+        if any(side < multiple or side % multiple for side in sides):
+            which = f", multiples of {multiple}" if multiple > 1 else ""
+            raise argparse.ArgumentTypeError(f"{text!r}: write WIDTHxHEIGHT{which}, such as 512x288")
+        return sides[0], sides[1]
+
+    return parse
+
+
 def formats(text: str) -> tuple[str, ...]:
     """Parse ``--format``: a comma-separated list of :data:`FORMATS`."""
-    chosen = tuple(part.strip() for part in text.split(",") if part.strip())
+    chosen = tuple(names(text))
     wrong = [part for part in chosen if part not in FORMATS]
     if wrong or not chosen:
         raise argparse.ArgumentTypeError(f"{text!r}: use a comma-separated list of {', '.join(FORMATS)}")

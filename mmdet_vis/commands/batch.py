@@ -17,8 +17,7 @@ from mmdet_vis.commands.arguments import (
     undo_launcher_threads,
     use_threads,
 )
-from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments, given_model
-from mmdet_vis.commands.segment import run_options
+from mmdet_vis.commands.run_arguments import add_drawing_arguments, add_engine_arguments, given_model, given_options
 
 ENGINES = ("local", "torchrun", "ray")
 FORMAT_HELP = (
@@ -116,7 +115,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args.format = ("json", *(args.format or ()))
     plan = WorkerPlan(
         config=read_config(args),
-        options=run_options(args),
+        options=given_options(args),
         **given_model(args),
         out=args.out,
         chunk=args.chunk or CHUNK,

@@ -31,8 +31,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run the command."""
     args = build_parser(prog).parse_args(arguments)
-    from mmdet_vis.batch.listing import list_videos
-    from mmdet_vis.batch.manifest import check_ending, write_manifest
+    from mmdet_vis.batch.manifest import check_ending, list_videos, write_manifest
 
     check_ending(str(args.out))
     entries = list_videos(args.place)

@@ -10,17 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import Parser, add_davis_options, number, positive
+from mmdet_vis.commands.arguments import Parser, add_davis_options, names, number, positive
 
 READABLE = (
     "ytvis", "coco", "cocovid", "results", "result", "davis", "index", "colours", "objects", "mots", "kitti-mots",
     "mots-txt", "labelme", "cvat", "cvat-masks",
 )  # fmt: skip
 WRITABLE = tuple(name for name in READABLE if name not in ("results", "result", "cvat-masks"))
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def build_parser(prog: str | None = None, source_format: str | None = None) -> argparse.ArgumentParser:
@@ -62,8 +58,8 @@ def build_parser(prog: str | None = None, source_format: str | None = None) -> a
         help="put the frames of the videos of --images, which may be video files then, into this folder",
     )
     part = parser.add_argument_group("what is kept")
-    part.add_argument("--videos", type=_names, metavar="A,B", help="these videos only")
-    part.add_argument("--categories", type=_names, metavar="A,B", help="objects of these categories only")
+    part.add_argument("--videos", type=names, metavar="A,B", help="these videos only")
+    part.add_argument("--categories", type=names, metavar="A,B", help="objects of these categories only")
     apart = part.add_mutually_exclusive_group()
     apart.add_argument(
         "--val-share",
@@ -71,7 +67,7 @@ def build_parser(prog: str | None = None, source_format: str | None = None) -> a
         metavar="X",
         help="keep this share of the videos apart, as TARGET with _val",
     )
-    apart.add_argument("--val-videos", type=_names, metavar="A,B", help="keep these videos apart, as TARGET with _val")
+    apart.add_argument("--val-videos", type=names, metavar="A,B", help="keep these videos apart, as TARGET with _val")
     part.add_argument("--annotated-only", action="store_true", help="leave out frames that nobody annotated")
     part.add_argument("--strict", action="store_true", help="leaving anything out, or guessing, is an error (exit 2)")
     parser.add_argument(

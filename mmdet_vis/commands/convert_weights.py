@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import WEIGHTS_HELP, Parser, add_config_options, read_config, weights
+from mmdet_vis.commands.arguments import WEIGHTS_HELP, Parser, add_config_options, names, read_config, weights
 from mmdet_vis.errors import CheckpointError
 
 FORMATS = (
@@ -59,7 +59,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, help="config of the model that the weights are for (needed for ours)")
     parser.add_argument(
         "--classes",
-        type=lambda text: [item.strip() for item in text.split(",") if item.strip()],
+        type=names,
         default=[],
         metavar="A,B,...",
         help="keep only these classes, in this order: COCO's names (torchvision, mmdet) or numbers from 1",

@@ -19,6 +19,7 @@ from mmdet_vis.commands.arguments import (
     add_config_arguments,
     check_early,
     find_checkpoint,
+    frame_size,
     positive,
     read_config,
 )
@@ -40,7 +41,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--half", action="store_true", help="safetensors in float16: half the size, three digits")
     parser.add_argument(
         "--size",
-        type=size,
+        type=frame_size(32),
         default=(512, 288),
         metavar="WxH",
         help="size of the padded images for torch-export, whose graphs have one size: multiples of 32 (512x288)",
@@ -56,15 +57,6 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "--int8-frames", type=positive, default=24, metavar="N", help="frames of each clip for --int8, in a row (24)"
     )
     return parser
-
-
-def size(text: str) -> tuple[int, int]:
-    """Parse a size like ``512x288``: multiples of 32."""
-    width, _, height = text.lower().partition("x")
-    sides = [int(side) if side.isdecimal() and len(side) < 6 else 0 for side in (width, height)]
-    if any(side < 32 or side % 32 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text!r}: use WIDTHxHEIGHT, multiples of 32, such as 512x288")
-    return sides[0], sides[1]
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> None:

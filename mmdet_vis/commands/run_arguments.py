@@ -206,10 +206,11 @@ def add_dataset_arguments(parser: argparse.ArgumentParser, title: str) -> None:
 
 
 def given_options(args: argparse.Namespace, **others: Any) -> RunOptions:
-    """The options of a run that :func:`add_output_arguments` and :func:`add_engine_arguments` gave, and ``others``."""
+    """What a command line says of segmenting and writing, by the arguments added here; ``others`` come first."""
     from mmdet_vis.run.options import RunOptions
 
-    return RunOptions(**{name: getattr(args, name) for name in RUN_OPTIONS}, **others)
+    given = {name: getattr(args, name) for name in RUN_OPTIONS} | {"formats": args.format or ()}
+    return RunOptions(**{**given, "propose": not getattr(args, "no_propose", False), **others})
 
 
 def given_model(args: argparse.Namespace) -> dict[str, Any]:

@@ -34,7 +34,6 @@ from mmdet_vis.commands.run_arguments import (
 
 if TYPE_CHECKING:
     from mmdet_vis.run.options import RunOptions
-    from mmdet_vis.structures import Correction
 
 SAVE_DIR = Path("mmdet_vis_results")
 """Where results go unless a command line says it."""
@@ -131,20 +130,14 @@ def run(args: argparse.Namespace) -> int:
     check_early(args)
     use_threads(args.threads)  # here: `--help` and mistyped arguments should not wait for PyTorch
     if args.stream is not None:
-        return on_stream(args, run_options(args))
+        return on_stream(args, given_options(args))
     if not getattr(args, "prompt", None):
-        return on_videos(args, run_options(args))
+        return on_videos(args, given_options(args))
     from mmdet_vis.corrections.files import naming, read_given
 
     prompts, names = read_given(None, args.prompt)
     with naming(names):
-        return on_videos(args, run_options(args, prompts))
-
-
-def run_options(args: argparse.Namespace, prompts: Sequence[Correction] = ()) -> RunOptions:
-    """What a command line says of segmenting and writing."""
-    propose = not getattr(args, "no_propose", False)
-    return given_options(args, formats=args.format or (), prompts=prompts, propose=propose)
+        return on_videos(args, given_options(args, prompts=prompts))
 
 
 def on_stream(args: argparse.Namespace, options: RunOptions) -> int:

@@ -8,18 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_vis.commands.arguments import Parser
+from mmdet_vis.commands.arguments import Parser, frame_size
 from mmdet_vis.data.synthvis import LEVELS, DatasetOptions, DatasetSummary, make_dataset, write_contact_sheet
 from mmdet_vis.errors import OutputError, counted
-
-
-def _frame_size(text: str) -> tuple[int, int]:
-    """``"256x144"`` as (256, 144)."""
-    width, _, height = text.lower().partition("x")
-    try:
-        return int(width), int(height)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no frame size; write WIDTHxHEIGHT, e.g. 256x144") from None
 
 
 def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
@@ -37,7 +28,7 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=defaults.frames, help="frames per video")
     parser.add_argument(
         "--size",
-        type=_frame_size,
+        type=frame_size(),
         default=f"{defaults.width}x{defaults.height}",
         metavar="WIDTHxHEIGHT",
         help="frame size in pixels",

@@ -10,15 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmdet_vis.choices import PRECISIONS
-from mmdet_vis.commands.arguments import Parser, add_model_options, check_model_options, positive, seconds
+from mmdet_vis.commands.arguments import Parser, add_model_options, check_model_options, number, positive, seconds
 from mmdet_vis.errors import UserError
-
-
-def port_number(text: str) -> int:
-    """Parse ``--port``."""
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 to 65535")
-    return int(text)
 
 
 def root_path(text: str) -> str:
@@ -56,15 +49,14 @@ def build_parser(prog: str | None = None) -> argparse.ArgumentParser:
         "times. Its weights are fetched when the server starts, if need be, and kept in memory",
     )
     server = parser.add_argument_group("server")
+    port = number(int, lambda value: 0 <= value <= 65535, "a port, a number from 0 to 65535")
     server.add_argument(
         "--host",
         default="127.0.0.1",
         help="address to listen on (default 127.0.0.1: this machine only). There are no passwords: with another "
         "address, everyone who can reach the machine can use it",
     )
-    server.add_argument(
-        "--port", type=port_number, default=7860, help="port to listen on (default 7860); 0 takes a free one"
-    )
+    server.add_argument("--port", type=port, default=7860, help="port to listen on (default 7860); 0 takes a free one")
     server.add_argument(
         "--root-path",
         type=root_path,
@@ -106,7 +98,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
     examples = find_examples(args.examples)
     # From here on it takes seconds: torch and gradio are imported.
-    from mmdet_vis.webui.limits import Limits
+    from mmdet_vis.webui.inputs import Limits
     from mmdet_vis.webui.models import ModelStore
     from mmdet_vis.webui.server import running, serve
 

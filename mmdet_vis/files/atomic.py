@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import uuid
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -16,6 +18,9 @@ from typing import BinaryIO
 from mmdet_vis.errors import OutputError, option
 
 _PROBE_BYTES = 4096
+# The earliest time that a zip can hold, for every member: clocks and time zones must not change the bytes.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
 _UNFINISHED = re.compile(r"\.tmp-[0-9a-f]+(\.\w+)?")
 # What file systems answer that cannot be told to write now.
 _NO_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EACCES)
@@ -102,6 +107,31 @@ def atomic_write(path: str | Path, data: bytes | str) -> None:
     """
     with atomic_stream(path) as stream:
         stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def write_zip(path: str | Path, members: Iterable[tuple[str, Path]], compress: bool) -> None:
+    """Write files, each with its name in the zip, in the order given, without holding any in memory.
+
+    The zip appears when it is complete. To ``compress`` is pointless for PNGs.
+
+    Raises:
+        OutputError: a file cannot be read or the zip cannot be written.
+    """
+    with atomic_stream(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        for name, file in members:
+            info = zipfile.ZipInfo(name, _TIMESTAMP)
+            info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+            info.create_system = _UNIX
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            with _opened(file, path) as source, archive.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+
+
+def _opened(file: Path, zip_path: str | Path) -> BinaryIO:
+    try:
+        return open(file, "rb")
+    except OSError as error:
+        raise OutputError(f"cannot put {file} into {zip_path}: {error.strerror}") from error
 
 
 def ensure_writable_dir(path: str | Path) -> Path:

@@ -1,52 +1,18 @@
-"""Zip files: written so that the same contents give the same bytes, and looked through before they are trusted."""
+"""Zip files looked through before they are trusted; :func:`mmdet_vis.files.atomic.write_zip` writes them."""
 
 from __future__ import annotations
 
-import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO
-
-from mmdet_vis.errors import OutputError
-from mmdet_vis.files.atomic import atomic_stream
+from pathlib import PurePosixPath, PureWindowsPath
 
 # What reading a damaged zip may raise: RuntimeError for an encrypted member, NotImplementedError for a version to come.
 ZIP_ERRORS = (
     OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error, UnicodeDecodeError,
 )  # fmt: skip
 
-# The earliest time that a zip can hold, for every member: clocks and time zones must not change the bytes.
-_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
-_UNIX = 3
 _ENCRYPTED = 1
-
-
-def write_zip(path: str | Path, members: Iterable[tuple[str, Path]], compress: bool) -> None:
-    """Write files, each with its name in the zip, in the order given, without holding any in memory.
-
-    The zip appears when it is complete. To ``compress`` is pointless for PNGs.
-
-    Raises:
-        OutputError: a file cannot be read or the zip cannot be written.
-    """
-    with atomic_stream(path) as stream, zipfile.ZipFile(stream, "w") as archive:
-        for name, file in members:
-            info = zipfile.ZipInfo(name, _TIMESTAMP)
-            info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-            info.create_system = _UNIX
-            info.external_attr = (stat.S_IFREG | 0o644) << 16
-            with _opened(file, path) as source, archive.open(info, "w", force_zip64=True) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-
-
-def _opened(file: Path, zip_path: str | Path) -> BinaryIO:
-    try:
-        return open(file, "rb")
-    except OSError as error:
-        raise OutputError(f"cannot put {file} into {zip_path}: {error.strerror}") from error
 
 
 def name_problems(archive: zipfile.ZipFile) -> list[str]:

@@ -34,8 +34,7 @@ from mmdet_vis.errors import (
 )
 from mmdet_vis.evaluation.of_dataset import annotations_of, davis_truth, evaluate_folder
 from mmdet_vis.evaluation.submission import write_davis_zip
-from mmdet_vis.files.atomic import atomic_write, check_places
-from mmdet_vis.files.zips import write_zip
+from mmdet_vis.files.atomic import atomic_write, check_places, write_zip
 from mmdet_vis.progress import RunProgress
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
 from mmdet_vis.run.job import Job, ShardReport, describe, jobs_of_dataset, jobs_of_files, run_jobs, summarize

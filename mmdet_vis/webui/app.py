@@ -17,7 +17,7 @@ from mmdet_vis.choices import PROFILES
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.video_decode import VIDEO_SUFFIXES
 from mmdet_vis.errors import ConfigError, UserError, counted
-from mmdet_vis.webui.limits import Limits
+from mmdet_vis.webui.inputs import Limits
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import JobOptions
 from mmdet_vis.webui.proxy import BehindProxy, Below

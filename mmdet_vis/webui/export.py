@@ -15,7 +15,7 @@ from mmdet_vis.data.formats.annotated import ReadOptions
 from mmdet_vis.data.formats.opening import read_annotations
 from mmdet_vis.data.formats.registry import FORMATS
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.files.zips import write_zip
+from mmdet_vis.files.atomic import write_zip
 from mmdet_vis.run.job import write_pictures
 from mmdet_vis.structures.sequence import frame_stems
 from mmdet_vis.webui.project import Project

@@ -10,7 +10,6 @@ from typing import Any
 
 from mmdet_vis.api import VideoResult
 from mmdet_vis.errors import ResultsError, UserError
-from mmdet_vis.structures import InstanceSequence
 
 MOST_EDITS = 2000
 """Entries of a log: what a page can fill the disk with is bounded."""
@@ -102,7 +101,7 @@ class History:
         """
         self._check_room()
         before = {sequence.track_id: sequence for sequence in self.result.sequences}
-        changed = [s for s in result.sequences if not _same(before.get(s.track_id), s)]
+        changed = [s for s in result.sequences if (known := before.get(s.track_id)) is not s and known != s]
         replace(result, sequences=changed).save(self._folder / "edits" / f"{self._lines}.json")
         self._append({"edit": edit, "order": [sequence.track_id for sequence in result.sequences]})
         del self._states[self._position + 1 :]
@@ -168,7 +167,3 @@ class History:
         changed = VideoResult.load(self._folder / "edits" / f"{self._lines}.json")
         known = {s.track_id: s for s in self.result.sequences} | {s.track_id: s for s in changed.sequences}
         return replace(changed, sequences=[known[track] for track in order])
-
-
-def _same(before: InstanceSequence | None, after: InstanceSequence) -> bool:
-    return before is after or before == after

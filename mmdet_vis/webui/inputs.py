@@ -1,12 +1,18 @@
-"""What a page's user uploads: one video, as a file, an animation, images or a zip of them; and files of proposals."""
+"""What a page's user uploads: one video, as a file, an animation, images or a zip of them; and files of proposals.
+
+How much of it the server takes is measured before any frame is decoded.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
 import zipfile
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet_vis.corrections.check import CorrectionError
@@ -14,10 +20,10 @@ from mmdet_vis.data.formats.archives import unpack
 from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_inside, open_source
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import windows_name
+from mmdet_vis.data.sources.video_decode import DECODE_ERRORS, open_container
 from mmdet_vis.errors import NotEnoughMemoryError, SourceError, UserError
 from mmdet_vis.proposers import FilesProposer
 from mmdet_vis.proposers.files import CATEGORIES
-from mmdet_vis.webui.limits import Limits, check_video
 
 TOO_MUCH = "the memory is not enough for this video: use fewer frames or a smaller video"
 """What is said where memory is used up."""
@@ -25,6 +31,33 @@ TOO_MUCH = "the memory is not enough for this video: use fewer frames or a small
 _LONGEST_NAME = 60
 _MOST_GROWTH = 4
 """Times the largest upload that a zip's images may have in all."""
+
+
+MAX_FRAME_RATE = 60
+"""Frames per allowed second: a minute of 1000 frames per second is not a minute's work."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the server takes.
+
+    Attributes:
+        max_megabytes: largest file, in units of 2^20 bytes.
+        max_seconds: longest video.
+    """
+
+    max_megabytes: int = 200
+    max_seconds: float = 60.0
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest file."""
+        return self.max_megabytes * 2**20
+
+    @property
+    def max_frames(self) -> int:
+        """Most frames of a video."""
+        return math.ceil(self.max_seconds * MAX_FRAME_RATE)
 
 
 def clean_name(name: str) -> str:
@@ -56,7 +89,7 @@ def take_uploads(uploads: Sequence[str | Path], folder: Path, limits: Limits) ->
     if len(files) > 1 and others:
         kind = f"{len(others)} are videos or archives" if not images else f"{display_name(others[0].name)} is not"
         raise SourceError(f"one video at a time: of {len(files)} files that are the frames of a video, {kind}")
-    _check_sizes(files, limits)
+    check_sizes(files, limits)
     folder.mkdir(parents=True)
     try:
         if len(files) == 1 and zipfile.is_zipfile(files[0]):
@@ -99,7 +132,7 @@ def line_of(error: UserError, places: Sequence[str] = ()) -> str:
     return shorten(error.reason if isinstance(error, CorrectionError) else str(error), places)
 
 
-def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
+def check_sizes(files: Sequence[Path], limits: Limits) -> None:
     """Refuse uploads that are too many or too large.
 
     Raises:
@@ -119,6 +152,72 @@ def _check_sizes(files: Sequence[Path], limits: Limits) -> None:
         )
     if len(files) > limits.max_frames:
         raise SourceError(f"{len(files)} files are more than {limits.max_frames}, which this server takes")
+
+
+def check_video(path: Path, limits: Limits) -> None:
+    """Refuse a file that is missing, too large or too long.
+
+    The length is that of the packets in the file, not what its header announces, and reading stops at the limit: a
+    small file can hold hours of a still picture.
+
+    Raises:
+        SourceError: one line that names the file, the limit and what to do.
+    """
+    check_sizes([path], limits)
+    name = display_name(path.name)
+    container, stream = open_container(path, "AUTO")
+    try:
+        first, frames, seconds = None, 0, 0.0
+        for packet in container.demux(stream):
+            if not packet.size:
+                continue
+            frames += 1
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and stream.time_base:
+                first = stamp if first is None else min(first, stamp)
+                end = stamp + (packet.duration or 0)
+                seconds = max(seconds, float((end - first) * stream.time_base))
+            # A frame more: containers round durations.
+            if seconds > limits.max_seconds + max(seconds / frames, 0.05):
+                raise SourceError(f"{name} is longer than {limits.max_seconds:g} s, which this server takes: cut it")
+            if frames > limits.max_frames:
+                raise SourceError(
+                    f"{name} has more than {limits.max_frames} frames, which this server takes: cut it or lower "
+                    "its frame rate"
+                )
+    except DECODE_ERRORS:
+        # Damage: the frames before it may be good, which is found out when they are decoded.
+        return
+    finally:
+        container.close()
+
+
+def check_length(source: FrameSource, name: str, limits: Limits) -> None:
+    """Refuse a source with too many frames: images, animations and what a zip holds.
+
+    Raises:
+        SourceError: one line that names it, the limit and what to do.
+    """
+    if len(source) > limits.max_frames:
+        raise SourceError(f"{name} has {len(source)} frames, this server takes {limits.max_frames}: use fewer")
+    seconds = source.times[-1] if source.times else (len(source) - 1) / source.fps if source.fps else 0
+    if seconds > limits.max_seconds:
+        raise SourceError(f"{name} is longer than {limits.max_seconds:g} s, which this server takes: cut it")
+
+
+def frames_wanted(source: FrameSource, max_frames: int | None, max_seconds: float | None) -> int:
+    """How many of the first frames lie within both bounds; at least 1.
+
+    A source without a frame rate has no seconds: then only ``max_frames`` counts.
+    """
+    count = len(source)
+    if max_frames is not None:
+        count = min(count, max_frames)
+    if max_seconds is not None and source.times:
+        count = min(count, bisect_left(source.times, max_seconds - 1e-6))
+    elif max_seconds is not None and source.fps:
+        count = min(count, math.ceil(max_seconds * source.fps - 1e-6))
+    return max(count, 1)
 
 
 def _unpack_zip(path: Path, parent: Path, limits: Limits) -> Path:
@@ -191,7 +290,7 @@ def take_proposals(uploads: Sequence[str | Path], folder: Path, video: str, limi
         SourceError, DatasetError: one line that names the file.
     """
     files = [Path(upload) for upload in uploads]
-    _check_sizes(files, limits)
+    check_sizes(files, limits)
     unpacked = None
     if len(files) == 1 and files[0].suffix.lower() == ".zip":
         unpacked = _unpack_zip(files[0], folder.parent, limits)

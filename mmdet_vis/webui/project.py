@@ -16,8 +16,7 @@ from mmdet_vis.data.sources import Frame, FrameSource, PartSource
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.files.atomic import atomic_write
 from mmdet_vis.webui.history import History
-from mmdet_vis.webui.inputs import clean_name, found_proposals, open_input, shorten
-from mmdet_vis.webui.limits import frames_wanted
+from mmdet_vis.webui.inputs import clean_name, found_proposals, frames_wanted, open_input, shorten
 
 JPEG_QUALITY = 92
 RUN = 10**6

@@ -13,8 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmdet_vis.errors import OutputError, SourceError, UserError
-from mmdet_vis.webui.inputs import clean_name, line_of, take_proposals, take_uploads
-from mmdet_vis.webui.limits import Limits, check_length
+from mmdet_vis.webui.inputs import Limits, check_length, clean_name, line_of, take_proposals, take_uploads
 from mmdet_vis.webui.project import JobOptions, Project, new_note
 
 _LOGGER = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from mmdet_vis.errors import UserError, speaking_of_controls
 from mmdet_vis.signals import StopSignals
 from mmdet_vis.webui.actions import Actions
 from mmdet_vis.webui.examples import copy_example, make_example
+from mmdet_vis.webui.inputs import Limits
 from mmdet_vis.webui.jobs import Jobs
-from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import JobOptions
 from mmdet_vis.webui.projects import KEEP_HOURS, Projects

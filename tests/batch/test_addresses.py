@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.batch.listing import list_videos
+from mmdet_vis.batch.manifest import list_videos
 from mmdet_vis.commands import batch
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.files.storage import open_storage

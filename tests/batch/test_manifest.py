@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_vis.batch.listing import list_videos
-from mmdet_vis.batch.manifest import Entry, read_manifest, write_manifest
+from mmdet_vis.batch.manifest import Entry, list_videos, read_manifest, write_manifest
 from mmdet_vis.commands import batch_list
 from mmdet_vis.errors import DatasetError, SourceError
 from tests.batch.cases import write_clip

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.evaluation.submission import write_davis_zip
-from mmdet_vis.files.zips import write_zip
+from mmdet_vis.files.atomic import write_zip
 from tests import programs
 from tests.davis_cases import HEIGHT, WIDTH, write_davis, write_map, write_results
 from tests.ytvis_cases import example, perfect_predictions

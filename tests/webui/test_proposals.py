@@ -10,8 +10,7 @@ import pytest
 from mmdet_vis.errors import UserError
 from mmdet_vis.propose_reduce import Place
 from mmdet_vis.proposers import FilesProposer
-from mmdet_vis.webui.inputs import found_proposals, line_of, take_proposals
-from mmdet_vis.webui.limits import Limits
+from mmdet_vis.webui.inputs import Limits, found_proposals, line_of, take_proposals
 from tests.webui.test_inputs import pack
 
 NAMES = [{"id": 7, "name": "lamp"}]

@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 
 from mmdet_vis.structures import areas, encode_masks
 from mmdet_vis.webui.actions import Actions
+from mmdet_vis.webui.inputs import Limits
 from mmdet_vis.webui.jobs import Jobs
-from mmdet_vis.webui.limits import Limits
 from mmdet_vis.webui.projects import Projects
 from mmdet_vis.webui.routes import MOST_BYTES, Routes
 from tests.webui.projects import FRAMES, known_masks, known_result, make_project

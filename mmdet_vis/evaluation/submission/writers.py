@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmdet_vis.errors import OutputError, counted
-from mmdet_vis.files.zips import write_zip
+from mmdet_vis.files.atomic import write_zip
 
 
 def write_davis_zip(path: str | Path, results_dir: str | Path, videos: Iterable[str] | None = None) -> None:

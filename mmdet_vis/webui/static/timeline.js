@@ -22,9 +22,6 @@ export class Timeline {
   /** `seek(frame)`, `select(id, more)` and `hover(id)` are called. */
   constructor(box, { seek, select, hover }) {
     this.box = box;
-    this.seek = seek;
-    this.select = select;
-    this.hover = hover;
     let dragging = false;
     const seekTo = (event) => {
       const bar = box.querySelector(".bar");
@@ -35,7 +32,6 @@ export class Timeline {
     };
     box.addEventListener("pointerdown", (event) => {
       const row = event.target.closest(".row");
-      if (row?.dataset.id && !event.target.closest(".bar")) return;
       if (!event.target.closest(".bar")) return;
       if (row?.dataset.id) select(Number(row.dataset.id), event.shiftKey);
       dragging = true;

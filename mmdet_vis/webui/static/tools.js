@@ -7,7 +7,7 @@ export const HINTS = {
   brush: "Draw over the object. With nothing selected it is a new one.",
   erase: "Take away what is not part of the selected object.",
   box: "Draw a box around the object. With nothing selected it is a new one.",
-  point: "Click on the object; with Alt (or Not) on what is not part of it.",
+  point: "Click on the object; with Alt or the right button on what is not part of it.",
 };
 
 export class Tools {
@@ -50,7 +50,7 @@ export class Tools {
       return;
     }
     this.path = [place];
-    this.negative = event.altKey || event.button === 2 || this.not;
+    this.negative = event.altKey || event.button === 2;
     this.view.canvas.setPointerCapture(event.pointerId);
     if (this.tool === "brush" || this.tool === "erase") this.trace(place, place);
   }

@@ -11,7 +11,6 @@ export class View {
     this.canvas = objects.querySelector("canvas");
     this.layer = document.createElement("canvas");
     this.ids = new Int32Array(0);
-    this.scene = null;
   }
 
   resize(width, height) {
@@ -31,7 +30,6 @@ export class View {
    *   (boxes and points on this frame), `focus` (whether any is selected), `hover` (an id or null).
    */
   draw(scene) {
-    this.scene = scene;
     const front = this.canvas.getContext("2d"), back = this.original.getContext("2d");
     for (const context of [front, back]) {
       if (scene.image) context.drawImage(scene.image, 0, 0, this.width, this.height);

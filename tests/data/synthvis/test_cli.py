@@ -50,7 +50,7 @@ def test_makes_a_dataset_and_a_preview_then_has_nothing_to_do(tmp_path: Path) ->
     assert content["videos"][0]["width"] == 96
     assert content["info"]["options"]["difficulty"] == "easy"
     assert cv2.imread(str(out / "val/JPEGImages" / "val_0000/00002.jpg")).shape == (64, 96, 3)
-    assert cv2.imread(str(sheet)).shape[1] == 3 * 390
+    assert cv2.imread(str(sheet)).shape[1] == 3 * (420 + 6)
     again = run(out, *FAST)
     assert again.returncode == 0
     assert "complete already" in again.stdout

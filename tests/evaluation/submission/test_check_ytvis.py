@@ -17,7 +17,7 @@ import pytest
 from mmdet_vis.errors import DatasetError, OutputError, ResultsError
 from mmdet_vis.evaluation.submission import Report, check_ytvis_submission
 from mmdet_vis.evaluation.ytvis import load_results
-from mmdet_vis.files.zips import write_zip
+from mmdet_vis.files.atomic import write_zip
 from tests.ytvis_cases import example, perfect_predictions, without_last_run
 
 
