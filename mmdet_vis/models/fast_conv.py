@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import torch
 import torch.nn.functional as F
@@ -28,13 +28,14 @@ class FastConv3x3(nn.Conv2d):
     ``.data`` or NumPy, are not seen.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
-        """Share the parameters of a convolution for which :func:`fits` holds."""
-        super().__init__(conv.in_channels, conv.out_channels, 3, padding=1, bias=conv.bias is not None, device="meta")
-        self.weight, self.bias = conv.weight, conv.bias
-        self.train(conv.training)
-        self._kernel: Tensor | None = None
-        self._made_from: tuple[Tensor, int | None] | None = None
+    _kernel: Tensor | None = None
+    _made_from: tuple[Tensor, int | None] | None = None
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> FastConv3x3:
+        """Make one of a convolution for which :func:`fits` holds, in place."""
+        conv.__class__ = cls
+        return cast(FastConv3x3, conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, in, H, W]`` to ``[N, out, H, W]``."""
@@ -94,23 +95,18 @@ def fits(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
 
 
 def use_fast_convolutions(network: nn.Module) -> None:
-    """Replace every convolution that :func:`fits`; parameters and their names stay."""
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if fits(child):
-                setattr(parent, name, FastConv3x3(child))
+    """Change every convolution that :func:`fits`, in place."""
+    for module in network.modules():
+        if fits(module):
+            FastConv3x3.of(module)
 
 
 def use_direct_convolutions(network: nn.Module) -> None:
     """Undo :func:`use_fast_convolutions`."""
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, FastConv3x3):
-                conv = nn.Conv2d(
-                    child.in_channels, child.out_channels, 3, padding=1, bias=child.bias is not None, device="meta"
-                )
-                conv.weight, conv.bias = child.weight, child.bias
-                setattr(parent, name, conv.train(child.training))
+    for module in network.modules():
+        if isinstance(module, FastConv3x3):
+            module._kernel = module._made_from = None
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]
 
 
 def pending_bytes(network: nn.Module) -> int:

@@ -32,11 +32,7 @@ class ResBlock(nn.Module):
     """Pre-activation residual block without normalisation (space-time memory networks, appendix).
 
     ``r = conv2(relu(conv1(relu(x))))``; the skip is ``x``, or a strided convolution of ``x`` (no ReLU before it) when
-    the shape changes.
-
-    Args:
-        in_channels, out_channels: channels.
-        stride: stride of ``conv1`` and of the skip.
+    the shape changes. The stride is that of ``conv1`` and of the skip.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:

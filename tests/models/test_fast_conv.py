@@ -105,7 +105,7 @@ def test_relu_goes_with_the_convolution(calls):
 
 @torch.no_grad()
 def test_small_maps_are_direct(calls):
-    fast = FastConv3x3(conv())
+    fast = FastConv3x3.of(conv())
     small = image(side=16)
     assert torch.equal(fast(small), conv()(small))
     assert calls == []
@@ -114,7 +114,7 @@ def test_small_maps_are_direct(calls):
 
 
 def test_gradients_take_the_direct_way(calls):
-    fast, plain = FastConv3x3(conv()), conv()
+    fast, plain = FastConv3x3.of(conv()), conv()
     for module in (fast, plain):
         module(image()).square().mean().backward()
     assert calls == []
@@ -123,7 +123,7 @@ def test_gradients_take_the_direct_way(calls):
 
 @torch.no_grad()
 def test_changed_weights_are_seen():
-    fast = FastConv3x3(conv())
+    fast = FastConv3x3.of(conv())
     fast(image())
     fast.load_state_dict(conv(seed=5).state_dict())
     assert torch.allclose(fast(image()), conv(seed=5)(image()), atol=1e-5)
@@ -134,7 +134,7 @@ def test_changed_weights_are_seen():
 
 @torch.no_grad()
 def test_casts_and_moves_make_the_kernel_anew():
-    fast = FastConv3x3(conv())
+    fast = FastConv3x3.of(conv())
     fast(image())
     assert fast.pending_bytes() == 0
     fast.to(torch.bfloat16).to(torch.float32)
@@ -144,7 +144,7 @@ def test_casts_and_moves_make_the_kernel_anew():
 
 @torch.no_grad()
 def test_copies_and_pickles_leave_the_kernel():
-    fast = FastConv3x3(conv())
+    fast = FastConv3x3.of(conv())
     expected = fast(image())
     for other in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
         assert other._kernel is None
@@ -155,7 +155,7 @@ def test_copies_and_pickles_leave_the_kernel():
 
 def test_inference_mode(calls):
     with torch.inference_mode():
-        fast = FastConv3x3(conv())
+        fast = FastConv3x3.of(conv())
         assert torch.allclose(fast(image()), conv()(image()), atol=1e-5)
     with torch.no_grad():
         assert torch.allclose(fast(image()), conv()(image()), atol=1e-5)
@@ -172,7 +172,7 @@ def test_mode_is_kept():
 
 @torch.no_grad()
 def test_a_cast_network_is_direct(calls):
-    fast = FastConv3x3(conv())
+    fast = FastConv3x3.of(conv())
     fast(image())
     half = copy.deepcopy(fast).to(torch.bfloat16)
     x = image().to(torch.bfloat16)
@@ -183,5 +183,5 @@ def test_a_cast_network_is_direct(calls):
 @torch.no_grad()
 def test_many_threads_are_direct(calls, monkeypatch):
     monkeypatch.setattr(fast_conv, "MAX_THREADS", 0)
-    FastConv3x3(conv())(image())
+    FastConv3x3.of(conv())(image())
     assert calls == []

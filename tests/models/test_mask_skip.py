@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmdet_vis.models.heads.mask_skip import compose, mask_skip
-from mmdet_vis.models.heads.propagation import SeqPropHead
+from mmdet_vis.models.heads.propagation import SeqPropHead, compose, mask_skip
 
 
 @pytest.mark.parametrize("size", [(4, 4), (4, 6), (16, 24)])

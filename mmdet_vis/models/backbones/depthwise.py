@@ -10,13 +10,8 @@ def depthwise_in_float32(network: nn.Module) -> int:
     """Let the depthwise convolutions of a network train in float32 where the CPU's autocast would use bfloat16.
 
     The weight gradient of a 5x5 depthwise convolution takes four times as long in bfloat16 as in float32 there, which
-    is a third of a training step of an EfficientNet. Other devices, and runs without autocast, are as before.
-
-    Args:
-        network: changed in place; parameters keep their names.
-
-    Returns:
-        number of convolutions.
+    is a third of a training step of an EfficientNet. Other devices, and runs without autocast, are as before. This
+    changes the network in place, whose parameters keep their names, and returns the number of convolutions.
     """
     count = 0
     for module in network.modules():

@@ -27,12 +27,7 @@ class ResNet(NormEvalMixin, TorchvisionResNet):
     strides = (4, 8, 16, 32)
 
     def __init__(
-        self,
-        depth: int = 50,
-        groups: int = 1,
-        base_width: int = 64,
-        frozen_stages: int = 1,
-        norm_eval: bool = True,
+        self, depth: int = 50, groups: int = 1, base_width: int = 64, frozen_stages: int = 1, norm_eval: bool = True
     ) -> None:
         if depth not in BLOCKS:
             raise ValueError(f"ResNet depth must be one of {sorted(BLOCKS)}, got {depth}")

@@ -313,9 +313,7 @@ def _distance(height: int, width: int, device: torch.device) -> Tensor:
 def rivals_of(masks: Tensor, sizes: Sequence[int]) -> Tensor:
     """For each object the others of its group, as one mask: ``[N, h, w]`` in [0, 1] to the same.
 
-    Args:
-        masks: of all groups, one after the other.
-        sizes: number of objects of each group.
+    The masks are of all groups, one after the other, which have so many objects each.
     """
     parts = [part.sum(dim=0, keepdim=True) - part for part in masks.split(list(sizes))]
     return torch.cat(parts).clamp(0, 1)

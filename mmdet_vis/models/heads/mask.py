@@ -53,10 +53,7 @@ class FCNMaskHead(nn.Module):
 
 
 def paste_masks(
-    probabilities: NDArray[np.float32],
-    boxes: NDArray[np.float32],
-    canvas: tuple[int, int],
-    threshold: float = 0.5,
+    probabilities: NDArray[np.float32], boxes: NDArray[np.float32], canvas: tuple[int, int], threshold: float = 0.5
 ) -> NDArray[np.uint8]:
     """Put mask probabilities back into the image.
 

@@ -8,12 +8,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet_vis.models.anchors import AnchorGenerator
 from mmdet_vis.ops import nms
 from mmdet_vis.registry import MODELS
 from mmdet_vis.structures.boxes import decode_boxes
 
 RPN_STDS = (1.0, 1.0, 1.0, 1.0)
+
+
+class AnchorGenerator:
+    """One set of anchors per pyramid level, with the legacy rounding.
+
+    Args:
+        scales: anchor sizes in units of the stride.
+        ratios: heights over widths.
+        strides: image pixels per cell of each level; also the base size of the anchors.
+    """
+
+    def __init__(self, scales: Sequence[float], ratios: Sequence[float], strides: Sequence[int]) -> None:
+        self.strides = tuple(strides)
+        self.num_base_anchors = len(scales) * len(ratios)
+        self.base_anchors = [self._base(stride, scales, ratios) for stride in strides]
+
+    @staticmethod
+    def _base(stride: int, scales: Sequence[float], ratios: Sequence[float]) -> Tensor:
+        """Anchors of the cell at the origin: ``[A, 4]`` float32, corners rounded half to even."""
+        centre = 0.5 * (stride - 1)
+        root = torch.tensor(ratios, dtype=torch.float32).sqrt()
+        scale = torch.tensor(scales, dtype=torch.float32)
+        width = ((stride / root)[:, None] * scale[None, :]).flatten()
+        height = ((stride * root)[:, None] * scale[None, :]).flatten()
+        half_w, half_h = 0.5 * (width - 1), 0.5 * (height - 1)
+        return torch.stack((centre - half_w, centre - half_h, centre + half_w, centre + half_h), dim=1).round()
+
+    def grid(self, level: int, height: int, width: int, device: torch.device) -> Tensor:
+        """Anchors of a whole feature map: ``[height * width * A, 4]``, cells row by row, then the ratios."""
+        stride = self.strides[level]
+        xs = torch.arange(width, device=device, dtype=torch.float32) * stride
+        ys = torch.arange(height, device=device, dtype=torch.float32) * stride
+        y, x = torch.meshgrid(ys, xs, indexing="ij")
+        shifts = torch.stack((x, y, x, y), dim=-1).reshape(-1, 1, 4)
+        return (shifts + self.base_anchors[level].to(device)).reshape(-1, 4)
 
 
 @MODELS.register_module()
@@ -84,39 +118,16 @@ class RPNHead(nn.Module):
         scores = [level.flatten(1).sigmoid() for level in logits]
         changes = [level.reshape(level.shape[0], -1, 4) for level in deltas]
         grids = [self.anchors.grid(i, x.shape[1], x.shape[2], x.device) for i, x in enumerate(logits)]
-        return [
-            self._propose_one(
-                [s[b] for s in scores],
-                [c[b] for c in changes],
-                grids,
-                image_size,
-                nms_pre,
-                nms_post,
-                max_num,
-                nms_thr,
-            )
-            for b in range(logits[0].shape[0])
-        ]
-
-    @staticmethod
-    def _propose_one(
-        scores: list[Tensor],
-        deltas: list[Tensor],
-        grids: list[Tensor],
-        image_size: tuple[int, int],
-        nms_pre: int,
-        nms_post: int,
-        max_num: int,
-        nms_thr: float,
-    ) -> Tensor:
-        kept = []
-        for score, delta, grid in zip(scores, deltas, grids, strict=True):
-            if len(score) > nms_pre:
-                score, index = score.topk(nms_pre)
-                delta, grid = delta[index], grid[index]
-            boxes = decode_boxes(grid, delta, RPN_STDS, image_size)
-            keep = nms(boxes, score, nms_thr)[:nms_post]
-            kept.append(torch.cat((boxes[keep], score[keep, None]), dim=1))
-        proposals = torch.cat(kept)
-        best = proposals[:, 4].topk(min(max_num, len(proposals))).indices
-        return proposals[best]
+        found = []
+        for b in range(len(logits[0])):
+            kept = []
+            for score, delta, grid in zip((s[b] for s in scores), (c[b] for c in changes), grids, strict=True):
+                if len(score) > nms_pre:
+                    score, index = score.topk(nms_pre)
+                    delta, grid = delta[index], grid[index]
+                boxes = decode_boxes(grid, delta, RPN_STDS, image_size)
+                keep = nms(boxes, score, nms_thr)[:nms_post]
+                kept.append(torch.cat((boxes[keep], score[keep, None]), dim=1))
+            proposals = torch.cat(kept)
+            found.append(proposals[proposals[:, 4].topk(min(max_num, len(proposals))).indices])
+        return found

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet_vis.errors import ConfigError
@@ -67,10 +66,7 @@ def length(axis: Axis, height: int, width: int) -> int:
 
 
 def graphs_of(network: SeqMaskRCNN) -> list[Graph]:
-    """All graphs of a network.
-
-    Args:
-        network: with its weights, as it was built: on the CPU, not yet placed on a device.
+    """All graphs of a network with its weights, as it was built: on the CPU, not yet placed on a device.
 
     Raises:
         ConfigError: a part of it is of a kind that has no graphs.
@@ -82,11 +78,11 @@ def graphs_of(network: SeqMaskRCNN) -> list[Graph]:
     rpn = tuple(f"{kind}{i}" for kind in ("logits", "deltas") for i in range(2, 2 + plain.neck.num_outs))
     box, mask = plain.bbox_roi_extractor.output_size, plain.mask_roi_extractor.output_size
     graphs = [
-        Graph("backbone", _Listed(plain.backbone), {"images": ("B", 3, "H", "W")}, tuple(stages)),
-        Graph("neck", _Listed(plain.neck, gather=True), stages, tuple(levels)),
-        Graph("rpn_head", _Listed(plain.rpn_head, gather=True), levels, rpn),
-        Graph("bbox_head", _Listed(plain.bbox_head), {"regions": ("R", width, box, box)}, ("logits", "deltas")),
-        Graph("mask_head", _Listed(plain.mask_head), {"regions": ("R", width, mask, mask)}, ("logits",)),
+        Graph("backbone", _Function(plain.backbone), {"images": ("B", 3, "H", "W")}, tuple(stages)),
+        Graph("neck", _Function(plain.neck, lambda *x: plain.neck(x)), stages, tuple(levels)),
+        Graph("rpn_head", _Function(plain.rpn_head, lambda *x: plain.rpn_head(x)), levels, rpn),
+        Graph("bbox_head", _Function(plain.bbox_head), {"regions": ("R", width, box, box)}, ("logits", "deltas")),
+        Graph("mask_head", _Function(plain.mask_head), {"regions": ("R", width, mask, mask)}, ("logits",)),
     ]
     head = plain.prop_head
     if isinstance(head, LightPropHead):
@@ -183,23 +179,12 @@ def _published_graphs(head: SeqPropHead, p2: tuple[Axis, ...], stages: Mapping[s
     ]  # fmt: skip
 
 
-class _Listed(nn.Module):
-    """A part whose results, however nested, come as one flat tuple; ``gather``: it takes its inputs as one list."""
-
-    def __init__(self, part: nn.Module, gather: bool = False) -> None:
-        super().__init__()
-        self.part, self.gather = part, gather
-
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return tuple(_flat(self.part(inputs) if self.gather else self.part(*inputs)))
-
-
 class _Function(nn.Module):
-    """A function that uses a part's weights."""
+    """A part, or a function that uses its weights; its results, however nested, come as one flat tuple."""
 
-    def __init__(self, part: nn.Module, function: Callable[..., Any]) -> None:
+    def __init__(self, part: nn.Module, function: Callable[..., Any] | None = None) -> None:
         super().__init__()
-        self.part, self.function = part, function
+        self.part, self.function = part, function or part.forward
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(_flat(self.function(*inputs)))
@@ -225,26 +210,7 @@ def _explicit_padding(conv: nn.Conv2d) -> nn.Module:
     """TensorFlow's "SAME" of sides that the stride divides, without asking the input for its size."""
     (rows, columns), (down, across) = conv.kernel_size, conv.stride
     around = max(rows - down, 0), max(columns - across, 0)
-    weight = conv.weight.data
-    plain = nn.Conv2d(
-        conv.in_channels, conv.out_channels, (rows, columns), (down, across), groups=conv.groups,
-        bias=conv.bias is not None,
-    )  # fmt: skip
-    plain.weight.data = weight
-    if conv.bias is not None and plain.bias is not None:
-        plain.bias.data = conv.bias.data
-    plain.requires_grad_(False)
     (top, left), (bottom, right) = ([a // 2 for a in around], [a - a // 2 for a in around])
-    if (top, left) == (bottom, right):
-        plain.padding = (top, left)
-        return plain
-    return nn.Sequential(_Pad((left, right, top, bottom)), plain)
-
-
-class _Pad(nn.Module):
-    def __init__(self, sides: tuple[int, int, int, int]) -> None:
-        super().__init__()
-        self.sides = sides
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x, self.sides)
+    even = (top, left) == (bottom, right)
+    conv.__class__, conv.padding = nn.Conv2d, (top, left) if even else (0, 0)
+    return conv if even else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)

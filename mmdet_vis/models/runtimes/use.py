@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,9 @@ from mmdet_vis.models.heads.light_propagation import Attention, LightMasks, Ligh
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 
-
-class RunGraph(Protocol):
-    """Runs one of the graphs of :func:`mmdet_vis.models.runtimes.graphs.graphs_of` in some runtime."""
-
-    def __call__(self, name: str, *inputs: Tensor) -> list[Tensor]:
-        """Float32 CPU tensors to the graph's outputs, in order."""
-        ...
+RunGraph = Callable[..., list[Tensor]]
+"""Runs one of the graphs of :func:`mmdet_vis.models.runtimes.graphs.graphs_of` in some runtime: called with its name
+and float32 CPU tensors, one after the other, it gives the outputs in order."""
 
 
 def use_graphs(network: SeqMaskRCNN, exact: RunGraph, fast: RunGraph | None = None) -> None:

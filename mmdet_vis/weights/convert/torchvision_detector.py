@@ -17,7 +17,7 @@ import torch
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 
 from mmdet_vis.errors import option
-from mmdet_vis.models.anchors import AnchorGenerator
+from mmdet_vis.models.heads.rpn import AnchorGenerator
 from mmdet_vis.weights.convert.translation import (
     Loss,
     Options,
