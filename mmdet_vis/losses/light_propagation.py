@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmdet_vis.losses.losses import mask_cross_entropy, soft_iou_loss
+from mmdet_vis.losses.propagation import rows_of
 from mmdet_vis.losses.step import TrainingStep
 from mmdet_vis.models.heads.light_propagation import LightPropHead, LightTerms, rivals_of
 from mmdet_vis.models.heads.propagation import soft_aggregate
@@ -118,11 +119,10 @@ class LightPropagationStep(TrainingStep):
         truth, known = [start], []
         for index in order[1:]:
             frame = clip.frames[index]
-            same = first.ids[rows][:, None] == frame.ids[None, :]
-            known.append(same.any(dim=1))
+            place = rows_of(frame.ids, first.ids[rows])
+            known.append(place >= 0)
             masks = frame.masks.new_zeros((len(rows), *frame.masks.shape[-2:]))
-            if frame.masks.shape[0]:
-                masks[known[-1]] = frame.masks[same.float().argmax(dim=1)[known[-1]]]
+            masks[known[-1]] = frame.masks[place[known[-1]]]
             truth.append(head.shrink(masks, size))
         if torch.rand((), generator=chance).item() >= self.settings.prop.true_mask_share:
             start = roughen(start, chance)

@@ -55,10 +55,10 @@ def choose_objects(clip: TrainingClip, limit: int, choose: Choose) -> Carried:
     if len(rows) > limit:
         rows = choose(rows, limit)
     ids = last.ids[rows]
-    return Carried(_rows(first.ids, ids), [_rows(frame.ids, ids) for frame in clip.frames[1:]])
+    return Carried(rows_of(first.ids, ids), [rows_of(frame.ids, ids) for frame in clip.frames[1:]])
 
 
-def _rows(known: Tensor, wanted: Tensor) -> Tensor:
+def rows_of(known: Tensor, wanted: Tensor) -> Tensor:
     """Position of each wanted id among the known ones, -1 where it is not there."""
     same = wanted[:, None] == known[None, :]
     if not known.numel():

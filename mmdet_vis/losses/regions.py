@@ -15,11 +15,6 @@ from mmdet_vis.structures.boxes import encode_boxes
 from mmdet_vis.structures.clip import FrameTargets
 
 
-@dataclass(frozen=True)
-class RegionSettings(SampleSettings):
-    """What the box and mask heads learn from (config ``train_cfg.rcnn``)."""
-
-
 @dataclass
 class Regions:
     """Sampled regions of one image, those of objects first.
@@ -47,7 +42,7 @@ def choose_regions(
     target: FrameTargets,
     exhaustive: bool,
     choose: Choose,
-    settings: RegionSettings,
+    settings: SampleSettings,
     mask_size: int = 28,
 ) -> Regions:
     """Choose regions of an image from its proposals and its true boxes.
@@ -59,7 +54,7 @@ def choose_regions(
         mask_size: side of what the mask head draws, in cells.
     """
     truth = target.boxes
-    assigned = settings.assigner(proposals, truth, target.ignored)
+    assigned = settings.assign(proposals, truth, target.ignored)
     own = torch.arange(1, len(truth) + 1, device=truth.device)
     boxes, assigned = torch.cat((truth, proposals)), torch.cat((own, assigned))
     chosen = sample(assigned, settings.num, settings.pos_fraction, choose, always=len(truth), negatives=exhaustive)

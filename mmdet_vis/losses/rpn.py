@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -55,7 +55,7 @@ class RPNLoss:
 
     classification: Tensor
     regression: Tensor
-    normaliser: float = field(default=0.0)
+    normaliser: float
 
 
 def inside(anchors: Tensor, size: tuple[int, int]) -> Tensor:
@@ -87,7 +87,7 @@ def anchor_targets(
     normaliser = 0
     for image, (target, size, full, choose) in enumerate(zip(targets, sizes, exhaustive, choosers, strict=True)):
         usable = inside(anchors, size).nonzero().flatten()
-        assigned = settings.assigner(anchors[usable], target.boxes, target.ignored)
+        assigned = settings.assign(anchors[usable], target.boxes, target.ignored)
         chosen = sample(assigned, settings.num, settings.pos_fraction, choose, negatives=full)
         matched = target.boxes[assigned[chosen.positive] - 1]
         deltas.append(encode_boxes(anchors[usable[chosen.positive]], matched, RPN_STDS))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,9 +18,9 @@ from torch.optim import Optimizer
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.losses.losses import smooth_l1
 from mmdet_vis.losses.propagation import Carried, carry, choose_objects, paste_soft, propagation_loss
-from mmdet_vis.losses.regions import Regions, RegionSettings, choose_regions
+from mmdet_vis.losses.regions import Regions, choose_regions
 from mmdet_vis.losses.rpn import RPNLoss, RPNSettings, anchor_targets, rpn_loss
-from mmdet_vis.losses.targets import Choose, random_choice
+from mmdet_vis.losses.targets import Choose, SampleSettings, random_choice
 from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN, rois_of
 from mmdet_vis.registry import OPTIM_WRAPPERS
@@ -51,22 +51,8 @@ class TrainSettings:
     """All settings of a step (config ``train_cfg``)."""
 
     rpn: RPNSettings = field(default_factory=RPNSettings)
-    rcnn: RegionSettings = field(default_factory=RegionSettings)
+    rcnn: SampleSettings = field(default_factory=SampleSettings)
     prop: PropagationSettings = field(default_factory=PropagationSettings)
-
-
-class _Sums(NamedTuple):
-    """Sums of losses with the numbers that they are divided by."""
-
-    rpn: RPNLoss
-    cls: Tensor
-    reg: Tensor
-    mask: Tensor
-    prop: Tensor
-    right: Tensor
-    num_regions: int
-    num_positive: int
-    num_carried: int
 
 
 class TrainingStep(nn.Module):
@@ -127,11 +113,18 @@ class TrainingStep(nn.Module):
         rpn, regions = self._propose(current, clips, choosers)
         cls, reg, right = self._boxes(current, regions)
         carried = [choose_objects(c, self.settings.prop.max_objects, ch) for c, ch in zip(clips, choosers, strict=True)]
-        sums = _Sums(
-            rpn, cls, reg, self._masks(current, regions), self._propagate(features, clips, carried, ends), right,
-            sum(len(r.labels) for r in regions), sum(r.num_positive for r in regions), sum(map(len, carried)),
-        )  # fmt: skip
-        return _divide(sums)
+        mask, prop = self._masks(current, regions), self._propagate(features, clips, carried, ends)
+        numbers = [sum(len(r.labels) for r in regions), sum(r.num_positive for r in regions), sum(map(len, carried))]
+        num_anchors, num_regions, num_positive, num_carried = _shares(cls.new_tensor([rpn.normaliser, *numbers]))
+        return {
+            "loss_rpn_cls": rpn.classification.sum() / num_anchors,
+            "loss_rpn_reg": rpn.regression.sum() / num_anchors,
+            "loss_cls": cls / num_regions,
+            "loss_reg": reg / num_regions,
+            "loss_mask": mask / num_positive,
+            "loss_prop": prop / num_carried,
+            "acc": 100.0 * right / num_regions,
+        }
 
     def pad(self, images: Sequence[Tensor]) -> Tensor:
         """Normalise clips ``[T, 3, h, w]`` uint8 and pad them to one size: ``[sum T, 3, H, W]`` float32."""
@@ -218,24 +211,12 @@ class TrainingStep(nn.Module):
         return paste_soft(logits.float().sigmoid(), boxes, (height, width))
 
 
-def _divide(sums: _Sums) -> dict[str, Tensor]:
-    """Sums over this process's clips as losses, over the numbers of all processes."""
-    numbers = sums.cls.new_tensor(
-        [sums.rpn.normaliser, sums.num_regions, sums.num_positive, sums.num_carried], dtype=torch.float32
-    )
+def _shares(numbers: Tensor) -> list[Tensor]:
+    """Numbers ``[N]`` that losses of this process are divided by: its share of those of all processes."""
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(numbers)
         numbers = numbers / dist.get_world_size()
-    anchors, regions, positive, carried = numbers.clamp(min=torch.finfo(torch.float32).tiny).unbind()
-    return {
-        "loss_rpn_cls": sums.rpn.classification.sum() / anchors,
-        "loss_rpn_reg": sums.rpn.regression.sum() / anchors,
-        "loss_cls": sums.cls / regions,
-        "loss_reg": sums.reg / regions,
-        "loss_mask": sums.mask / positive,
-        "loss_prop": sums.prop / carried,
-        "acc": 100.0 * sums.right / regions,
-    }
+    return list(numbers.clamp(min=torch.finfo(torch.float32).tiny).unbind())
 
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

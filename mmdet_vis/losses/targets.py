@@ -9,29 +9,39 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet_vis.structures.boxes import box_iou, box_sizes
+from mmdet_vis.structures.boxes import box_iou, box_overlaps, box_sizes
 
 IGNORED = -1
 BACKGROUND = 0
 
 
+IGNORED_SHARE = 0.5
+"""A box with more than this share of its area inside an ignored region is not background."""
+
+
 @dataclass(frozen=True)
-class MaxIoUAssigner:
-    """Assign boxes to the object that they overlap most (Faster R-CNN, section 3.1.2).
+class SampleSettings:
+    """Which boxes stand for which object, which are learned from, and their loss; the usual values of regions.
+
+    Boxes are assigned to the object that they overlap most (Faster R-CNN, section 3.1.2; values of Mask R-CNN).
 
     Attributes:
         pos_iou_thr: a box belongs to its best object from this IoU on.
         neg_iou_thr: a box is background below this IoU with every object.
         min_pos_iou: the boxes that overlap an object more than all others do belong to it as well, from this IoU on.
-        ignore_iof_thr: a box with more than this share of its area inside an ignored region is not background.
+        num: boxes sampled per image.
+        pos_fraction: share of them that may stand for objects.
+        beta: of the smooth L1 loss.
     """
 
-    pos_iou_thr: float
-    neg_iou_thr: float
-    min_pos_iou: float
-    ignore_iof_thr: float = 0.5
+    pos_iou_thr: float = 0.5
+    neg_iou_thr: float = 0.5
+    min_pos_iou: float = 0.5
+    num: int = 128
+    pos_fraction: float = 0.25
+    beta: float = 1.0
 
-    def __call__(self, boxes: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
+    def assign(self, boxes: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
         """Assign boxes.
 
         Args:
@@ -47,7 +57,7 @@ class MaxIoUAssigner:
         else:
             assigned = torch.full((len(boxes),), BACKGROUND, dtype=torch.int64, device=boxes.device)
         if ignored is not None and len(ignored) and len(boxes):
-            inside = inside_share(boxes, ignored).amax(dim=1) > self.ignore_iof_thr
+            inside = inside_share(boxes, ignored).amax(dim=1) > IGNORED_SHARE
             assigned = torch.where(inside & (assigned == BACKGROUND), IGNORED, assigned)
         return assigned
 
@@ -64,37 +74,10 @@ class MaxIoUAssigner:
         return torch.where(claimed > 0, claimed, assigned)
 
 
-@dataclass(frozen=True)
-class SampleSettings:
-    """Which boxes are learned from, and their loss; the usual values of regions (Mask R-CNN).
-
-    Attributes:
-        pos_iou_thr, neg_iou_thr, min_pos_iou: see :class:`MaxIoUAssigner`.
-        num: boxes sampled per image.
-        pos_fraction: share of them that may stand for objects.
-        beta: of the smooth L1 loss.
-    """
-
-    pos_iou_thr: float = 0.5
-    neg_iou_thr: float = 0.5
-    min_pos_iou: float = 0.5
-    num: int = 128
-    pos_fraction: float = 0.25
-    beta: float = 1.0
-
-    @property
-    def assigner(self) -> MaxIoUAssigner:
-        """The assigner of these thresholds."""
-        return MaxIoUAssigner(self.pos_iou_thr, self.neg_iou_thr, self.min_pos_iou)
-
-
 def inside_share(boxes: Tensor, regions: Tensor) -> Tensor:
     """Share of each box's area inside each region: ``[N, 4]`` and ``[K, 4]`` to ``[N, K]`` in [0, 1]."""
-    top_left = torch.maximum(boxes[:, None, :2], regions[None, :, :2])
-    bottom_right = torch.minimum(boxes[:, None, 2:], regions[None, :, 2:])
-    overlap = (bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)
     width, height = box_sizes(boxes)
-    return overlap / (width * height)[:, None]
+    return box_overlaps(boxes, regions) / (width * height)[:, None]
 
 
 Choose = Callable[[Tensor, int], Tensor]
@@ -125,7 +108,7 @@ def sample(
     """Choose boxes (Faster R-CNN, section 3.1.3).
 
     Args:
-        assigned: ``[N]`` int64 from :class:`MaxIoUAssigner`.
+        assigned: ``[N]`` int64 from :meth:`SampleSettings.assign`.
         number: boxes chosen in all; background fills up what objects leave.
         positive_share: at most this share stands for objects.
         choose: how to pick some of many.

@@ -74,11 +74,16 @@ def encode_boxes(boxes: Tensor, targets: Tensor, stds: Sequence[float]) -> Tenso
     return deltas / deltas.new_tensor(stds)
 
 
-def box_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of ``[N, 4]`` and ``[M, 4]`` inclusive boxes: ``[N, M]`` in [0, 1]."""
+def box_overlaps(a: Tensor, b: Tensor) -> Tensor:
+    """Intersections (pixels) of ``[N, 4]`` and ``[M, 4]`` inclusive boxes: ``[N, M]``."""
     top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
     bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
-    overlap = (bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)
+    return (bottom_right - top_left + 1).clamp(min=0).prod(dim=-1)
+
+
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Intersection over union of ``[N, 4]`` and ``[M, 4]`` inclusive boxes: ``[N, M]`` in [0, 1]."""
+    overlap = box_overlaps(a, b)
     wa, ha = box_sizes(a)
     wb, hb = box_sizes(b)
     return overlap / ((wa * ha)[:, None] + (wb * hb)[None, :] - overlap)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -79,10 +79,10 @@ class TrainingClip:
 
     def to(self, device: torch.device | str) -> TrainingClip:
         """The same on another device."""
-        images = self.images.to(device, non_blocking=True)
-        return TrainingClip(images, [f.to(device) for f in self.frames], self.exhaustive, self.name, self.seed)
+        return replace(
+            self, images=self.images.to(device, non_blocking=True), frames=[f.to(device) for f in self.frames]
+        )
 
     def pin_memory(self) -> TrainingClip:
         """The same in pinned memory; a loader calls it by this name."""
-        frames = [f.pin_memory() for f in self.frames]
-        return TrainingClip(self.images.pin_memory(), frames, self.exhaustive, self.name, self.seed)
+        return replace(self, images=self.images.pin_memory(), frames=[f.pin_memory() for f in self.frames])

@@ -14,12 +14,12 @@ from mmdet_vis.choices import PRECISIONS
 from mmdet_vis.config.read import DECAY, FRACTION, WHOLE, Rule, Rules, check_block
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.evaluation.ytvis.metrics import SUMMARY
-from mmdet_vis.losses.regions import RegionSettings
 from mmdet_vis.losses.rpn import RPNSettings
 from mmdet_vis.losses.step import DTYPES, PropagationSettings, TrainSettings
+from mmdet_vis.losses.targets import SampleSettings
 from mmdet_vis.registry import did_you_mean, file_of
 
-PARTS: Mapping[str, Any] = {"rpn": RPNSettings, "rcnn": RegionSettings, "prop": PropagationSettings}
+PARTS: Mapping[str, Any] = {"rpn": RPNSettings, "rcnn": SampleSettings, "prop": PropagationSettings}
 """Blocks of ``model.train_cfg``."""
 
 NOT_NEGATIVE = Rule(lambda v: v == 0 or DECAY.accepts(v), "a number from 0 on")

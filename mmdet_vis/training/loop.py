@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from mmdet_vis.errors import ConfigError, UserError
 from mmdet_vis.registry import LOOPS
 from mmdet_vis.signals import BEFORE_THE_END, StopSignals
+from mmdet_vis.training.step import own_model
 
 STOPPING = "stopping after the step under way; Ctrl-C again stops at once"
 
@@ -108,7 +109,7 @@ class ClipTrainLoop(BaseLoop):
         runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=clips)
         # Stochastic depth and the like draw from the global generator.
         torch.manual_seed((runner.seed * 1_000_003 + self._iter) * 1009 + get_rank())
-        outputs = runner.model.train_step(clips, optim_wrapper=runner.optim_wrapper)
+        outputs = own_model(runner.model).train_step(clips, runner.optim_wrapper, runner.model)
         runner.call_hook("after_train_iter", batch_idx=self._iter, data_batch=clips, outputs=outputs)
         self._iter += 1
 

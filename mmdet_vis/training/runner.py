@@ -11,12 +11,13 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mmdet_vis.errors import CheckpointError, OutputError, option
 from mmdet_vis.files.atomic import temporary_path
 from mmdet_vis.training.average import cpu_state
 from mmdet_vis.training.state import _read_state, differing_settings, recent_history, restore_history, training_identity
-from mmdet_vis.training.step import DistributedTrainingModel, TrainingModel, network_of
+from mmdet_vis.training.step import TrainingModel, network_of
 
 PLAIN = dict | list | tuple | str | int | float | bool | None | np.generic | torch.Tensor
 
@@ -49,7 +50,7 @@ class TrainingRunner(Runner):
         device = next(model.parameters()).device
         # Clips without objects leave heads without gradients.
         ids = [device.index] if device.type == "cuda" else None
-        return DistributedTrainingModel(model, device_ids=ids, find_unused_parameters=True)
+        return DistributedDataParallel(model, device_ids=ids, find_unused_parameters=True)
 
     def _log_env(self, env_cfg: dict[str, Any]) -> None:
         """One line where mmengine prints pages: the config is written to a file of its own beside the log."""

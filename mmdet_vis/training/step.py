@@ -20,7 +20,6 @@ class TrainingModel(nn.Module):
     """A :class:`TrainingStep` that updates the weights.
 
     Args:
-        step: losses of clips.
         accumulate: equal parts that a batch is worked through in, one after the other, so that a large batch fits a
             small device. A part's losses are divided by the numbers of that part, over all processes.
     """
@@ -40,17 +39,14 @@ class TrainingModel(nn.Module):
         device = self.step.mean.device
         return self.step([c.to(device) for c in clips])
 
-    def train_step(self, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """Change the weights once; returns the losses, their sum as ``loss``, and the accuracy."""
-        return update(self, clips, optim_wrapper, self.accumulate)
+    def train_step(
+        self, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper, whole: nn.Module | None = None
+    ) -> dict[str, Tensor]:
+        """Change the weights once; returns the losses, their sum as ``loss``, and the accuracy.
 
-
-class DistributedTrainingModel(DistributedDataParallel):
-    """A :class:`TrainingModel` in one of several processes; gradients are averaged over them."""
-
-    def train_step(self, clips: Sequence[TrainingClip], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """See :meth:`TrainingModel.train_step`."""
-        return update(self, clips, optim_wrapper, self.module.accumulate)
+        ``whole`` is this model as one of several processes has it, where there are some.
+        """
+        return update(whole or self, clips, optim_wrapper, self.accumulate)
 
 
 def update(
@@ -85,6 +81,11 @@ def _mean_over_processes(losses: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(losses, (values / dist.get_world_size()).unbind(), strict=True))
 
 
+def own_model(model: nn.Module) -> Any:
+    """The :class:`TrainingModel`, distributed or not."""
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
 def network_of(model: nn.Module) -> Any:
     """The network inside a training model, distributed or not."""
-    return (model.module if isinstance(model, DistributedDataParallel) else model).network
+    return own_model(model).network

@@ -11,7 +11,8 @@ import pytest
 import torch
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.losses.regions import RegionSettings, choose_regions
+from mmdet_vis.losses.regions import choose_regions
+from mmdet_vis.losses.targets import SampleSettings
 from mmdet_vis.models.heads.mask import paste_masks
 from mmdet_vis.models.seq_mask_rcnn import rois_of
 from mmdet_vis.ops import multiclass_nms
@@ -178,7 +179,7 @@ def test_regions_and_targets_of_training(compact, number):
         ignored=torch.zeros((0, 4)),
     )
     theirs = torch.from_numpy(arrays[f"sampled_boxes_{number}"].copy())
-    ours = choose_regions(theirs[len(truth) :], target, True, first, RegionSettings())
+    ours = choose_regions(theirs[len(truth) :], target, True, first, SampleSettings())
     positive = int(arrays[f"num_pos_{number}"])
     assert ours.num_positive == positive
     torch.testing.assert_close(ours.boxes, theirs)

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmdet_vis.losses.regions import RegionSettings, choose_regions, crop_masks
+from mmdet_vis.losses.regions import choose_regions, crop_masks
+from mmdet_vis.losses.targets import SampleSettings
 from tests.step_cases import Box, first, frame_targets
 
 SIZE = (40, 60)
-SETTINGS = RegionSettings(num=6, pos_fraction=0.5)
+SETTINGS = SampleSettings(num=6, pos_fraction=0.5)
 FIRST, SECOND = (0, 0, 9, 9), (20, 0, 39, 9)
 TARGET = frame_targets([FIRST, SECOND], SIZE, labels=[3, 1])
 PROPOSALS = torch.tensor(

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from mmdet_vis.errors import ConfigError
 from mmdet_vis.losses.propagation import Carried, Decoded, paste_soft, propagation_loss
-from mmdet_vis.losses.regions import RegionSettings
 from mmdet_vis.losses.rpn import RPNSettings
 from mmdet_vis.losses.step import PropagationSettings, TrainingStep, TrainSettings
+from mmdet_vis.losses.targets import SampleSettings
 from mmdet_vis.structures.clip import TrainingClip
 from tests.light import light_model
 from tests.step_cases import MEAN, MOVING, STD, Box, gradients, make_clip, make_step, total
@@ -52,19 +52,25 @@ def step(tiny: Tiny) -> Recording:
 
 @pytest.fixture
 def sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The step returns sums and the numbers that they belong to, not yet divided."""
-    monkeypatch.setattr("mmdet_vis.losses.step._divide", lambda sums: sums)
+    """The step returns sums, not yet divided; the numbers that they belong to are noted."""
+
+    def undivided(numbers: Tensor) -> list[Tensor]:
+        NUMBERS[:] = numbers.tolist()
+        return [torch.ones(())] * len(numbers)
+
+    monkeypatch.setattr("mmdet_vis.losses.step._shares", undivided)
+
+
+NUMBERS: list[float] = []
 
 
 def values(losses: dict[str, Tensor]) -> dict[str, float]:
     return {name: value.item() for name, value in losses.items()}
 
 
-def flat(found: Any) -> list[float]:
-    """Sums as a list of numbers."""
-    rpn = found.rpn
-    parts = (rpn.classification.sum(), rpn.regression.sum(), torch.tensor(float(rpn.normaliser)), *found[1:])
-    return [float(p.detach()) if isinstance(p, Tensor) else float(p) for p in parts]
+def flat(found: dict[str, Tensor]) -> list[float]:
+    """The sums of the latest step, and their numbers."""
+    return [*values(found).values(), *NUMBERS]
 
 
 def test_names_and_accuracy(step: Recording) -> None:
@@ -185,7 +191,7 @@ def test_a_clip_that_is_not_exhaustive_adds_no_background(step: Recording) -> No
     """Without objects it adds nothing at all, but the least of the anchors' number."""
     full, other = make_clip(MOVING, seed=1), make_clip([[], []], seed=2, exhaustive=False)
     alone, together = flat(step([full])), flat(step([full, other]))
-    alone[2] += 2
+    alone[-4] += 2
     assert together == pytest.approx(alone, rel=1e-4)
 
 
@@ -289,7 +295,7 @@ def large_boxes(shift: int) -> Sequence[Box | None]:
 
 def test_gradients_reach_every_parameter(tiny: Tiny) -> None:
     """Objects of many sizes and all anchors, so that every level of the pyramid is learnt from."""
-    step = make_step(tiny, TrainSettings(rpn=RPNSettings(num=10**6), rcnn=RegionSettings(num=64)))
+    step = make_step(tiny, TrainSettings(rpn=RPNSettings(num=10**6), rcnn=SampleSettings(num=64)))
     step.model.test_cfg["rpn"] |= {"max_num": 40}
     with torch.no_grad():
         # The last normalisation of a residual block starts at zero and would stop gradients of what is before it.
