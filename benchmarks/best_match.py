@@ -26,8 +26,9 @@ from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.choices import PROFILES, RUNTIME_PRECISIONS, RUNTIMES
 from mmdet_vis.commands.arguments import positive
 from mmdet_vis.errors import DatasetError, run_command
-from mmdet_vis.evaluation.davis.best_match import ClipMeans, ClipScore, score_clip
+from mmdet_vis.evaluation.davis.best_match import ClipScore, score_clip
 from mmdet_vis.evaluation.resampling import find_differences, interval_table, intervals, sentence
+from mmdet_vis.evaluation.weighted import WeightedMeans
 from mmdet_vis.structures import VideoResult
 from mmdet_vis.visualization.overlay import render_frames
 
@@ -91,7 +92,7 @@ def run_clip(
 
 def run_clips(
     model: VISModel, clips: Sequence[tuple[Path, str]], profile: str | None, args: argparse.Namespace
-) -> tuple[ClipMeans, list[NDArray[np.uint8]]]:
+) -> tuple[WeightedMeans, list[NDArray[np.uint8]]]:
     """Segment all clips and print their table; the measures, and the rows of the contact sheet."""
     scores, rows = [], []
     print(f"{HEADER}\n|{'---|' * HEADER.count(' | ')}---|")
@@ -104,7 +105,7 @@ def run_clips(
             f"| {score.score:.2f} | {score.rank} | {score.sequences} | {score.frames_per_second:.2f} |",
             flush=True,
         )
-    means = ClipMeans.of(scores)
+    means = WeightedMeans.of_clips(scores)
     mean = {name: 100 * float(value[0]) for name, value in means(np.ones((1, len(scores)))).items()}
     print(f"| mean | {mean['J']:.1f} | {mean['worst frame']:.1f} | {mean['best union']:.1f} | | | | | |\n")
     print(interval_table(intervals(means), len(scores)))

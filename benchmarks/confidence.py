@@ -22,7 +22,7 @@ from benchmarks.common import annotated_clip, clip_parser
 from mmdet_vis.api import load_model, segment_video
 from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation.davis.annotator import best_sequence
-from mmdet_vis.evaluation.davis.best_match import frame_ious
+from mmdet_vis.evaluation.davis.best_match import mask_ious
 from mmdet_vis.propose_reduce import confidence, pipeline
 from mmdet_vis.structures import encode_masks
 
@@ -90,7 +90,7 @@ def run_clips(args: argparse.Namespace, clips: list[str]) -> list[Frames]:
         parts, visible = recorded[0]
         whole = confidence.combine(*parts, visible)
         row = next(i for i, values in enumerate(whole) if np.array_equal(values, sequence.confidence))
-        found.append(Frames([p[row] for p in parts], visible[row], frame_ious(sequence, truth)))
+        found.append(Frames([p[row] for p in parts], visible[row], mask_ious(sequence.masks, truth)))
     return found
 
 

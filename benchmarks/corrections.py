@@ -23,7 +23,7 @@ from benchmarks.common import annotated_clip, clip_parser
 from mmdet_vis.api import Prompt, Session, VideoResult, VISModel, load_model
 from mmdet_vis.errors import DatasetError, run_command
 from mmdet_vis.evaluation.davis.annotator import Corrections, annotate
-from mmdet_vis.evaluation.davis.best_match import frame_ious
+from mmdet_vis.evaluation.davis.best_match import mask_ious
 from mmdet_vis.structures import encode_masks
 
 SHOWN = (0, 1, 2, 3, 5)
@@ -70,7 +70,7 @@ def run_clip(model: VISModel, args: argparse.Namespace, clip: str) -> ClipRun:
     with Session(model, frames, args.feature_memory) as session:
         alone = session.segment([Prompt(0, mask=masks[0])], propose=False).sequences[0]
     seconds = (clock() - start) / len(frames)
-    given = float(frame_ious(alone, truth)[1:].mean())
+    given = float(mask_ious(alone.masks, truth)[1:].mean())
     return ClipRun(len(frames), found, first, float(np.mean(times)) if times else 0.0, given, seconds)
 
 

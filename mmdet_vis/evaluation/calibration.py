@@ -83,12 +83,13 @@ def calibration_table(rows: NDArray[np.float64], images: NDArray[np.int64]) -> s
     return "\n".join(lines)
 
 
-def diagram(rows: NDArray[np.float64], size: int = 360) -> NDArray[np.uint8]:
-    """Reliability diagram: share of right sequences against their score, ``[size, size, 3]`` uint8 BGR.
+def diagram(rows: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Reliability diagram: share of right sequences against their score, ``[360, 360, 3]`` uint8 BGR.
 
     One bar for each tenth with sequences, as wide as the tenth; the diagonal is what calibrated scores would do.
     """
-    picture, edge = np.full((size, size, 3), 255, np.uint8), 40
+    size, edge = 360, 40
+    picture = np.full((size, size, 3), 255, np.uint8)
     side = size - 2 * edge
     for number in range(BINS):
         part = rows[tenths(rows[:, 0]) == number]

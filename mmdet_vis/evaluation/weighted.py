@@ -5,17 +5,18 @@ What costs time, comparing masks, is done once per video by the evaluations; her
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdet_vis.evaluation.davis.best_match import ClipScore
 from mmdet_vis.evaluation.davis.metrics import DavisMetrics
-from mmdet_vis.evaluation.tracking.clear import ClearCounts
+from mmdet_vis.evaluation.tracking.clear import ClearCounts, IdentityCounts
 from mmdet_vis.evaluation.tracking.evaluate import TrackingCounts, TrackingMetrics
 from mmdet_vis.evaluation.tracking.hota import ALPHAS, HotaCounts
-from mmdet_vis.evaluation.tracking.identity import IdentityCounts
 from mmdet_vis.evaluation.tracking.stq import StqCounts
 from mmdet_vis.evaluation.ytvis.matching import IOU_THRESHOLDS, Matches
 from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, RECALL_POINTS, YtvisMetrics
@@ -24,59 +25,51 @@ Numbers = NDArray[np.float64]
 ALL_SIZES = 0  # of the size ranges
 
 
-class Weighted(Protocol):
+_Kind = TypeVar("_Kind", bound="Weighted")
+
+
+class Weighted(ABC):
     """Measures of V videos.
 
-    Attributes:
-        num_videos: V.
+    Args:
+        videos: what is known of each of them.
+        names: of the measures, where ``videos`` do not say.
     """
 
-    num_videos: int
+    def __init__(self, videos: Sequence[Any], names: Sequence[str] = ()) -> None:
+        self.videos, self.names = list(videos), names
 
+    @property
+    def num_videos(self) -> int:
+        """V."""
+        return len(self.videos)
+
+    @abstractmethod
     def __call__(self, weights: Numbers) -> dict[str, Numbers]:
         """Each measure for B weightings of the videos ``[B, V]`` (whole numbers from 0): ``[B]`` by name.
 
         A weight of 2 is a video that is there twice; NaN where no object is left.
         """
-        ...
 
-    def beside(self, other: Any) -> Weighted:
+    def beside(self: _Kind, other: _Kind) -> _Kind:
         """Measures of the videos of both, 2 V in all, of which weights choose."""
-        ...
+        return type(self)([*self.videos, *other.videos], self.names)
 
 
-class WeightedAP:
-    """AP, AP50 and AP75 of YouTube-VIS results.
-
-    Args:
-        categories: of each category the matches of the videos that have some, by position of the video.
-        num_videos: V.
-    """
-
-    def __init__(self, categories: Sequence[Mapping[int, Matches]], num_videos: int) -> None:
-        self.num_videos = num_videos
-        self._categories = categories
+class WeightedAP(Weighted):
+    """AP, AP50 and AP75 of YouTube-VIS results; ``videos`` are the matches of each video by category id."""
 
     @classmethod
     def of(cls, metrics: YtvisMetrics) -> WeightedAP:
         """From an evaluation."""
-        place = {video_id: place for place, video_id in enumerate(metrics.videos)}
-        categories = [{place[v]: found for v, found in videos.items()} for videos in metrics.matches.values()]
-        return cls(categories, len(place))
-
-    def beside(self, other: WeightedAP) -> WeightedAP:
-        """See :class:`Weighted`; both have the same categories."""
-        pairs = zip(self._categories, other._categories, strict=True)
-        both = [{**a, **{self.num_videos + v: found for v, found in b.items()}} for a, b in pairs]
-        return WeightedAP(both, self.num_videos + other.num_videos)
+        return cls([{c: found[v] for c, found in metrics.matches.items() if v in found} for v in metrics.videos])
 
     def __call__(self, weights: Numbers) -> dict[str, Numbers]:
         """See :class:`Weighted`: means over the categories that have objects in the weighted videos."""
         total, number = np.zeros((len(IOU_THRESHOLDS), len(weights))), np.zeros(len(weights))
-        for videos in self._categories:
-            if not videos:
-                continue
-            places, matches = list(videos), list(videos.values())
+        for category in sorted({category for found in self.videos for category in found}):
+            places = [place for place, found in enumerate(self.videos) if category in found]
+            matches = [self.videos[place][category] for place in places]
             objects = weights[:, places] @ [float(m.num_objects[ALL_SIZES]) for m in matches]
             total += np.where(objects > 0, _average_precision(matches, weights[:, places], objects), 0.0)
             number += objects > 0
@@ -120,58 +113,42 @@ def _average_precision(matches: Sequence[Matches], weights: Numbers, objects: Nu
     return found
 
 
-class WeightedMeans:
-    """Measures that are means over the objects of all videos, such as J and F.
+class WeightedMeans(Weighted):
+    """Means over the objects of all videos, such as J and F.
 
-    Args:
-        names: of M measures.
-        sums: ``[V, M]`` of each video, over its objects.
-        objects: ``[V]``, how many it has.
+    ``videos`` are V arrays ``[objects, M]`` of the M measures that ``names`` says.
     """
-
-    def __init__(self, names: Sequence[str], sums: Numbers, objects: Numbers) -> None:
-        self.num_videos = len(objects)
-        self._names, self._sums, self._objects = names, sums, objects
 
     @classmethod
     def of(cls, metrics: DavisMetrics, videos: Sequence[str]) -> WeightedMeans:
         """From an evaluation of these videos, some of which may have no object."""
-        place = {name: place for place, name in enumerate(videos)}
         names = ("J&F-Mean", "J-Mean", "F-Mean")
-        sums, objects = np.zeros((len(videos), len(names))), np.zeros(len(videos))
+        rows: dict[str, list[list[float]]] = {name: [] for name in videos}
         for item in metrics.objects:
             summary = item.summary()
-            sums[place[item.sequence]] += [summary[name] for name in names]
-            objects[place[item.sequence]] += 1
-        return cls(names, sums, objects)
+            rows[item.sequence].append([summary[name] for name in names])
+        return cls([np.reshape(found, (-1, len(names))) for found in rows.values()], names)
 
-    def beside(self, other: WeightedMeans) -> WeightedMeans:
-        """See :class:`Weighted`."""
-        sums = np.concatenate([self._sums, other._sums])
-        return WeightedMeans(self._names, sums, np.concatenate([self._objects, other._objects]))
+    @classmethod
+    def of_clips(cls, scores: Sequence[ClipScore]) -> WeightedMeans:
+        """J of the best sequence, of the best union, and in the worst frame, of clips with one object each."""
+        return cls([np.array([[s.j, s.union, s.worst]]) for s in scores], ("J", "best union", "worst frame"))
 
     def __call__(self, weights: Numbers) -> dict[str, Numbers]:
         """See :class:`Weighted`."""
-        sums, objects = weights @ self._sums, (weights @ self._objects)[:, None]
+        sums = weights @ np.stack([found.sum(axis=0) for found in self.videos])
+        objects = (weights @ [float(len(found)) for found in self.videos])[:, None]
         means = np.divide(sums, objects, out=np.full_like(sums, np.nan), where=objects > 0)
-        return {name: means[:, m] for m, name in enumerate(self._names)}
+        return {name: means[:, m] for m, name in enumerate(self.names)}
 
 
-class WeightedTracking:
+class WeightedTracking(Weighted):
     """HOTA, DetA, AssA, MOTSA, sMOTSA and IDF1 over all masks, and STQ.
 
-    Args:
-        counts: of each video, those of STQ with them; None where there is neither object nor track.
+    ``videos`` are the counts of each video, those of STQ with them; None where there is neither object nor track.
     """
 
     NAMES = ("HOTA", "DetA", "AssA", "MOTSA", "sMOTSA", "IDF1", "STQ")
-
-    def __init__(self, counts: Sequence[tuple[TrackingCounts, StqCounts] | None]) -> None:
-        self.num_videos = len(counts)
-        self._counts = counts
-        categories = next((len(found[1].union) for found in counts if found is not None), 0)
-        nothing = TrackingCounts.total([]), StqCounts(0.0, 0.0, *np.zeros((2, categories)))
-        self._flat = np.stack([_flat(*(nothing if found is None else found)) for found in counts])
 
     @classmethod
     def of(cls, metrics: TrackingMetrics) -> WeightedTracking:
@@ -179,14 +156,12 @@ class WeightedTracking:
         videos = metrics.by_video.items()
         return cls([(TrackingCounts.total(list(c.values())), metrics.stq[name]) if c else None for name, c in videos])
 
-    def beside(self, other: WeightedTracking) -> WeightedTracking:
-        """See :class:`Weighted`."""
-        return WeightedTracking([*self._counts, *other._counts])
-
     def __call__(self, weights: Numbers) -> dict[str, Numbers]:
         """See :class:`Weighted`."""
+        categories = next((len(found[1].union) for found in self.videos if found is not None), 0)
+        nothing = TrackingCounts.total([]), StqCounts(0.0, 0.0, *np.zeros((2, categories)))
         rows = []
-        for flat in weights @ self._flat:
+        for flat in weights @ np.stack([_flat(*(found or nothing)) for found in self.videos]):
             tracking, stq = _counts(flat)
             summary = {**tracking.summary(), **stq.summary()}
             rows.append([summary[name] if flat.any() else np.nan for name in self.NAMES])
@@ -215,11 +190,11 @@ def _counts(flat: Numbers) -> tuple[TrackingCounts, StqCounts]:
     return tracking, StqCounts(float(stq[0]), float(stq[1]), *stq[2:].reshape(2, -1))
 
 
-class WeightedTogether:
+class WeightedTogether(Weighted):
     """The measures of several kinds over the same videos; those of the first kind come first."""
 
     def __init__(self, parts: Sequence[Weighted]) -> None:
-        self.num_videos = parts[0].num_videos
+        super().__init__(parts[0].videos)
         self._parts = parts
 
     def beside(self, other: WeightedTogether) -> WeightedTogether:

@@ -11,7 +11,7 @@ from mmdet_vis.evaluation.weighted import WeightedMeans
 
 def means(values: list[float] | np.ndarray) -> WeightedMeans:
     """One object a video with this value of "J"."""
-    return WeightedMeans(("J",), np.array(values, float)[:, None], np.ones(len(values)))
+    return WeightedMeans(np.array(values, float)[:, None, None], ("J",))
 
 
 def test_an_interval_is_that_of_resampled_means():

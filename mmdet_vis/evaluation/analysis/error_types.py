@@ -103,12 +103,9 @@ def classify(
     crowd: NDArray[np.bool_],
     following: dict[int, Following],
 ) -> Classified:
-    """Complete what :func:`assign` found.
+    """Complete the types and targets that :func:`assign` found, given what it had.
 
-    Args:
-        types, targets: from :func:`assign`.
-        ious, categories, object_categories, crowd: see :func:`assign`.
-        following: for each prediction that is not decided, how it follows the objects.
+    ``following`` holds, for each prediction that is not decided, how it follows the objects.
     """
     decided, targets, swaps = list(types), targets.copy(), np.zeros(len(types), bool)
     for d, follows in following.items():

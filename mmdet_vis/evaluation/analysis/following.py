@@ -35,11 +35,7 @@ class Following:
 
 
 def follow(predictions: Sequence[MaskSequence], truths: Sequence[MaskSequence]) -> list[Following]:
-    """How each of D predictions follows each of G objects.
-
-    Args:
-        predictions: sequences of T masks of one size.
-        truths: such sequences, whose runs were checked.
+    """How each of D predictions follows each of G objects, sequences of T masks of one size.
 
     Raises:
         InvalidMaskError: if the runs of a prediction's mask do not fit its size; ``index`` is that of the prediction.

@@ -13,7 +13,7 @@ from mmdet_vis.evaluation.analysis.attributes import LENGTH, PROPERTIES, SIZE, B
 from mmdet_vis.evaluation.analysis.error_types import ErrorType, ObjectType
 from mmdet_vis.evaluation.analysis.video_table import VideoTable
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
-from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics, accumulate
+from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics
 
 
 @dataclass(frozen=True)
@@ -48,21 +48,13 @@ def average_precision(scenes: Iterable[Scene]) -> dict[str, float]:
     Args:
         scenes: in the order of the video ids, which decides between equal scores.
     """
-    matches: defaultdict[int, list[Matches]] = defaultdict(list)
-    for scene in scenes:
+    matches: defaultdict[int, dict[int, Matches]] = defaultdict(dict)
+    for video, scene in enumerate(scenes):
         for category in np.union1d(scene.categories, scene.object_categories).tolist():
-            matches[category].append(_match(scene, category))
-    categories = sorted(matches)
-    if not categories:
+            matches[category][video] = _match(scene, category)
+    if not matches:
         return {"AP": -1.0, "AP50": -1.0}
-    arrays = [accumulate(matches[category]) for category in categories]
-    summary = YtvisMetrics(
-        precision=np.stack([precision for precision, _, _ in arrays], axis=2),
-        recall=np.stack([recall for _, recall, _ in arrays], axis=1),
-        categories={category: str(category) for category in categories},
-        num_objects=np.stack([number for _, _, number in arrays]),
-        num_predictions=np.zeros(len(categories), np.int64),
-    ).summary()
+    summary = YtvisMetrics.of(dict(sorted(matches.items())), {}, {}, {}).summary()
     return {"AP": summary["AP"], "AP50": summary["AP50"]}
 
 

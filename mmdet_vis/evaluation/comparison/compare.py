@@ -15,17 +15,17 @@ from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, Video, index_
 from mmdet_vis.data.sources.naming import natural_key
 from mmdet_vis.errors import DatasetError, option
 from mmdet_vis.evaluation.comparison.pictures import VideoLayers
-from mmdet_vis.evaluation.davis import DavisMetrics, evaluate_sequences
+from mmdet_vis.evaluation.davis import evaluate_sequences
 from mmdet_vis.evaluation.davis.dataset import annotated_sequences
 from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.panels import Layer, frame_paths
 from mmdet_vis.evaluation.resampling import DRAWS, Difference, VideoGain, find_differences, video_gains
 from mmdet_vis.evaluation.tracking import evaluate_index_pngs, evaluate_tracking
+from mmdet_vis.evaluation.tracking.evaluate import masks_by_number, sequences_by_number
 from mmdet_vis.evaluation.weighted import WeightedAP, WeightedMeans, WeightedTogether, WeightedTracking
 from mmdet_vis.evaluation.ytvis import evaluate
 from mmdet_vis.evaluation.ytvis.entries import group_entries, of_known_categories, read_predictions
 from mmdet_vis.evaluation.ytvis.sequence_iou import sequence_iou
-from mmdet_vis.structures import encode_masks
 
 _MAX_SHOWN = 12  # predictions drawn in a video
 _SAME = 0.1  # sequence IoU from which a prediction gets the colour of an object
@@ -78,8 +78,7 @@ def compare_ytvis(
     """Compare YouTube-VIS results by AP, and by the measures of tracking.
 
     Args:
-        results: of A and of B: entries in the YouTube-VIS results format.
-        annotations: contents of a YouTube-VIS annotation file with objects.
+        results, annotations: of A and of B, see :func:`mmdet_vis.evaluation.ytvis.evaluate`.
         score_thr: sequences from this score on count for the measures of tracking, and are drawn.
         img_prefix: folder that the ``file_names`` of the videos are relative to; None: nothing can be drawn.
         seed, draws: of the resampling: see :mod:`mmdet_vis.evaluation.resampling`.
@@ -183,7 +182,11 @@ def compare_davis(
         height, width = maps[0][0][0].shape
         truth = _index_layer([pair[0] for pair in maps[0]], {}, "object {}")
         first, second = (
-            _index_layer([result for _, result in pairs], _colours(found, sequence.name), "")
+            _index_layer(
+                [result for _, result in pairs],
+                {o.proposal_id: o.object_id for o in found.objects if o.sequence == sequence.name},
+                "",
+            )
             for pairs, found in zip(maps, metrics, strict=True)
         )
         return VideoLayers(frames, height, width, truth, (first, second))
@@ -192,16 +195,10 @@ def compare_davis(
     return Comparison(videos, differences, gains, layers, images.is_dir())
 
 
-def _colours(found: DavisMetrics, video: str) -> dict[int, int]:
-    return {o.proposal_id: o.object_id for o in found.objects if o.sequence == video}
-
-
 def _index_layer(maps: Sequence[np.ndarray[Any, Any]], colours: Mapping[int, int], label: str) -> Layer:
     """Objects of index maps ``[H, W]``; those without a colour of their own get one that no other has."""
     layer = Layer()
-    numbers = sorted({int(n) for frame in maps for n in np.unique(frame)} - {0, VOID})
-    for number in numbers:
-        masks = encode_masks(np.stack([(frame == number).astype(np.uint8) for frame in maps]))
-        colour = colours.get(number, number if not colours else 100 + number)
-        layer.add(masks, label.format(number), colour)
+    for number, masks in sequences_by_number([masks_by_number(frame) for frame in maps]).items():
+        if number != VOID:
+            layer.add(masks, label.format(number), colours.get(number, number if not colours else 100 + number))
     return layer

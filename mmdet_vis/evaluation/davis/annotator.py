@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdet_vis.evaluation.davis.best_match import frame_ious
+from mmdet_vis.evaluation.davis.best_match import mask_ious
 from mmdet_vis.structures import RLE, VideoResult
 
 _Result = TypeVar("_Result", bound=VideoResult)
@@ -32,7 +32,7 @@ def best_sequence(result: VideoResult, truth: Sequence[RLE]) -> int | None:
     """The ``track_id`` of the sequence that matches an annotated object best, by mean IoU; None if there is none."""
     if not result.sequences:
         return None
-    return max(result.sequences, key=lambda s: float(frame_ious(s, truth).mean())).track_id
+    return max(result.sequences, key=lambda s: float(mask_ious(s.masks, truth).mean())).track_id
 
 
 def annotate(
@@ -44,7 +44,7 @@ def annotate(
     """
     track_id = best_sequence(result, truth)
     assert track_id is not None
-    ious = frame_ious(result.sequence(track_id), truth)
+    ious = mask_ious(result.sequence(track_id).masks, truth)
     worst_first = np.sort(ious)
     by_hand = [np.where(np.arange(len(ious)) < n, 1.0, worst_first).mean() for n in range(number + 1)]
     carried, frames = [ious.mean()], []
@@ -52,6 +52,6 @@ def annotate(
         frame = next(int(t) for t in np.argsort(ious, kind="stable") if t not in frames)
         frames.append(frame)
         result = correct(result, track_id, frame)
-        ious = frame_ious(result.sequence(track_id), truth)
+        ious = mask_ious(result.sequence(track_id).masks, truth)
         carried.append(ious.mean())
     return Corrections(np.array(carried), np.array(by_hand), frames)

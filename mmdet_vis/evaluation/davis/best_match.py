@@ -46,32 +46,6 @@ class ClipScore(NamedTuple):
     frames_per_second: float
 
 
-class ClipMeans:
-    """Means over V clips, as :class:`mmdet_vis.evaluation.weighted.Weighted`, from which intervals come.
-
-    Args:
-        values: ``[V]`` of each measure, by name.
-    """
-
-    def __init__(self, values: dict[str, NDArray[np.float64]]) -> None:
-        self.values = values
-        self.num_videos = len(next(iter(values.values())))
-
-    @classmethod
-    def of(cls, scores: Sequence[ClipScore]) -> ClipMeans:
-        """J of the best sequence, of the best union, and in the worst frame."""
-        names = {"J": "j", "best union": "union", "worst frame": "worst"}
-        return cls({name: np.array([getattr(s, key) for s in scores]) for name, key in names.items()})
-
-    def __call__(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Weighted means: ``[B, V]`` to ``[B]`` by name."""
-        return {name: weights @ values / weights.sum(axis=1) for name, values in self.values.items()}
-
-    def beside(self, other: ClipMeans) -> ClipMeans:
-        """Means over the clips of both."""
-        return ClipMeans({name: np.concatenate((v, other.values[name])) for name, v in self.values.items()})
-
-
 def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     """Annotations ``[T, H, W]`` uint8, 0 or 1, of the frames with these names.
 
@@ -86,11 +60,6 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
             raise DatasetError(f"{file} is missing or damaged: every frame needs its annotation")
         masks.append((mask > 0).astype(np.uint8))
     return np.stack(masks)
-
-
-def frame_ious(sequence: InstanceSequence, truth: Sequence[RLE]) -> NDArray[np.float64]:
-    """:func:`mask_ious` of a sequence."""
-    return mask_ious(sequence.masks, truth)
 
 
 def mask_ious(masks: Sequence[RLE], truth: Sequence[RLE]) -> NDArray[np.float64]:
@@ -125,7 +94,7 @@ def score_clip(result: VideoResult, masks: NDArray[np.uint8], seconds: float) ->
     speed = result.num_frames / seconds
     if not result.sequences:
         return ClipScore(result.name, 0.0, 0.0, 0.0, "-", 0.0, 0, 0, speed)
-    ious = [frame_ious(sequence, truth) for sequence in result.sequences]
+    ious = [mask_ious(sequence.masks, truth) for sequence in result.sequences]
     best = int(np.argmax([values.mean() for values in ious]))
     sequence, j = result.sequences[best], float(ious[best].mean())
     union = max(j, best_union(result.sequences, truth))

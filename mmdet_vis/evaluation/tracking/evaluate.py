@@ -15,7 +15,8 @@ from mmdet_vis.data.formats.ytvis import check_sequences, index_annotations
 from mmdet_vis.evaluation.davis.dataset import DavisSequence
 from mmdet_vis.evaluation.davis.evaluate import VOID, read_pair
 from mmdet_vis.evaluation.tables import format_table
-from mmdet_vis.evaluation.tracking import clear, hota, identity
+from mmdet_vis.evaluation.tracking.clear import ClearCounts, IdentityCounts, clear_counts, identity_counts
+from mmdet_vis.evaluation.tracking.hota import NO_COUNTS, HotaCounts, hota_counts
 from mmdet_vis.evaluation.tracking.overlaps import VideoOverlaps, added
 from mmdet_vis.evaluation.tracking.stq import StqCounts, stq_counts
 from mmdet_vis.evaluation.ytvis.entries import group_entries, mask_error, read_predictions
@@ -34,22 +35,22 @@ COUNTS = ("IDSW", "Frag", "MT", "ML")
 class TrackingCounts:
     """What the measures add up over videos and categories."""
 
-    hota: hota.HotaCounts
-    clear: clear.ClearCounts
-    identity: identity.IdentityCounts
+    hota: HotaCounts
+    clear: ClearCounts
+    identity: IdentityCounts
 
     @classmethod
     def of(cls, video: VideoOverlaps) -> TrackingCounts:
         """Count one video."""
-        return cls(hota.hota_counts(video), clear.clear_counts(video), identity.identity_counts(video))
+        return cls(hota_counts(video), clear_counts(video), identity_counts(video))
 
     @classmethod
     def total(cls, counts: Sequence[TrackingCounts]) -> TrackingCounts:
         """The sum of some counts."""
         return cls(
-            added((c.hota for c in counts), hota.NO_COUNTS),
-            added((c.clear for c in counts), clear.ClearCounts()),
-            added((c.identity for c in counts), identity.IdentityCounts()),
+            added((c.hota for c in counts), NO_COUNTS),
+            added((c.clear for c in counts), ClearCounts()),
+            added((c.identity for c in counts), IdentityCounts()),
         )
 
     def summary(self) -> dict[str, float]:
@@ -125,16 +126,11 @@ def evaluate_tracking(
     """Compare tracks with annotated objects, frame by frame and category by category.
 
     Unlike AP these measures know no ranking: every sequence from ``score_thr`` counts alike, so choose the threshold
-    that the results are used with. Sequences marked ``iscrowd`` are regions to ignore.
-
-    Args:
-        results: entries in the YouTube-VIS results format.
-        annotations: contents of a YouTube-VIS annotation file with objects.
-        score_thr: in [0, 1].
-        results_name, annotations_name: names for error messages.
+    that the results are used with. Sequences marked ``iscrowd`` are regions to ignore. The other arguments are those of
+    :func:`mmdet_vis.evaluation.ytvis.evaluate`.
 
     Raises:
-        DatasetError, ResultsError: see :func:`mmdet_vis.evaluation.ytvis.evaluate`.
+        DatasetError, ResultsError: see there.
     """
     dataset = index_annotations(annotations, annotations_name)
     entries = group_entries(results, dataset, results_name)
@@ -182,19 +178,21 @@ def evaluate_index_pngs(results_dir: str | Path, sequences: Sequence[DavisSequen
             truth, result = read_pair(path, Path(results_dir, sequence.name, path.name))
             result[truth == VOID] = 0
             truth[truth == VOID] = 0
-            truths.append(_by_number(truth))
-            found.append(_by_number(result))
-        objects, tracks = _sequences(truths), _sequences(found)
+            truths.append(masks_by_number(truth))
+            found.append(masks_by_number(result))
+        objects, tracks = (list(sequences_by_number(frames).values()) for frames in (truths, found))
         by_video[sequence.name] = {"object": TrackingCounts.of(VideoOverlaps.of_masks(objects, tracks))}
         stq[sequence.name] = stq_counts(objects, tracks, [0] * len(objects), [0] * len(tracks), 1)
     return TrackingMetrics(by_video, stq, ["object"])
 
 
-def _by_number(labels: np.ndarray[Any, Any]) -> dict[int, RLE]:
+def masks_by_number(labels: np.ndarray[Any, Any]) -> dict[int, RLE]:
+    """The masks of the objects of an index map ``[H, W]``, by their numbers from 1."""
     numbers = [int(number) for number in np.unique(labels) if number]
     masks = (labels[None] == np.array(numbers, labels.dtype)[:, None, None]).astype(np.uint8)
-    return dict(zip(numbers, encode_masks(masks), strict=True)) if numbers else {}
+    return dict(zip(numbers, encode_masks(masks), strict=True))
 
 
-def _sequences(frames: Sequence[dict[int, RLE]]) -> list[list[RLE | None]]:
-    return [[frame.get(number) for frame in frames] for number in sorted({n for frame in frames for n in frame})]
+def sequences_by_number(frames: Sequence[dict[int, RLE]]) -> dict[int, list[RLE | None]]:
+    """The masks of each object of T frames, None where it is not there, by their numbers."""
+    return {number: [frame.get(number) for frame in frames] for number in sorted({n for f in frames for n in f})}

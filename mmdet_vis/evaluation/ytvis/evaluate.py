@@ -13,7 +13,7 @@ from mmdet_vis.data.formats.json_files import collector_paused
 from mmdet_vis.data.formats.ytvis import Annotations, GroundTruth, Video, index_annotations
 from mmdet_vis.evaluation.ytvis.entries import Prediction, group_entries, mask_error, read_predictions
 from mmdet_vis.evaluation.ytvis.matching import Matches, match
-from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics, accumulate
+from mmdet_vis.evaluation.ytvis.metrics import MAX_DETECTIONS, YtvisMetrics
 from mmdet_vis.evaluation.ytvis.sequence_iou import SequencePairs
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures.rle import InvalidMaskError
@@ -50,22 +50,13 @@ def evaluate(
     entries = group_entries(results, dataset, results_name)
     num_predictions = Counter(entry["category_id"] for items in entries.values() for _, entry in items)
 
-    category_ids = sorted(dataset.categories)
-    matches: dict[int, dict[int, Matches]] = {category_id: {} for category_id in category_ids}
+    matches: dict[int, dict[int, Matches]] = {category_id: {} for category_id in sorted(dataset.categories)}
     for video_id in with_bar(sorted(dataset.videos), "evaluating videos", shown=progress):
         outcome = _match_video(entries.get(video_id, []), dataset, video_id, results_name)
         for category_id, found in outcome.items():
             matches[category_id][video_id] = found
-    arrays = [accumulate(list(matches[category_id].values())) for category_id in category_ids]
-    return YtvisMetrics(
-        precision=np.stack([precision for precision, _, _ in arrays], axis=2),
-        recall=np.stack([recall for _, recall, _ in arrays], axis=1),
-        categories={category_id: dataset.categories[category_id] for category_id in category_ids},
-        num_objects=np.stack([number for _, _, number in arrays]),
-        num_predictions=np.array([num_predictions[category_id] for category_id in category_ids]),
-        videos={video_id: dataset.videos[video_id].name for video_id in sorted(dataset.videos)},
-        matches=matches,
-    )
+    videos = {video_id: video.name for video_id, video in sorted(dataset.videos.items())}
+    return YtvisMetrics.of(matches, dict(sorted(dataset.categories.items())), videos, num_predictions)
 
 
 def _match_video(

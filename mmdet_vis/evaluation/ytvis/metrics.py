@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,8 +49,28 @@ class YtvisMetrics:
     categories: dict[int, str]
     num_objects: NDArray[np.int64]
     num_predictions: NDArray[np.int64]
-    videos: dict[int, str] = field(default_factory=dict)
-    matches: dict[int, dict[int, Matches]] = field(default_factory=dict)
+    videos: dict[int, str]
+    matches: dict[int, dict[int, Matches]]
+
+    @classmethod
+    def of(
+        cls,
+        matches: dict[int, dict[int, Matches]],
+        categories: dict[int, str],
+        videos: dict[int, str],
+        num_predictions: Mapping[int, int],
+    ) -> YtvisMetrics:
+        """From the matches of K >= 1 categories by id, whose videos are in ascending order; the rest are attributes."""
+        arrays = [accumulate(list(found.values())) for found in matches.values()]
+        return cls(
+            precision=np.stack([precision for precision, _, _ in arrays], axis=2),
+            recall=np.stack([recall for _, recall, _ in arrays], axis=1),
+            categories=categories,
+            num_objects=np.stack([number for _, _, number in arrays]),
+            num_predictions=np.array([num_predictions.get(category_id, 0) for category_id in matches], np.int64),
+            videos=videos,
+            matches=matches,
+        )
 
     def summary(self) -> dict[str, float]:
         """The twelve metrics in [0, 1], means over the categories that have objects; -1 where none has any."""

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from mmdet_vis.errors import DatasetError
-from mmdet_vis.evaluation.davis.best_match import ClipMeans, best_union, frame_ious, read_masks, score_clip
+from mmdet_vis.evaluation.davis.best_match import best_union, mask_ious, read_masks, score_clip
 from mmdet_vis.evaluation.resampling import intervals
+from mmdet_vis.evaluation.weighted import WeightedMeans
 from mmdet_vis.structures import InstanceSequence, VideoResult, encode_masks
 from tests import programs, tool_runs
 from tests.tiny import moving_frames
@@ -34,8 +35,8 @@ def result_of(*sequences):
 
 def test_iou_of_each_frame():
     truth = encode_masks(boxes([0, 4, None]))
-    assert frame_ious(sequence([0, 6, None], 0.5), truth).tolist() == pytest.approx([1, 1 / 3, 1])
-    assert frame_ious(sequence([0, 4, 8], 0.5), truth).tolist() == [1, 1, 0]
+    assert mask_ious(sequence([0, 6, None], 0.5).masks, truth).tolist() == pytest.approx([1, 1 / 3, 1])
+    assert mask_ious(sequence([0, 4, 8], 0.5).masks, truth).tolist() == [1, 1, 0]
 
 
 def test_the_best_sequence_counts_whatever_its_score():
@@ -60,7 +61,7 @@ def test_parts_together():
 def test_intervals_over_clips():
     empty = score_clip(result_of(), boxes([0, 4, 8]), seconds=1)
     scores = [empty._replace(j=j, union=1.0, worst=0.5) for j in (0.5, 0.7, 0.9)]
-    found = intervals(ClipMeans.of(scores))
+    found = intervals(WeightedMeans.of_clips(scores))
     low, high = found["J"]
     assert 0.5 <= low < 0.7 < high <= 0.9
     assert found["best union"] == (1, 1)

@@ -9,9 +9,8 @@ from PIL import Image
 from mmdet_vis.errors import UserError
 from mmdet_vis.evaluation.davis.dataset import DavisSequence
 from mmdet_vis.evaluation.tracking import VideoOverlaps, evaluate_index_pngs, evaluate_tracking
-from mmdet_vis.evaluation.tracking.clear import clear_counts
+from mmdet_vis.evaluation.tracking.clear import clear_counts, identity_counts
 from mmdet_vis.evaluation.tracking.hota import NO_COUNTS, hota_counts
-from mmdet_vis.evaluation.tracking.identity import identity_counts
 from mmdet_vis.evaluation.tracking.overlaps import added
 from mmdet_vis.structures import encode_masks
 from mmdet_vis.structures.masks import RLE
