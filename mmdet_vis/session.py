@@ -36,7 +36,6 @@ from mmdet_vis.ops.tf32 import tf32_products
 from mmdet_vis.propose_reduce import EngineSettings, ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
 from mmdet_vis.propose_reduce.budget import SHARE, free_bytes, with_less_memory
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from mmdet_vis.propose_reduce.pipeline import open_store
 from mmdet_vis.result import VideoResult
 from mmdet_vis.show import Stage, draw, show
 from mmdet_vis.structures import RLE, Correction, InstanceSequence, Prompt
@@ -241,7 +240,7 @@ class Session:
 
     def _features(self, engine: EngineSettings) -> FeatureStore:
         if self._store is None:
-            self._store = open_store(self.model.network, self.video, self.model.preprocess, engine, keep=True)
+            self._store = FeatureStore(self.model.network, self.video, self.model.preprocess, engine, keep=True)
         return self._store
 
     def _drop(self) -> None:

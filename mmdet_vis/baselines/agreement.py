@@ -20,12 +20,8 @@ def agreement(name: str, reference: Proposals, other: Proposals, score_thr: floa
     """One line: mean and worst mask IoU per frame, and mean and worst difference of the scores.
 
     Sequences of the reference are matched to the best overlapping one of the other run; frames count in which either
-    mask has more than :data:`SMALL` pixels.
-
-    Args:
-        name: begins the line.
-        reference, other: of the two runs.
-        score_thr: least foreground score of a sequence of the reference that counts, in [0, 1].
+    mask has more than :data:`SMALL` pixels, and sequences whose foreground score in the reference is at least
+    ``score_thr``, in [0, 1]. The name begins the line.
     """
     best = reference[1][:, 1:].max(axis=1)
     chosen = [i for i in range(len(best)) if best[i] >= score_thr]

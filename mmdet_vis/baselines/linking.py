@@ -60,6 +60,7 @@ class Track:
         return (self.class_sum / len(self.masks)).astype(np.float32)
 
 
+@dataclass
 class IoULinker:
     """Links detections frame by frame: the assignment of detections to tracks with the largest sum of IoUs.
 
@@ -71,11 +72,10 @@ class IoULinker:
         max_lost: a track may miss detections in so many consecutive frames and still go on.
     """
 
-    def __init__(self, iou: Overlap = "mask", iou_thr: float = 0.3, max_lost: int = 5) -> None:
-        self.iou = iou
-        self.iou_thr = iou_thr
-        self.max_lost = max_lost
-        self.tracks: list[Track] = []
+    iou: Overlap = "mask"
+    iou_thr: float = 0.3
+    max_lost: int = 5
+    tracks: list[Track] = field(default_factory=list, init=False)
 
     def add(self, frame: int, objects: FrameObjects) -> None:
         """Take the detections of a frame; frames come in increasing order, those without detections may be left out."""

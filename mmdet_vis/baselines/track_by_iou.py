@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,8 +11,7 @@ import torch
 from mmdet_vis.baselines.linking import OVERLAPS, FrameObjects, IoULinker, Overlap
 from mmdet_vis.data.sources import FrameSource, Prefetcher
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, rois_of
-from mmdet_vis.propose_reduce.budget import EngineSettings
-from mmdet_vis.propose_reduce.feature_store import Preprocess
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, Preprocess
 from mmdet_vis.propose_reduce.pipeline import Sequences
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.registry import TASK_UTILS
@@ -19,6 +19,7 @@ from mmdet_vis.structures.masks import empty_rle, encode_masks
 
 
 @TASK_UTILS.register_module()
+@dataclass
 class TrackByIoU:
     """Detect on every frame and link the detections of a category by overlap (``propose_reduce.method``).
 
@@ -34,21 +35,15 @@ class TrackByIoU:
             with the highest score is used.
     """
 
-    def __init__(
-        self,
-        iou: Overlap = "mask",
-        iou_thr: float = 0.3,
-        max_lost: int = 5,
-        score_thr: float = 0.0,
-        mask_nms_thr: float = 0.5,
-    ) -> None:
-        if iou not in OVERLAPS:
-            raise ValueError(f"iou must be one of {', '.join(OVERLAPS)}, got {iou!r}")
-        self.iou: Overlap = iou
-        self.iou_thr = iou_thr
-        self.max_lost = max_lost
-        self.score_thr = score_thr
-        self.mask_nms_thr = mask_nms_thr
+    iou: Overlap = "mask"
+    iou_thr: float = 0.3
+    max_lost: int = 5
+    score_thr: float = 0.0
+    mask_nms_thr: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.iou not in OVERLAPS:
+            raise ValueError(f"iou must be one of {', '.join(OVERLAPS)}, got {self.iou!r}")
 
     def __call__(
         self,
@@ -59,7 +54,7 @@ class TrackByIoU:
         engine: EngineSettings,
         progress: Callable[[int, int], None] | None = None,
     ) -> Sequences:
-        """Segment all objects of a video; see :class:`mmdet_vis.propose_reduce.pipeline.SequenceMethod`."""
+        """Segment all objects of a video; see :data:`mmdet_vis.propose_reduce.pipeline.SequenceMethod`."""
         num_frames = len(source)
         linker = IoULinker(self.iou, self.iou_thr, self.max_lost)
         for frame, objects in enumerate(self._detect(model, source, preprocess, image_size, engine)):
@@ -69,19 +64,14 @@ class TrackByIoU:
         tracks = sorted(linker.tracks, key=lambda track: -float(track.class_scores[1:].max()))
         empty = empty_rle(*image_size)
         masks = [[track.masks.get(t, empty) for t in range(num_frames)] for track in tracks]
-        scores = np.zeros((len(tracks), model.bbox_head.num_classes), np.float32)
-        for row, track in zip(scores, tracks, strict=True):
-            row[:] = track.class_scores
+        scores = np.array([track.class_scores for track in tracks], np.float32)
+        scores = scores.reshape(-1, model.bbox_head.num_classes)
         return Sequences(masks, scores, proposed=len(tracks))
 
     def _detect(
-        self,
-        model: SeqMaskRCNN,
-        source: FrameSource,
-        preprocess: Preprocess,
-        image_size: tuple[int, int],
+        self, model: SeqMaskRCNN, source: FrameSource, preprocess: Preprocess, image_size: tuple[int, int],
         engine: EngineSettings,
-    ) -> Iterator[FrameObjects]:
+    ) -> Iterator[FrameObjects]:  # fmt: skip
         """The detections of each frame, in batches; the next batch is read meanwhile."""
         total, step = len(source), max(1, engine.batch_size)
         chunks = [(start, min(start + step, total)) for start in range(0, total, step)]

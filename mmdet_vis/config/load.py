@@ -27,7 +27,7 @@ from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, without_detector
 from mmdet_vis.propose_reduce import MemoryAtMost, MemoryEveryNth, ProposeReduceSettings, Reduction, SequenceMethod
-from mmdet_vis.propose_reduce.propagate import MemoryConfig
+from mmdet_vis.propose_reduce.memory import MemoryConfig
 from mmdet_vis.registry import DATASETS, MODELS, TASK_UTILS, build_part, file_of
 from mmdet_vis.structures.sequence import SHOW_SCORE_THR
 

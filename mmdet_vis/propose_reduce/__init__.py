@@ -1,8 +1,6 @@
 """Propose-Reduce: key frames, detection, propagation, scores, reduction."""
 
-from mmdet_vis.propose_reduce.budget import EngineSettings
-from mmdet_vis.propose_reduce.divide import DivideOverlaps
-from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
+from mmdet_vis.propose_reduce.feature_store import EngineSettings
 from mmdet_vis.propose_reduce.memory import (
     MemoryAtMost,
     MemoryEveryNth,
@@ -12,8 +10,17 @@ from mmdet_vis.propose_reduce.memory import (
     MemoryKeyFrame,
 )
 from mmdet_vis.propose_reduce.pipeline import ProposeReduceSettings, SequenceMethod, Sequences, propose_reduce
+from mmdet_vis.propose_reduce.propose import KeyFramesByContent, key_frames
 from mmdet_vis.propose_reduce.proposer import Place, Proposals, Proposer
-from mmdet_vis.propose_reduce.reduce import DropContained, NoReduce, PlattScores, Reduction, SeqNMS, SeqSoftNMS
+from mmdet_vis.propose_reduce.reduce import (
+    DivideOverlaps,
+    DropContained,
+    NoReduce,
+    PlattScores,
+    Reduction,
+    SeqNMS,
+    SeqSoftNMS,
+)
 
 __all__ = [
     "DivideOverlaps",

@@ -38,13 +38,7 @@ class Arena:
         self.known, self.given, self.found = known, given, found
 
     def against(self, time: int, device: torch.device, objects: Collection[int]) -> Tensor | None:
-        """Masks that some objects meet on a frame: ``[H, W]`` float32, 0 or 1; None if there are none.
-
-        Args:
-            time: the frame.
-            device: where the mask is wanted.
-            objects: the objects, whose own masks do not count.
-        """
+        """What objects meet on a frame besides their own masks: ``[H, W]`` float32, 0 or 1; None for nothing."""
         whole = self.known(time)
         for i, own in enumerate(self.given):
             if i not in objects and time in own:
@@ -52,13 +46,9 @@ class Arena:
                 whole = decoded if whole is None else whole | decoded
         for i, sequence in enumerate(self.found):
             mask_found = None if i in objects or time in self.given[i] else sequence[time]
-            if mask_found is not None:  # of the padded size
-                decoded = decode_masks([mask_found])[0]
-                if whole is None:
-                    whole = decoded
-                else:
-                    height, width = whole.shape
-                    whole = whole | decoded[:height, :width]
+            if mask_found is not None:
+                decoded = decode_masks([mask_found])[0]  # of the padded size
+                whole = decoded if whole is None else whole | decoded[: whole.shape[0], : whole.shape[1]]
         return None if whole is None else torch.from_numpy(whole).to(device, torch.float32)
 
 

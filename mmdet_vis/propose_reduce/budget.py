@@ -5,36 +5,18 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from mmdet_vis.errors import NotEnoughMemoryError, is_out_of_memory, option
-from mmdet_vis.propose_reduce.propagate import MemoryConfig
+from mmdet_vis.errors import NotEnoughMemoryError, is_out_of_memory, one_line, option
+from mmdet_vis.propose_reduce.feature_store import EngineSettings
+from mmdet_vis.propose_reduce.memory import MemoryConfig
 from mmdet_vis.propose_reduce.propose import Group
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass
-class EngineSettings:
-    """How the machine is used; no effect on the result beyond rounding.
-
-    Attributes:
-        device: where the network runs.
-        dtype: in which precision features are stored and objects propagated.
-        feature_bytes: budget of the feature store.
-        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
-        batch_size: frames per backbone batch.
-    """
-
-    device: torch.device
-    dtype: torch.dtype
-    feature_bytes: int
-    chunk_bytes: int
-    batch_size: int
 
 
 SHARE = 0.9
@@ -89,11 +71,8 @@ def free_bytes(device: torch.device, root: Path = Path("/")) -> int | None:
     """Free memory of a device in bytes; None where the system does not say.
 
     On a GPU the blocks that PyTorch keeps for its next tensors are free. On the CPU it is what the system has left, or
-    what the control group (a container's limit, version 1 or 2) leaves this process, if that is less.
-
-    Args:
-        device: a CPU or a GPU.
-        root: where the system's files lie.
+    what the control group (a container's limit, version 1 or 2) leaves this process, if that is less; ``root`` is where
+    the system's files lie.
     """
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -178,13 +157,7 @@ def smaller(engine: EngineSettings) -> EngineSettings | None:
 def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSettings, video: str, frames: int) -> _T:
     """Do the work on a video; if the memory runs out, again from the start with :func:`smaller` settings.
 
-    Each new try is a warning. The result is the same but for rounding.
-
-    Args:
-        work: called with the settings to use.
-        engine: the settings to begin with.
-        video: its name, for messages.
-        frames: their number.
+    Each new try is a warning, which names the ``video``. The result is the same but for rounding.
 
     Raises:
         NotEnoughMemoryError: the memory is not enough for the smallest pieces; other videos may well fit.
@@ -197,7 +170,7 @@ def with_less_memory(work: Callable[[EngineSettings], _T], engine: EngineSetting
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = one_line(error, 200)
         # Here the error is gone, and with it what the frames of its traceback held.
         gc.collect()
         if engine.device.type == "cuda":

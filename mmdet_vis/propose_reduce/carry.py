@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,32 +15,36 @@ from torch import Tensor
 from mmdet_vis.models.heads.light_propagation import Attention, LightPropHead, LightTerms, rivals_of
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead
 from mmdet_vis.propose_reduce.arena import Side, compete
-from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector, sharpness
-from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
+from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector, enlarged, packed_boxes, sharpness
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.propose_reduce.memory import Look, MemoryBank, MemoryPolicy, SharedKeyBank
 from mmdet_vis.propose_reduce.target import TargetModel
 from mmdet_vis.structures.boxes import mask_boxes
 
 
-class Carrier(Protocol):
+class Carrier(ABC):
     """Carries groups of objects from one frame to the next.
 
     Masks are soft, ``[N, h, w]`` float32 in [0, 1] over all objects of all groups in order; ``h`` and ``w`` are the
     carrier's own choice, :meth:`full_size` brings them to the size of the padded image.
+
+    Args:
+        head: a propagation head.
+        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
     """
 
+    def __init__(self, head: Any, chunk_bytes: int) -> None:
+        self.head = head
+        self.chunk_bytes = chunk_bytes
+
+    @abstractmethod
     def enter(self, masks: Tensor, features: FrameFeatures, time: int, rivals: Tensor | None = None) -> Any:
         """Write a group's detected masks ``[K, H, W]`` (0 or 1) of key frame ``time`` into memory form: an entry.
 
-        Args:
-            masks: of the objects.
-            features: of the frame.
-            time: index of the frame.
-            rivals: ``[H, W]`` in [0, 1], what else they compete with there.
+        ``rivals`` ``[H, W]`` in [0, 1] are what else they compete with there.
         """
-        ...
 
+    @abstractmethod
     def memory(
         self, entry: Any, policy: MemoryPolicy, others: Sequence[Any] = (), target: TargetModel | None = None
     ) -> Any:
@@ -47,24 +52,18 @@ class Carrier(Protocol):
 
         ``target`` tells the pixels of its only object from others, where masks are carried at 1/4 of the image.
         """
-        ...
 
+    @abstractmethod
     def segment(
         self, memories: Sequence[Any], features: FrameFeatures, time: int, arenas: Sequence[Side] = ()
     ) -> Tensor:
         """Masks of all objects in frame ``time``, after those of a group, or of an arena, have competed.
 
-        Args:
-            memories: of the groups.
-            features: of the frame.
-            time: index of the frame.
-            arenas: who competes, see :func:`~mmdet_vis.propose_reduce.arena.arenas_of`; each memory alone unless given.
+        For ``arenas`` see :func:`~mmdet_vis.propose_reduce.arena.arenas_of`; each memory is alone without them.
         """
-        ...
 
-    def hide(self, memory: Any) -> None:
+    def hide(self, memory: Any) -> None:  # noqa: B027  # nothing of the frame before is used, unless said otherwise
         """The objects of a memory were not there in the frame just segmented."""
-        ...
 
     def remember(
         self, memories: Sequence[Any], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
@@ -77,30 +76,43 @@ class Carrier(Protocol):
             distances: of the frame from each group's key frame.
             soft: the masks of these groups' objects.
         """
-        ...
+        writes = []
+        parts = soft.split([memory.size for memory in memories])
+        for memory, distance, masks in zip(memories, distances, parts, strict=True):
+            slot = memory.policy.slot(distance, self._look(features.terms, masks))
+            if slot is not None:
+                writes.append((memory, slot, masks))
+        if writes:
+            written, slots, masks_written = zip(*writes, strict=True)
+            self._write(written, slots, torch.cat(masks_written), features.terms, time)
+
+    @abstractmethod
+    def _write(self, memories: Sequence[Any], slots: Sequence[int], masks: Tensor, terms: Any, time: int) -> None:
+        """Write the masks of the objects of these memories, in a frame, into one slot of each."""
+
+    def _look(self, terms: Any, masks: Tensor) -> Look | None:
+        """What objects look like in a frame; None if this carrier does not know."""
+        return None
 
     def full_size(self, soft: Tensor) -> Tensor:
-        """Soft masks at the size of the padded image."""
-        ...
+        """Soft masks at the size of the padded image, which they have unless said otherwise."""
+        return soft
 
+    @abstractmethod
     def deliver(
         self, collector: SequenceCollector, time: int, sequences: list[int], memories: Sequence[Any], soft: Tensor,
         features: FrameFeatures,
     ) -> None:  # fmt: skip
         """Hand the masks of all objects of these memories in frame ``time`` to the collector."""
-        ...
+
+    def _chunk(self, terms: Any) -> int:
+        """How many objects are taken at a time."""
+        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
 
 
 def carrier_of(head: Any, chunk_bytes: int) -> Carrier:
-    """The carrier for a propagation head.
-
-    Args:
-        head: a propagation head.
-        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
-    """
-    return (
-        SharedKeyCarrier(head, chunk_bytes) if isinstance(head, LightPropHead) else ObjectKeyCarrier(head, chunk_bytes)
-    )
+    """The carrier for a propagation head; arguments as of :class:`Carrier`."""
+    return (SharedKeyCarrier if isinstance(head, LightPropHead) else ObjectKeyCarrier)(head, chunk_bytes)
 
 
 def entry_bytes(head: Any, image_size: tuple[int, int], dtype: torch.dtype) -> int:
@@ -110,12 +122,11 @@ def entry_bytes(head: Any, image_size: tuple[int, int], dtype: torch.dtype) -> i
     return positions * channels * dtype.itemsize
 
 
-class ObjectKeyCarrier:
+class ObjectKeyCarrier(Carrier):
     """For :class:`SeqPropHead`: every object has keys of its own, and masks are drawn at the size of the image."""
 
     def __init__(self, head: SeqPropHead, chunk_bytes: int) -> None:
-        self.head = head
-        self.chunk_bytes = chunk_bytes
+        super().__init__(head, chunk_bytes)
         self._composed = head.composed_skip()
 
     def enter(
@@ -138,33 +149,17 @@ class ObjectKeyCarrier:
         terms: FrameTerms = features.terms
         read = torch.cat([self.head.read(terms.query_key[0], bank.keys, bank.values) for bank in memories])
         probability = torch.cat([self.head.decode(part, terms) for part in read.split(self._chunk(terms))])
-        arenas = arenas or [Side(len(bank.keys)) for bank in memories]
+        arenas = arenas or [Side(bank.size) for bank in memories]
         parts = zip(arenas, probability.split([arena.size for arena in arenas]), strict=True)
         return torch.cat([compete(p, arena.against(time, p.device)) for arena, p in parts])
 
-    def hide(self, memory: MemoryBank) -> None:
-        """See :class:`Carrier`: nothing of the frame before is used."""
-
-    def remember(
-        self, memories: Sequence[MemoryBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
-        time: int,
-    ) -> None:  # fmt: skip
-        """See :class:`Carrier`."""
-        writes: list[tuple[MemoryBank, int, Tensor]] = []
-        for bank, distance, masks in zip(memories, distances, soft.split([len(b.keys) for b in memories]), strict=True):
-            slot = bank.policy.slot(distance)
-            if slot is not None:
-                writes.append((bank, slot, masks))
-        if not writes:
-            return
-        keys, values = self._memorize(torch.cat([w[2] for w in writes]), features.terms)
-        sizes = [len(w[2]) for w in writes]
-        for (bank, slot, _), k, v in zip(writes, keys.split(sizes), values.split(sizes), strict=True):
+    def _write(
+        self, memories: Sequence[MemoryBank], slots: Sequence[int], masks: Tensor, terms: FrameTerms, time: int
+    ) -> None:
+        keys, values = self._memorize(masks, terms)
+        sizes = [bank.size for bank in memories]
+        for bank, slot, k, v in zip(memories, slots, keys.split(sizes), values.split(sizes), strict=True):
             bank.write(slot, k, v)
-
-    def full_size(self, soft: Tensor) -> Tensor:
-        """See :class:`Carrier`: they have it."""
-        return soft
 
     def deliver(
         self, collector: SequenceCollector, time: int, sequences: list[int], memories: Sequence[MemoryBank],
@@ -177,9 +172,6 @@ class ObjectKeyCarrier:
         skip = self.head.frame_skip(terms.p2), self._composed
         parts = [self.head.memorize(terms.p2, part, skip) for part in masks.split(self._chunk(terms))]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
-
-    def _chunk(self, terms: FrameTerms) -> int:
-        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
 
 
 @dataclass
@@ -203,7 +195,7 @@ class SharedEntry:
     detected: Tensor | None
 
 
-class SharedKeyCarrier:
+class SharedKeyCarrier(Carrier):
     """For :class:`LightPropHead`: keys and attention are the frame's, and masks are carried at 1/4 of the image.
 
     Attributes:
@@ -213,10 +205,7 @@ class SharedKeyCarrier:
     SEEN = 0.5
     """An object whose probability of being there is less has no mask in a frame."""
 
-    def __init__(self, head: LightPropHead, chunk_bytes: int) -> None:
-        self.head = head
-        self.chunk_bytes = chunk_bytes
-        self.visible: Tensor | None = None
+    visible: Tensor | None = None
 
     def enter(self, masks: Tensor, features: FrameFeatures, time: int, rivals: Tensor | None = None) -> SharedEntry:
         """See :class:`Carrier`."""
@@ -226,8 +215,7 @@ class SharedKeyCarrier:
         if rivals is not None:
             against = (against + self.head.shrink(rivals[None], _quarter(terms))).clamp(0, 1)
         values = self._memorize(small, against, terms)
-        keys = terms.key[0].flatten(1).t().contiguous()
-        return SharedEntry(time, keys, values, small, against, masks.to(torch.uint8))
+        return SharedEntry(time, _keys(terms), values, small, against, masks.to(torch.uint8))
 
     def memory(
         self, entry: SharedEntry, policy: MemoryPolicy, others: Sequence[SharedEntry] = (),
@@ -244,7 +232,7 @@ class SharedKeyCarrier:
         self, memories: Sequence[SharedKeyBank], features: FrameFeatures, time: int, arenas: Sequence[Side] = ()
     ) -> Tensor:
         """See :class:`Carrier`; in their key frame objects keep the masks that were detected."""
-        arenas = arenas or [Side(len(bank.masks)) for bank in memories]
+        arenas = arenas or [Side(bank.size) for bank in memories]
         passing = [bank for bank in memories if bank.times[0] != time]
         if passing:
             self._draw(memories, passing, arenas, features, time)
@@ -266,7 +254,7 @@ class SharedKeyCarrier:
             memories: those for which it is not the key frame.
         """
         terms: LightTerms = features.terms
-        sizes = [len(bank.masks) for bank in memories]
+        sizes = [bank.size for bank in memories]
         attention: dict[int, Attention] = {}
         read = []
         for bank in memories:
@@ -296,9 +284,9 @@ class SharedKeyCarrier:
             fixed = arena.against(time, terms.key.device)
             against = None if fixed is None else self.head.shrink(fixed[None], _quarter(terms))[0]
             mine: list[SharedKeyBank] = []
-            while sum(len(bank.masks) for bank in mine) < arena.size:
+            while sum(bank.size for bank in mine) < arena.size:
                 mine.append(banks.pop(0))
-            sizes = [len(bank.masks) for bank in mine]
+            sizes = [bank.size for bank in mine]
             shared = compete(torch.cat([bank.masks for bank in mine]), against)
             for bank, masks in zip(mine, shared.split(sizes), strict=True):
                 if bank.times[0] != time:
@@ -310,26 +298,22 @@ class SharedKeyCarrier:
                 if bank.times[0] != time:
                     bank.rivals = others
 
-    def remember(
-        self, memories: Sequence[SharedKeyBank], distances: Sequence[int], soft: Tensor, features: FrameFeatures,
-        time: int,
-    ) -> None:  # fmt: skip
-        """See :class:`Carrier`."""
-        terms: LightTerms = features.terms
-        keys = terms.key[0].flatten(1).t().contiguous()
-        writes: list[tuple[SharedKeyBank, int, Tensor]] = []
-        for bank, distance, masks in zip(
-            memories, distances, soft.split([len(b.masks) for b in memories]), strict=True
-        ):
-            slot = bank.policy.slot(distance, _look_of(keys, masks))
-            if slot is not None:
-                writes.append((bank, slot, masks))
-        if not writes:
-            return
-        sizes = [len(w[2]) for w in writes]
-        rivals = torch.cat([w[0].rivals for w in writes])
-        values = self._memorize(torch.cat([w[2] for w in writes]), rivals, terms)
-        for (bank, slot, _), value in zip(writes, values.split(sizes, dim=1), strict=True):
+    def _look(self, terms: LightTerms, masks: Tensor) -> Look:
+        """The mean key where a group's objects ``[K, h, w]`` are: ``[D]``, of length 0 to 1."""
+
+        def look() -> Tensor:
+            share = F.avg_pool2d(masks.sum(dim=0, keepdim=True).clamp(0, 1)[None], 4).flatten()
+            return (share @ _keys(terms).float()) / share.sum().clamp(min=1e-6)
+
+        return look
+
+    def _write(
+        self, memories: Sequence[SharedKeyBank], slots: Sequence[int], masks: Tensor, terms: LightTerms, time: int
+    ) -> None:
+        keys = _keys(terms)
+        values = self._memorize(masks, torch.cat([bank.rivals for bank in memories]), terms)
+        parts = values.split([bank.size for bank in memories], dim=1)
+        for bank, slot, value in zip(memories, slots, parts, strict=True):
             bank.write(slot, time, keys, value)
 
     def full_size(self, soft: Tensor) -> Tensor:
@@ -349,7 +333,7 @@ class SharedKeyCarrier:
             packed = (self.full_size(soft) >= FOREGROUND_THR).transpose(1, 2).to(torch.uint8).contiguous()
         else:
             packed = torch.from_numpy(enlarged(soft.transpose(1, 2).contiguous().numpy(), FOREGROUND_THR))
-        for bank, part in zip(memories, packed.split([len(b.masks) for b in memories]), strict=True):
+        for bank, part in zip(memories, packed.split([b.size for b in memories]), strict=True):
             if bank.detected is not None:
                 _, height, width = bank.detected.shape
                 part.zero_()
@@ -358,7 +342,8 @@ class SharedKeyCarrier:
         if soft.is_cuda:
             boxes, visible = mask_boxes(packed.bool().transpose(1, 2))
         else:
-            boxes, visible = (torch.from_numpy(x) for x in packed_boxes(packed.numpy()))
+            _, width, height = packed.shape
+            boxes, visible = (torch.from_numpy(x) for x in packed_boxes(list(packed.numpy()), (width, height)))
         collector.add_masks(time, sequences, packed, boxes, visible, features, sharpness(soft, soft >= FOREGROUND_THR))
 
     def _memorize(self, masks: Tensor, rivals: Tensor, terms: LightTerms) -> Tensor:
@@ -367,23 +352,12 @@ class SharedKeyCarrier:
         parts = zip(masks.split(chunk), rivals.split(chunk), strict=True)
         return torch.cat([self.head.memorize(terms, m, r).transpose(0, 1) for m, r in parts], dim=1)
 
-    def _chunk(self, terms: LightTerms) -> int:
-        return max(1, self.chunk_bytes // max(terms.skip2[0].nbytes, 1))
-
 
 def _quarter(terms: LightTerms) -> tuple[int, int]:
     """Height and width of the masks that are carried."""
     return terms.skip2.shape[-2], terms.skip2.shape[-1]
 
 
-def _look_of(keys: Tensor, masks: Tensor) -> Look:
-    """What the objects ``[K, h, w]`` of a group look like in a frame with keys ``[P, D]``: ``[D]``, of length 0 to 1.
-
-    The mean key where they are. It is asked for only by policies that compare frames.
-    """
-
-    def look() -> Tensor:
-        share = F.avg_pool2d(masks.sum(dim=0, keepdim=True).clamp(0, 1)[None], 4).flatten()
-        return (share @ keys.float()) / share.sum().clamp(min=1e-6)
-
-    return look
+def _keys(terms: LightTerms) -> Tensor:
+    """A frame's keys ``[P, D]``."""
+    return terms.key[0].flatten(1).t().contiguous()

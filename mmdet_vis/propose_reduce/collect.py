@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
+from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN, rois_of
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
 from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.masks import RLE, encode_masks
@@ -28,18 +29,13 @@ class SequenceCollector:
 
     The score of a sequence is the mean, over the frames in which it is visible, of the class probabilities of its
     mask's box (paper section 3.3, equation 1). Masks are binarised on the device and encoded in another thread, so the
-    sweeps never wait for the host.
-
-    Args:
-        model: classifies the boxes; None: nobody does, and all scores are 0.
-        num_frames: T.
-        num_classes: C + 1 with background.
+    sweeps never wait for the host. Without a model nobody classifies, and all scores are 0.
     """
 
-    def __init__(self, model: SeqMaskRCNN | None, num_frames: int, num_classes: int) -> None:
+    def __init__(self, model: SeqMaskRCNN | None, num_frames: int) -> None:
         self.model = model
         self.num_frames = num_frames
-        self.num_classes = num_classes
+        self.num_classes = num_classes = 2 if model is None else model.bbox_head.num_classes  # with background
         self.rles: list[list[RLE | None]] = []
         self._sums = torch.zeros((0, num_classes))
         self._visible = torch.zeros(0)
@@ -47,11 +43,6 @@ class SequenceCollector:
         self._notes: list[tuple[int, list[int], Tensor, Tensor]] = []
         self._pending: deque[Future[None]] = deque()
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="mask-encoder")
-
-    @classmethod
-    def of(cls, model: SeqMaskRCNN | None, num_frames: int) -> SequenceCollector:
-        """One with the network's classes; of nobody who classifies, with one class besides the background."""
-        return cls(model, num_frames, 2 if model is None else model.bbox_head.num_classes)
 
     def __enter__(self) -> SequenceCollector:
         return self
@@ -85,32 +76,42 @@ class SequenceCollector:
 
     def add_masks(
         self, frame: int, sequences: list[int], packed: Tensor, boxes: Tensor, visible: Tensor,
-        features: FrameFeatures, sharp: Tensor | None = None,
+        features: FrameFeatures, sharp: Tensor,
     ) -> None:  # fmt: skip
         """Take the thresholded masks of N sequences at one frame.
 
         Args:
+            frame, sequences, boxes, visible, features, sharp: see :meth:`add_boxes`.
+            packed: ``[N, W, H]`` uint8, 0 or 1: column-major, as run-length codes are.
+        """
+        self.add_boxes(frame, sequences, boxes, visible, features, sharp)
+        while len(self._pending) >= MAX_PENDING:
+            self._pending.popleft().result()
+        self._pending.append(self._encoder.submit(self._encode, frame, list(sequences), packed))
+
+    def add_boxes(
+        self, frame: int, sequences: list[int], boxes: Tensor, visible: Tensor, features: FrameFeatures,
+        sharp: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        """Score N sequences at one frame by the boxes of their masks.
+
+        Args:
             frame: index of the frame.
             sequences: N indices.
-            packed: ``[N, W, H]`` uint8, 0 or 1: column-major, as run-length codes are.
-            boxes, visible: of them, from :func:`~mmdet_vis.structures.boxes.mask_boxes`.
+            boxes, visible: from :func:`~mmdet_vis.structures.boxes.mask_boxes`.
             features: of the frame.
-            sharp: ``[N]`` of them, see :func:`sharpness`; None where the masks never were soft: 1.
+            sharp: ``[N]`` of the masks, see :func:`sharpness`; None where they never were soft: 1.
         """
-        rois = torch.cat((boxes.new_zeros((len(boxes), 1)), boxes), dim=1)
         if self.model is None:
             probabilities = boxes.new_zeros((len(boxes), self.num_classes))
         else:
-            probabilities = self.model.classify(features.levels, rois)
+            probabilities = self.model.classify(features.levels, rois_of(boxes, 0))
         for rows, indices in consecutive(sequences):
             self._sums[indices] += probabilities[rows] * visible[rows, None]
             self._visible[indices] += visible[rows]
         sharp = torch.ones(len(probabilities)) if sharp is None else sharp
         # In half precision: these are for the eye, and there may be millions.
         self._notes.append((frame, list(sequences), probabilities.half(), sharp.half()))
-        while len(self._pending) >= MAX_PENDING:
-            self._pending.popleft().result()
-        self._pending.append(self._encoder.submit(self._encode, frame, list(sequences), packed))
 
     def _encode(self, frame: int, sequences: list[int], packed: Tensor) -> None:
         masks = packed.cpu().numpy().transpose(0, 2, 1)
@@ -143,12 +144,11 @@ class SequenceCollector:
             sharp[sequences, frame] = values.cpu().numpy()
         return classes, sharp
 
-    def finish(self) -> tuple[list[list[RLE]], np.ndarray]:
+    def finish(self) -> tuple[list[list[RLE]], NDArray[np.float32]]:
         """Wait for the last masks.
 
         Returns:
-            N sequences of T RLEs at the padded size, and their class scores ``[N, C + 1]`` float32; a sequence that is
-            never visible is background.
+            N sequences of T RLEs at the padded size, and their :meth:`scores`.
 
         Raises:
             FloatingPointError: a mask or a score is not a finite number.
@@ -157,15 +157,21 @@ class SequenceCollector:
         sequences = [[rle for rle in masks if rle is not None] for masks in self.rles]
         if any(len(masks) != self.num_frames for masks in sequences):
             raise RuntimeError("a sequence lacks the mask of a frame: the sweeps did not cover the video")
-        if not sequences:
-            return [], np.zeros((0, self.num_classes), np.float32)
+        return sequences, self.scores()
+
+    def scores(self) -> NDArray[np.float32]:
+        """Class scores ``[N, C + 1]`` float32 of what was added; a sequence that is never visible is background.
+
+        Raises:
+            FloatingPointError: a mask or a score is not a finite number.
+        """
         sums, visible = self._sums.cpu().numpy(), self._visible.cpu().numpy()
         if not (np.isfinite(sums).all() and torch.isfinite(self._check)):
             raise FloatingPointError("masks or scores are not finite")
         scores = sums / np.maximum(visible, 1)[:, None]
         scores[visible == 0] = 0
         scores[visible == 0, 0] = 1
-        return sequences, scores.astype(np.float32)
+        return scores.astype(np.float32)
 
 
 def sharpness(soft: Tensor, binary: Tensor) -> Tensor:
@@ -193,3 +199,36 @@ def consecutive(indices: Sequence[int]) -> Iterator[tuple[slice, slice]]:
         if end == len(indices) or indices[end] != indices[end - 1] + 1:
             yield slice(start, end), slice(indices[start], indices[end - 1] + 1)
             start = end
+
+
+def enlarged(soft: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
+    """Thresholded masks at four times the size: ``[N, w, h]`` in [0, 1] to ``[N, 4 * w, 4 * h]`` uint8, 0 or 1."""
+    number, width, height = soft.shape
+    out = np.zeros((number, 4 * width, 4 * height), bool)
+    for small, large in zip(soft, out, strict=True):
+        top, left, rows, columns = cv2.boundingRect((small >= threshold).astype(np.uint8))
+        if rows:
+            # What is interpolated beyond the next position is lower.
+            x, y = slice(max(left - 2, 0), left + columns + 2), slice(max(top - 2, 0), top + rows + 2)
+            part = small[x, y]
+            grown = cv2.resize(part, (4 * part.shape[1], 4 * part.shape[0]), interpolation=cv2.INTER_LINEAR)
+            x4, y4 = (slice(4 * s.start, min(4 * s.stop, 4 * most)) for s, most in ((x, width), (y, height)))
+            np.greater_equal(grown, threshold, out=large[x4, y4])
+    return out.view(np.uint8)
+
+
+def packed_boxes(
+    packed: Sequence[NDArray[np.uint8]], canvas: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """:func:`~mmdet_vis.structures.boxes.mask_boxes` of N masks ``[w, h]``, on a canvas of at least their size.
+
+    The masks are in the order of run-length codes, and so is the canvas: (width, height).
+    """
+    boxes = np.zeros((len(packed), 4), np.float32)
+    visible = np.zeros(len(packed), bool)
+    for index, mask in enumerate(packed):
+        y, x, rows, columns = cv2.boundingRect(mask)
+        if rows:
+            visible[index] = True
+            boxes[index] = (max(x - 1, 0), max(y - 1, 0), min(x + columns, canvas[0] - 1), min(y + rows, canvas[1] - 1))
+    return boxes, visible

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.models.seq_mask_rcnn import Features, SeqMaskRCNN
+
+
+@dataclass
+class EngineSettings:
+    """How the machine is used; no effect on the result beyond rounding.
+
+    Attributes:
+        device: where the network runs.
+        dtype: in which precision features are stored and objects propagated.
+        feature_bytes: budget of the feature store.
+        chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
+        batch_size: frames per backbone batch.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    feature_bytes: int
+    chunk_bytes: int
+    batch_size: int
 
 
 @dataclass
@@ -45,23 +65,8 @@ class FrameFeatures:
         return sum({id(t): t.nbytes for t in (*self.levels, *self.terms.tensors())}.values())
 
 
-class FrameReader(Protocol):
-    """The part of a frame source that the store uses."""
-
-    def __len__(self) -> int: ...
-
-    def read(self, start: int, stop: int) -> list[NDArray[np.uint8]]:
-        """Frames ``[start, stop)`` as BGR uint8 ``[H, W, 3]``."""
-        ...
-
-
-class Preprocess(Protocol):
-    """Frames to the network's input."""
-
-    def __call__(self, frames: Sequence[NDArray[np.uint8]]) -> Tensor:
-        """BGR uint8 frames to ``[B, 3, H, W]`` float32."""
-        ...
-
+Preprocess = Callable[[Sequence[NDArray[np.uint8]]], Tensor]
+"""BGR uint8 frames to the network's input, ``[B, 3, H, W]`` float32."""
 
 Batch = tuple[int, ...]
 """Indices of the frames that go through the network together."""
@@ -80,35 +85,28 @@ class FeatureStore:
         model: the network.
         source: the video; read in one background thread only.
         preprocess: frames to network input.
-        device: where the features are computed.
-        dtype: in which precision they are stored.
-        budget: bytes of features kept; one batch is held whatever the budget, or its frames would be computed one by
-            one.
-        batch_size: frames per batch.
+        engine: where features are computed, the precision that they are stored in, the bytes of them that are kept, and
+            the frames per batch; one batch is held whatever the budget, or its frames would be computed one by one.
+        keep: features stay after the last sweep, for more work on the video.
 
     Attributes:
-        keep: features stay after the last sweep, for more work on the video.
         computed: frames that went through the backbone so far, those computed again included.
     """
 
     def __init__(
         self,
         model: SeqMaskRCNN,
-        source: FrameReader,
+        source: FrameSource,
         preprocess: Preprocess,
-        device: torch.device,
-        dtype: torch.dtype,
-        budget: int,
-        batch_size: int,
+        engine: EngineSettings,
+        keep: bool = False,
     ) -> None:
         self.model = model
         self.source = source
         self.preprocess = preprocess
-        self.device = device
-        self.dtype = dtype
-        self.budget = budget
-        self.batch_size = max(1, batch_size)
-        self.keep = False
+        self.device, self.dtype = engine.device, engine.dtype
+        self.budget, self.batch_size = engine.feature_bytes, max(1, engine.batch_size)
+        self.keep = keep
         self.computed = 0
         self._keys: set[int] = set()
         self._batches: dict[int, Batch] = {}
@@ -138,12 +136,7 @@ class FeatureStore:
         return features
 
     def get(self, index: int, direction: int) -> FrameFeatures:
-        """Features of a frame.
-
-        Args:
-            index: the frame.
-            direction: +1 if the sweep goes forward (and a backward sweep follows), -1 if it goes backward.
-        """
+        """Features of a frame; ``direction``: +1 in a forward sweep (a backward one follows), -1 in a backward one."""
         if direction < 0 and not self.keep:
             for passed in [t for t in self._frames if t > index]:
                 self._drop(passed)

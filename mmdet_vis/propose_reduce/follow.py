@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,14 +14,14 @@ from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.heads.light_propagation import LightPropHead
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
 from mmdet_vis.propose_reduce.arena import Arena
-from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
+from mmdet_vis.propose_reduce.budget import check_memory
 from mmdet_vis.propose_reduce.carry import entry_bytes
-from mmdet_vis.propose_reduce.collect import SequenceCollector
-from mmdet_vis.propose_reduce.feature_store import FeatureStore
-from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator
+from mmdet_vis.propose_reduce.collect import SequenceCollector, packed_boxes
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, FeatureStore
+from mmdet_vis.propose_reduce.memory import MemoryConfig
+from mmdet_vis.propose_reduce.propagate import Propagator
 from mmdet_vis.propose_reduce.propose import Group
 from mmdet_vis.propose_reduce.target import fit_target, share_of
-from mmdet_vis.structures.boxes import mask_boxes
 from mmdet_vis.structures.masks import RLE
 
 Known = Callable[[int], NDArray[np.uint8]]
@@ -136,7 +135,7 @@ def follow(
         FloatingPointError: the network gives numbers that are not finite.
     """
     num_frames = len(store.source)
-    with SequenceCollector.of(model if classify else None, num_frames) as collector:
+    with SequenceCollector(model if classify else None, num_frames) as collector:
         collector.add_sequences(len(shown), engine.device)
         arena = Arena(rivals, [one.given for one in shown], collector.rles)
         groups = [group for i, one in enumerate(shown) for group in _groups(i, one, arena, num_frames)]
@@ -145,30 +144,13 @@ def follow(
         check_memory(groups, memory, num_frames, frame_bytes, engine.device, pending_bytes(model))
         if isinstance(model.prop_head, LightPropHead):
             _teach(model.prop_head, store, shown, groups)
-        spans = [group.span or range(num_frames) for group in groups]
-        total = max(s.stop for s in spans) - groups[0].key + max(groups[-1].key - min(s.start for s in spans), 0)
-        swept = 0
-
-        def on_frame() -> None:
-            nonlocal swept
-            swept += 1
-            if progress is not None:
-                progress(swept, total)
-
-        sweeps = Propagator(
-            model.prop_head, store, collector, memory, num_frames, engine.chunk_bytes, on_frame=on_frame
-        )
+        sweeps = Propagator(model.prop_head, store, collector, memory, engine.chunk_bytes, progress=progress)
         sweeps.run(groups)
         collector.wait()
-        kept = [[t for t, rle in enumerate(masks) if rle is None] for masks in collector.rles]
-        _score_kept(shown, kept, store, collector)
-        masks, scores = collector.finish()
+        _score_kept(shown, store, collector)
+        scores = collector.scores()
         classes, sharp = collector.evidence(scores[:, 1:].argmax(axis=1))
-    changed = [
-        [None if t in stays else mask for t, mask in enumerate(own)]
-        for own, stays in zip(masks, map(set, kept), strict=True)
-    ]
-    return Followed(changed, scores, classes, sharp)
+    return Followed(collector.rles, scores, classes, sharp)
 
 
 def _teach(head: LightPropHead, store: FeatureStore, shown: Sequence[Shown], groups: Sequence[Group]) -> None:
@@ -213,22 +195,15 @@ def _arrival(known: Known, near: range) -> Callable[[int, Tensor], bool]:
 
 
 @torch.no_grad()
-def _score_kept(
-    shown: Sequence[Shown], kept: Sequence[Sequence[int]], store: FeatureStore, collector: SequenceCollector
-) -> None:
-    """Hand the masks that stay to the collector as well: a score is the mean over all frames."""
-    objects: dict[int, list[int]] = defaultdict(list)
-    for index, frames in enumerate(kept):
-        for t in frames:
-            objects[t].append(index)
-    for t, indices in sorted(objects.items()):
+def _score_kept(shown: Sequence[Shown], store: FeatureStore, collector: SequenceCollector) -> None:
+    """Score the masks that stay as well: a score is the mean over all frames."""
+    for t in range(collector.num_frames):
+        indices = [i for i, masks in enumerate(collector.rles) if masks[t] is None]
+        if not indices:
+            continue
         features = store.get(t, 1)
-        whole = np.zeros((len(indices), *features.padded), np.uint8)
-        for mask, index in zip(whole, indices, strict=True):
-            known = shown[index].known
-            if known is not None and t not in shown[index].hidden:
-                there = known(t)
-                mask[: there.shape[0], : there.shape[1]] = there
-        masks = torch.from_numpy(whole).to(features.device)
-        boxes, visible = mask_boxes(masks.bool())
-        collector.add_masks(t, indices, masks.transpose(1, 2).contiguous(), boxes, visible, features)
+        there = [None if t in one.hidden or one.known is None else one.known(t) for one in (shown[i] for i in indices)]
+        height, width = features.padded
+        found = packed_boxes([np.zeros((1, 1), np.uint8) if m is None else m.T for m in there], (width, height))
+        boxes, visible = (torch.from_numpy(x).to(features.device) for x in found)
+        collector.add_boxes(t, indices, boxes, visible, features)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ class MemoryBank:
         values: ``[K, P, V]`` of the key frame.
         policy: which later frames are kept, and where.
         others: keys and values of further frames that are never given up.
+
+    Attributes:
+        size: K.
     """
 
     def __init__(
@@ -33,11 +37,11 @@ class MemoryBank:
         self.policy = policy
         self.filled = 1
         self._others = len(others)
-        objects, self.positions, width = keys.shape
+        self.size, self.positions, width = keys.shape
         size = (policy.capacity + len(others)) * self.positions
         # Untouched pages of a large block cost nothing on the CPU until they are written.
-        self._keys = keys.new_empty((objects, size, width))
-        self._values = values.new_empty((objects, size, values.shape[2]))
+        self._keys = keys.new_empty((self.size, size, width))
+        self._values = values.new_empty((self.size, size, values.shape[2]))
         for slot, entry in enumerate(((keys, values), *others)):
             self._write(slot, *entry)
         self.filled += len(others)
@@ -77,6 +81,7 @@ class SharedKeyBank:
         target: tells the pixels of the only object from others; None: nobody does.
 
     Attributes:
+        size: K.
         masks: of the frame just passed.
         rivals: ``[K, h, w]`` in [0, 1]: what competed with each object there.
         visible: ``[K]`` probability that each object is there at all, of the same frame.
@@ -94,7 +99,7 @@ class SharedKeyBank:
         self.visible = masks.new_ones(len(masks))
         self.detected: Tensor | None = None
         self.times, self.keys = [time, *(t for t, _, _ in others)], [keys, *(k for _, k, _ in others)]
-        self.positions = len(keys)
+        self.size, self.positions = len(masks), len(keys)
         size = (policy.capacity + len(others)) * self.positions
         self._values = values.new_empty((size, *values.shape[1:]))
         for slot, value in enumerate((values, *(v for _, _, v in others))):
@@ -133,22 +138,14 @@ class MemoryPolicy(Protocol):
     def slot(self, distance: int, look: Look | None = None) -> int | None:
         """Slot for the frame this many frames from the key frame, or None if it is not remembered.
 
-        Called once for each distance 1, 2, 3 … in order. A slot given before is overwritten.
-
-        Args:
-            distance: frames from the key frame.
-            look: of the objects in this frame, for policies that compare frames; None where nobody knows.
+        Called once for each distance 1, 2, 3 … in order. A slot given before is overwritten. The look is that of the
+        objects in this frame, for policies that compare frames; None where nobody knows.
         """
         ...
 
 
 class EveryNth:
-    """Every n-th frame is remembered; the memory grows with the video (the reference's ``mem_step``).
-
-    Args:
-        num_frames: frames between the key frame and the end of the video in this direction.
-        step: n.
-    """
+    """Every ``step``-th frame is remembered; the memory grows with the video (the reference's ``mem_step``)."""
 
     def __init__(self, num_frames: int, step: int = 1) -> None:
         self.step = step
@@ -159,16 +156,6 @@ class EveryNth:
         return distance // self.step if distance % self.step == 0 else None
 
 
-class KeyFrameOnly:
-    """No frame but the key frame is remembered, as in matching against the first mask alone."""
-
-    capacity = 1
-
-    def slot(self, distance: int, look: Look | None = None) -> int | None:
-        """See :class:`MemoryPolicy`."""
-        return None
-
-
 class EvenlySpread:
     """At most ``size`` frames, about evenly spread over the past, the key frame among them.
 
@@ -176,7 +163,7 @@ class EvenlySpread:
     gives its slot to a coming one (until then it stays readable).
 
     Args:
-        num_frames: frames between the key frame and the end of the video in this direction.
+        num_frames: see :class:`MemoryConfig`.
         size: most entries, at least 2.
         step: smallest distance between remembered frames.
     """
@@ -201,42 +188,22 @@ class EvenlySpread:
         return free
 
 
-class FirstLastSpaced:
-    """The key frame, the frame just passed, and the newest of every ``step``-th: for streams without an end.
+class FirstLast:
+    """The key frame, the frame just passed, and some of every ``step``-th frame.
+
+    While there is room these are kept. Then the oldest goes, or, where looks are compared and known, of the kept ones
+    and the new one that in which the objects look most like in another; the key frame stays.
 
     Args:
         size: entries, at least 3; all but two hold spaced frames.
         step: distance between spaced frames.
+        compares: whether looks are asked for; if not, the newest frames are kept, for streams without an end.
     """
 
-    def __init__(self, size: int, step: int) -> None:
+    def __init__(self, size: int, step: int, compares: bool = False) -> None:
         self.capacity = size
         self.step = step
-        self._next = 2
-
-    def slot(self, distance: int, look: Look | None = None) -> int | None:
-        """See :class:`MemoryPolicy`. Slot 1 is the frame just passed; the spaced ones take turns in the others."""
-        if distance % self.step:
-            return 1
-        slot = self._next
-        self._next = 2 + (slot - 1) % (self.capacity - 2)
-        return slot
-
-
-class FirstLastDistinct:
-    """The key frame, the frame just passed, and the frames in which the objects look least like each other.
-
-    Every ``step``-th frame is a candidate. While there is room it is kept; then, of the kept ones and the candidate,
-    the one goes that looks most like another (the key frame stays). Where nobody knows the looks, the oldest goes.
-
-    Args:
-        size: entries, at least 3; all but two hold the frames that differ.
-        step: distance between candidates.
-    """
-
-    def __init__(self, size: int, step: int) -> None:
-        self.capacity = size
-        self.step = step
+        self.compares = compares
         self.looks: dict[int, Tensor] = {}
         self._order: list[int] = []
 
@@ -244,21 +211,16 @@ class FirstLastDistinct:
         """See :class:`MemoryPolicy`. Slot 1 is the frame just passed, unless it is kept in another one."""
         if distance % self.step:
             return 1
-        chosen = self._choose(None if look is None else look())
-        return 1 if chosen is None else chosen
-
-    def _choose(self, look: Tensor | None) -> int | None:
-        used = len(self._order)
+        used, seen = len(self._order), look() if self.compares and look is not None else None
         if used < self.capacity - 2:
             chosen: int | None = 2 + used
-        elif look is None:
-            chosen = self._order[0]
         else:
-            chosen = self._most_alike(look)
-        if chosen is not None:
-            self._order = [s for s in self._order if s != chosen] + [chosen]
-            if look is not None:
-                self.looks[chosen] = look
+            chosen = self._order[0] if seen is None else self._most_alike(seen)
+        if chosen is None:
+            return 1
+        self._order = [s for s in self._order if s != chosen] + [chosen]
+        if seen is not None:
+            self.looks[chosen] = seen
         return chosen
 
     def _most_alike(self, look: Tensor) -> int | None:
@@ -275,86 +237,103 @@ class FirstLastDistinct:
         return slots[gone] if gone < len(slots) else None
 
 
-@TASK_UTILS.register_module()
-class MemoryFirstLastDistinct:
-    """Config of :class:`FirstLastDistinct`: few entries, for heads that compare the looks of frames."""
-
-    def __init__(self, size: int = 5, step: int = 2) -> None:
-        if size < 3 or step < 2:
-            raise ValueError(f"the memory needs size >= 3 and step >= 2, got {size} and {step}")
-        self.size = size
-        self.step = step
+class MemoryConfig(Protocol):
+    """Which frames are remembered: what a config's ``propose_reduce.memory`` names, one of the classes below."""
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
-        return FirstLastDistinct(self.size, self.step)
+        """A policy for one memory and direction.
+
+        Args:
+            num_frames: frames between the key frame and the end of the video in this direction.
+            video_length: frames of the video.
+        """
+        ...
+
+
+@dataclass
+class _Least:
+    least: ClassVar[dict[str, int]] = {"size": 3, "step": 2}
+
+    def __post_init__(self) -> None:
+        given = {name: getattr(self, name) for name in self.least}
+        if any(given[name] < least for name, least in self.least.items()):
+            needed = " and ".join(f"{name} >= {least}" for name, least in self.least.items())
+            raise ValueError(f"the memory needs {needed}, got {' and '.join(map(str, given.values()))}")
 
 
 @TASK_UTILS.register_module()
-class MemoryEveryNth:
+@dataclass
+class MemoryEveryNth(_Least):
     """Config of :class:`EveryNth`: ``step=1`` remembers every frame (all YouTube-VIS rows)."""
 
-    def __init__(self, step: int = 1) -> None:
-        if step < 1:
-            raise ValueError(f"the memory step must be at least 1, got {step}")
-        self.step = step
+    step: int = 1
+    least: ClassVar[dict[str, int]] = {"step": 1}
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        """See :class:`MemoryConfig`."""
         return EveryNth(num_frames, self.step)
 
 
 @TASK_UTILS.register_module()
 class MemoryKeyFrame:
-    """Config of :class:`KeyFrameOnly`: no long-term memory, for ablations."""
+    """No frame but the key frame is remembered, as in matching against the first mask alone: for ablations."""
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
-        return KeyFrameOnly()
+        """See :class:`MemoryConfig`."""
+        return EveryNth(num_frames, num_frames + 1)
 
 
 @TASK_UTILS.register_module()
-class MemoryFraction:
+@dataclass
+class MemoryFraction(_Least):
     """The reference's ``mem_num``: every ``max(T // num, 1)``-th frame, so about ``num`` over the whole video.
 
     A video of fewer than ``2 * num`` frames remembers every frame, as in the reference: up to ``2 * num - 1``.
     """
 
-    def __init__(self, num: int = 10) -> None:
-        if num < 1:
-            raise ValueError(f"mem_num must be at least 1, got {num}")
-        self.num = num
+    num: int = 10
+    least: ClassVar[dict[str, int]] = {"num": 1}
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        """See :class:`MemoryConfig`."""
         return EveryNth(num_frames, max(video_length // self.num, 1))
 
 
 @TASK_UTILS.register_module()
-class MemoryAtMost:
+@dataclass
+class MemoryAtMost(_Least):
     """Config of :class:`EvenlySpread`: bounded memory for long videos."""
 
-    def __init__(self, size: int = 16, step: int = 1) -> None:
-        if size < 2 or step < 1:
-            raise ValueError(f"the memory needs size >= 2 and step >= 1, got {size} and {step}")
-        self.size = size
-        self.step = step
+    size: int = 16
+    step: int = 1
+    least: ClassVar[dict[str, int]] = {"size": 2, "step": 1}
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
+        """See :class:`MemoryConfig`."""
         return EvenlySpread(num_frames, self.size, self.step)
 
 
 @TASK_UTILS.register_module()
-class MemoryFirstLastSpaced:
-    """Config of :class:`FirstLastSpaced`: bounded memory that follows a stream."""
+@dataclass
+class MemoryFirstLastSpaced(_Least):
+    """Config of :class:`FirstLast` that keeps the newest: bounded memory that follows a stream."""
 
-    def __init__(self, size: int = 8, step: int = 5) -> None:
-        if size < 3 or step < 2:
-            raise ValueError(f"the memory needs size >= 3 and step >= 2, got {size} and {step}")
-        self.size = size
-        self.step = step
+    size: int = 8
+    step: int = 5
 
     def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
-        """A policy for one memory of ``num_frames`` frames in a video of ``video_length``."""
-        return FirstLastSpaced(self.size, self.step)
+        """See :class:`MemoryConfig`."""
+        return FirstLast(self.size, self.step)
+
+
+@TASK_UTILS.register_module()
+@dataclass
+class MemoryFirstLastDistinct(_Least):
+    """Config of :class:`FirstLast` that compares looks: few entries, for heads that know the looks of frames."""
+
+    size: int = 5
+    step: int = 2
+
+    def start(self, num_frames: int, video_length: int) -> MemoryPolicy:
+        """See :class:`MemoryConfig`."""
+        return FirstLast(self.size, self.step, compares=True)

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,18 +16,17 @@ from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.errors import ConfigError, option
 from mmdet_vis.models.fast_conv import pending_bytes
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
-from mmdet_vis.propose_reduce.budget import EngineSettings, check_memory
+from mmdet_vis.propose_reduce.budget import check_memory
 from mmdet_vis.propose_reduce.carry import entry_bytes
 from mmdet_vis.propose_reduce.collect import SequenceCollector
 from mmdet_vis.propose_reduce.confidence import agreement, combine
-from mmdet_vis.propose_reduce.divide import DivideOverlaps
-from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameReader, Preprocess
-from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent, key_frames
-from mmdet_vis.propose_reduce.propagate import MemoryConfig, Propagator, uncovered
-from mmdet_vis.propose_reduce.propose import Group, propose
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, FeatureStore, Preprocess
+from mmdet_vis.propose_reduce.memory import MemoryConfig
+from mmdet_vis.propose_reduce.propagate import Propagator, uncovered
+from mmdet_vis.propose_reduce.propose import Group, KeyFramesByContent, key_frames, propose
 from mmdet_vis.propose_reduce.proposed import Found, find, groups_of, scores_of
 from mmdet_vis.propose_reduce.proposer import Proposer
-from mmdet_vis.propose_reduce.reduce import Reduction
+from mmdet_vis.propose_reduce.reduce import DivideOverlaps, Reduction
 from mmdet_vis.structures.masks import RLE, areas
 
 
@@ -78,36 +76,14 @@ class Sequences:
     proposed_on: Sequence[int] = ()
 
 
-class SequenceMethod(Protocol):
-    """Another way to find the sequences of a video: what a config's ``propose_reduce.method`` names."""
-
-    def __call__(
-        self,
-        model: SeqMaskRCNN,
-        source: FrameSource,
-        preprocess: Preprocess,
-        image_size: tuple[int, int],
-        engine: EngineSettings,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Sequences:
-        """Segment all objects of a video; arguments as of :func:`propose_reduce`."""
-        ...
-
-
-def open_store(
-    model: SeqMaskRCNN, source: FrameReader, preprocess: Preprocess, engine: EngineSettings, keep: bool = False
-) -> FeatureStore:
-    """A feature store for an engine's device, number format, budget and batches; ``keep`` as there."""
-    store = FeatureStore(
-        model, source, preprocess, engine.device, engine.dtype, engine.feature_bytes, engine.batch_size
-    )
-    store.keep = keep
-    return store
+SequenceMethod = Callable[..., Sequences]
+"""Another way to find the sequences of a video: what a config's ``propose_reduce.method`` names. It is called as
+:func:`propose_reduce`, with ``model, source, preprocess, image_size, engine`` and ``progress``."""
 
 
 def propose_reduce(
     model: SeqMaskRCNN,
-    source: FrameReader,
+    source: FrameSource,
     preprocess: Preprocess,
     image_size: tuple[int, int],
     settings: ProposeReduceSettings,
@@ -147,8 +123,8 @@ def propose_reduce(
     keys = key_frames(num_frames, settings.key_num) if content is None else content.candidates(num_frames)
     with ExitStack() as stack:
         if store is None:
-            store = stack.enter_context(open_store(model, source, preprocess, engine))
-        collector = stack.enter_context(SequenceCollector.of(model if scored else None, num_frames))
+            store = stack.enter_context(FeatureStore(model, source, preprocess, engine))
+        collector = stack.enter_context(SequenceCollector(model if scored else None, num_frames))
         found: dict[int, Found] = {}
         if proposer is None:
             proposed = propose(model, store, keys, image_size, settings.mask_nms_thr)
@@ -164,26 +140,15 @@ def propose_reduce(
         frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
         reserved = pending_bytes(model)
         store.bound_growth(check_memory(groups, settings.memory, num_frames, frame_bytes, engine.device, reserved))
-        swept = 0
-
-        def on_frame() -> None:
-            nonlocal swept
-            swept += 1
-            if progress is not None:
-                # The backward sweep starts at the last group that is propagated; the fast profile skips some.
-                backward = max((g.key for g in groups if g.size), default=0)
-                progress(swept, num_frames - groups[0].key + backward)
-
         skip = settings.skip_covered_iou if content is None else content.iou_thr
         Propagator(
             model.prop_head,
             store,
             collector,
             settings.memory,
-            num_frames,
             engine.chunk_bytes,
             admit=None if skip is None else partial(uncovered, iou_thr=skip),
-            on_frame=on_frame,
+            progress=progress,
         ).run(groups)
         try:
             masks, scores = collector.finish()

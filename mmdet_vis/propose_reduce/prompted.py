@@ -30,7 +30,6 @@ def mask_of_box(
     """The mask that the mask head draws in a box.
 
     Args:
-        model: the network.
         levels: P2..P6 of the frame, ``[1, C, h, w]`` float32.
         box: x0, y0, x1, y1 in pixels of the resized frame, ends exclusive.
         label: 0-based category; None: the one that the box head sees there.

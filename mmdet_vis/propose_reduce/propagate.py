@@ -17,19 +17,8 @@ from mmdet_vis.propose_reduce.arena import arenas_of
 from mmdet_vis.propose_reduce.carry import carrier_of
 from mmdet_vis.propose_reduce.collect import FOREGROUND_THR, SequenceCollector
 from mmdet_vis.propose_reduce.feature_store import FeatureStore, FrameFeatures
-from mmdet_vis.propose_reduce.memory import (
-    MemoryAtMost,
-    MemoryEveryNth,
-    MemoryFirstLastDistinct,
-    MemoryFirstLastSpaced,
-    MemoryFraction,
-    MemoryKeyFrame,
-)
+from mmdet_vis.propose_reduce.memory import MemoryConfig
 from mmdet_vis.propose_reduce.propose import Group
-
-MemoryConfig = (
-    MemoryEveryNth | MemoryFraction | MemoryAtMost | MemoryFirstLastSpaced | MemoryFirstLastDistinct | MemoryKeyFrame
-)
 
 
 class Propagator:
@@ -40,11 +29,11 @@ class Propagator:
         store: features of the frames.
         collector: takes the masks.
         memory: which frames are remembered.
-        num_frames: T.
         chunk_bytes: bytes that one decoder feature map of a chunk of objects may take.
         admit: called with a group and the soft masks ``[N, H, W]`` of the objects under way at its key frame; returns
             the group's objects that are worth propagating. None: all are.
-        on_frame: called after each frame of a sweep, for progress.
+        progress: called after each frame of a sweep with (frames swept, frames to sweep), which may become fewer where
+            groups are not admitted.
     """
 
     def __init__(
@@ -53,31 +42,35 @@ class Propagator:
         store: FeatureStore,
         collector: SequenceCollector,
         memory: MemoryConfig,
-        num_frames: int,
         chunk_bytes: int,
         admit: Callable[[Group, Tensor], list[int]] | None = None,
-        on_frame: Callable[[], None] | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.carrier = carrier_of(head, chunk_bytes)
         self.store = store
         self.collector = collector
         self.memory = memory
-        self.num_frames = num_frames
+        self.num_frames = collector.num_frames
         self.admit = admit
-        self.on_frame = on_frame
+        self.progress = progress
+        self._groups: Sequence[Group] = ()
+        self._swept = 0
         self._ended: list[Group] = []
 
     @torch.no_grad()
     def run(self, groups: Sequence[Group]) -> None:
         """Propagate all groups (sorted by key frame) forward and backward."""
-        if not groups:
-            return
-        stop = max(self.num_frames if g.span is None else g.span.stop for g in groups)
-        self._sweep(groups, range(groups[0].key, stop))
-        started = [g for g in groups if g.size]
-        if started:
-            start = min(0 if g.span is None else g.span.start for g in started)
-            self._sweep(started, range(started[-1].key - 1, start - 1, -1))
+        if groups:
+            self._groups, self._swept = groups, 0
+            self._sweep(groups, self._frames()[0])
+            self._sweep([g for g in groups if g.size], self._frames()[1])
+
+    def _frames(self) -> tuple[range, range]:
+        """The frames of the forward and of the backward sweep; the latter starts at the last group that is carried."""
+        started = [g for g in self._groups if g.size]
+        stop = max(self.num_frames if g.span is None else g.span.stop for g in self._groups)
+        start = min((0 if g.span is None else g.span.start for g in started), default=0)
+        return range(self._groups[0].key, stop), range((started[-1].key if started else 0) - 1, start - 1, -1)
 
     def _sweep(self, groups: Sequence[Group], frames: range) -> None:
         self._ended = []
@@ -97,8 +90,9 @@ class Propagator:
                 self._step(t, [g for g in arriving if g.size], frames.step, last)
             else:
                 self._step(t, under_way + arriving, frames.step, last)
-            if self.on_frame is not None:
-                self.on_frame()
+            self._swept += 1
+            if self.progress is not None:
+                self.progress(self._swept, sum(map(len, self._frames())))
         for group in groups:
             group.memory = None
 

@@ -1,4 +1,4 @@
-"""PROPOSE, first half: objects on the key frames (paper section 3.2)."""
+"""PROPOSE, first half: key frames, and the objects on them (paper section 3.2)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.models.seq_mask_rcnn import SeqMaskRCNN
@@ -16,7 +14,55 @@ from mmdet_vis.propose_reduce.arena import Arena
 from mmdet_vis.propose_reduce.feature_store import FeatureStore
 from mmdet_vis.propose_reduce.sequence_iou import mask_nms
 from mmdet_vis.propose_reduce.target import TargetModel
+from mmdet_vis.registry import TASK_UTILS
 from mmdet_vis.structures.masks import RLE, decode_masks, encode_masks
+
+
+def key_frames(num_frames: int, key_num: int) -> list[int]:
+    """Indices of key frames at equal distances, in increasing order and without repetition.
+
+    They are ``int(i * (T - 1) / (key_num - 1))``: the first and the last frame and equal steps between. The reference
+    repeats indices when the video has fewer frames than key frames, which only makes copies that the reduction
+    removes again; here every frame is used at most once. With ``key_num=1`` the one key frame is the first frame
+    (the reference divides by zero).
+
+    Args:
+        num_frames: T >= 1.
+        key_num: >= 1.
+
+    Raises:
+        ValueError: one of the numbers is below 1.
+    """
+    if num_frames < 1 or key_num < 1:
+        raise ValueError(f"num_frames and key_num must be at least 1, got {num_frames} and {key_num}")
+    if key_num == 1:
+        return [0]
+    if key_num >= num_frames:
+        return list(range(num_frames))
+    return sorted({int(i * (num_frames - 1) / (key_num - 1)) for i in range(key_num)})
+
+
+@TASK_UTILS.register_module()
+class KeyFramesByContent:
+    """Key frames where something is seen that no carried object explains, not evenly spread ones. Not in the paper.
+
+    Every ``step``-th frame and the last one are looked at. In the forward sweep, an object found there starts a
+    sequence only if none that is under way covers it: a frame on which all is explained costs its detection alone.
+
+    Args:
+        step: frames between those that are looked at.
+        iou_thr: mask IoU from which a sequence explains what is found.
+    """
+
+    def __init__(self, step: int = 5, iou_thr: float = 0.5) -> None:
+        if step < 1 or not 0 <= iou_thr <= 1:
+            raise ValueError(f"step must be at least 1 and iou_thr from 0 to 1, got {step} and {iou_thr}")
+        self.step = step
+        self.iou_thr = iou_thr
+
+    def candidates(self, num_frames: int) -> list[int]:
+        """Indices of the frames that are looked at, in increasing order."""
+        return sorted({*range(0, num_frames, self.step), num_frames - 1})
 
 
 @dataclass
@@ -64,18 +110,13 @@ class Group:
 
 
 def propose(
-    model: SeqMaskRCNN,
-    store: FeatureStore,
-    keys: Sequence[int],
-    image_size: tuple[int, int],
-    mask_nms_thr: float,
+    model: SeqMaskRCNN, store: FeatureStore, keys: Sequence[int], image_size: tuple[int, int], mask_nms_thr: float
 ) -> Iterator[Group]:
-    """Detect on the key frames, in batches, and drop detections that overlap.
+    """Detect on key frames, in batches, and drop detections whose mask overlaps an earlier one by ``mask_nms_thr``.
 
     Args:
         keys: indices of the key frames, increasing.
         image_size: (height, width) of the unpadded network input.
-        mask_nms_thr: detections whose mask overlaps an earlier one by this IoU are dropped.
 
     Yields:
         The group of each key frame that has a detection.
@@ -84,8 +125,7 @@ def propose(
         batch = keys[start : start + store.batch_size]
         features = store.compute(batch)
         for key, found in zip(batch, model.detect(features.levels, image_size), strict=True):
-            masks: NDArray[np.uint8] = found.masks
-            rles = encode_masks(masks)
+            rles = encode_masks(found.masks)
             kept = mask_nms(rles, mask_nms_thr)
             if kept:
                 yield Group(key, [rles[i] for i in kept])

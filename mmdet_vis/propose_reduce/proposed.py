@@ -43,9 +43,7 @@ def find(
     """Ask a proposer for the objects of the key frames, in batches.
 
     Args:
-        proposer: any.
         model: its mask head draws the objects of proposers that give boxes only.
-        store: features of the video's frames.
         keys: indices of the key frames, increasing.
         image_size: (height, width) of the network's input before padding.
 
@@ -81,7 +79,6 @@ def groups_of(found: Mapping[int, Found], score_thr: float, max_num: int, mask_n
     """The objects that are worth carrying, by key frame; see :func:`mmdet_vis.propose_reduce.propose.propose`.
 
     Args:
-        found: by key frame.
         score_thr: objects whose best category scores less are not carried.
         max_num: most objects of a key frame.
         mask_nms_thr: objects whose mask overlaps a better one by this IoU are dropped.
@@ -178,9 +175,7 @@ def scores_from_boxes(
     """
     sums = np.zeros((len(sequences), classes), np.float64)
     seen = np.zeros(len(sequences))
-    if not sequences:
-        return sums.astype(np.float32)
-    length = len(sequences[0])
+    length = len(sequences[0]) if sequences else 0
     for start in range(0, length, store.batch_size):
         batch = range(start, min(start + store.batch_size, length))
         images, _ = frames_of(store, batch)

@@ -12,13 +12,10 @@ from mmdet_vis.structures.masks import RLE, areas
 
 
 def frame_overlaps(rles: Sequence[RLE]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Intersections and unions of all pairs of masks of one frame.
+    """Intersections and unions of all pairs of the N masks of one frame, which have one size.
 
     One ``mask.iou`` call gives I / U of every pair; with U = A + B - I and known areas, I = r (A + B) / (1 + r), which
     rounds to the exact integer.
-
-    Args:
-        rles: N masks of one size.
 
     Returns:
         intersections and unions in pixels, each ``[N, N]`` int64.
@@ -36,13 +33,9 @@ def frame_overlaps(rles: Sequence[RLE]) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 def sequence_iou(sequences: Sequence[Sequence[RLE]]) -> NDArray[np.float64]:
-    """IoU of all pairs of sequences: intersections over unions, both summed over time (paper section 3.3, eq. 2).
+    """IoU of all pairs of N sequences of T masks (paper section 3.3, equation 2): ``[N, N]`` float64 in [0, 1].
 
-    Args:
-        sequences: N sequences of T masks.
-
-    Returns:
-        ``[N, N]`` float64 in [0, 1]; 0 where both sequences are empty.
+    That is intersections over unions, both summed over time; 0 where both sequences are empty.
     """
     return sequence_overlaps(sequences)[0]
 
@@ -70,16 +63,10 @@ def sequence_overlaps(sequences: Sequence[Sequence[RLE]]) -> tuple[NDArray[np.fl
 
 
 def mask_nms(rles: Sequence[RLE], iou_thr: float) -> list[int]:
-    """Greedy removal of overlapping masks of one frame, in the order given.
+    """Greedy removal of overlapping masks of one frame, best first: indices of those that are kept.
 
     A mask is kept if its IoU with every mask kept before is **below** ``iou_thr`` (compared in float32, as in the
     reference). Two empty masks do not overlap.
-
-    Args:
-        rles: N masks of one size, best first.
-
-    Returns:
-        Indices of the kept masks.
     """
     if not rles:
         return []

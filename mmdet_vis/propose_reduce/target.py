@@ -72,11 +72,9 @@ class TargetModel:
 def fit_target(head: LightPropHead, store: FeatureStore, given: Mapping[int, RLE]) -> TargetModel:
     """Fit a target model to the masks of some frames, by logistic regression (Newton's method, L2 penalty).
 
-    It is computed in float32 on the CPU, wherever the network is.
+    It is computed in float32 on the CPU, wherever the network is. The head says how masks are shrunk.
 
     Args:
-        head: says how masks are shrunk.
-        store: features of the video's frames.
         given: masks by frame, at the size of the network's input before padding; not empty.
 
     Raises:
@@ -108,8 +106,6 @@ def share_of(
     was fitted to show is not all there is.
 
     Args:
-        target: fitted.
-        head, store: see :func:`fit_target`.
         known: gives the mask that is there on a frame, ``[h, w]`` uint8, 0 or 1, before padding.
         frames: may be asked for; none that it was fitted to.
     """

@@ -11,7 +11,7 @@ from mmdet_vis.data.preprocess import Preprocessor
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.propose_reduce import MemoryEveryNth
 from mmdet_vis.propose_reduce.collect import SequenceCollector
-from mmdet_vis.propose_reduce.feature_store import FeatureStore
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, FeatureStore
 from mmdet_vis.propose_reduce.propagate import Propagator
 from mmdet_vis.propose_reduce.propose import propose
 from mmdet_vis.structures import encode_masks
@@ -49,11 +49,11 @@ def run_group(network, clip, key, frames, first=None):
     device = torch.device("cpu")
     head = RecordingHead(network.prop_head)
     with (
-        FeatureStore(network, source, Preprocessor(), device, torch.float32, PLENTY, 1) as store,
-        SpyCollector(network, len(clip), network.bbox_head.num_classes) as collector,
+        FeatureStore(network, source, Preprocessor(), EngineSettings(device, torch.float32, PLENTY, 1, 1)) as store,
+        SpyCollector(network, len(clip)) as collector,
     ):
         groups = list(propose(network, store, [key], SIZE, 0.2))
-        propagator = Propagator(head, store, collector, MemoryEveryNth(1), len(clip), chunk_bytes=1 << 30)
+        propagator = Propagator(head, store, collector, MemoryEveryNth(1), chunk_bytes=1 << 30)
         with torch.no_grad():
             if first is not None:
                 propagator._sweep(groups, first)

@@ -9,10 +9,9 @@ import torch
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.propose_reduce.carry import SharedKeyCarrier
-from mmdet_vis.propose_reduce.collect import SequenceCollector
-from mmdet_vis.propose_reduce.enlarge import enlarged, packed_boxes
+from mmdet_vis.propose_reduce.collect import SequenceCollector, enlarged, packed_boxes
 from mmdet_vis.propose_reduce.feature_store import FrameFeatures
-from mmdet_vis.propose_reduce.memory import EveryNth, FirstLastSpaced, SharedKeyBank
+from mmdet_vis.propose_reduce.memory import EveryNth, FirstLast, SharedKeyBank
 from mmdet_vis.propose_reduce.target import SHARE, TargetModel
 from mmdet_vis.structures import decode_masks
 from mmdet_vis.structures.boxes import mask_boxes
@@ -120,7 +119,7 @@ def test_the_key_frame_keeps_the_detected_masks(light):
     objects[1, 20:50, 30:70] = 1
     memory = one.memory(one.enter(objects, frames[0], 0), EveryNth(4))
     soft = one.segment([memory], frames[0], 0)
-    with SequenceCollector(light.network, 1, light.network.bbox_head.num_classes) as collector:
+    with SequenceCollector(light.network, 1) as collector:
         one.deliver(collector, 0, collector.add_sequences(2, objects.device), [memory], soft, frames[0])
         sequences, _ = collector.finish()
     found = decode_masks([masks[0] for masks in sequences])
@@ -130,7 +129,7 @@ def test_the_key_frame_keeps_the_detected_masks(light):
 
 
 def test_bank_of_shared_keys():
-    bank = SharedKeyBank(7, torch.zeros(4, 3), torch.zeros(4, 2, 5), torch.zeros(2, 1, 1), FirstLastSpaced(4, 2))
+    bank = SharedKeyBank(7, torch.zeros(4, 3), torch.zeros(4, 2, 5), torch.zeros(2, 1, 1), FirstLast(4, 2))
     bank.write(1, 8, torch.ones(4, 3), torch.ones(4, 2, 5))
     bank.write(2, 9, torch.full((4, 3), 2.0), torch.full((4, 2, 5), 2.0))
     bank.write(1, 10, torch.full((4, 3), 3.0), torch.full((4, 2, 5), 3.0))
@@ -152,7 +151,7 @@ def test_enlarged_masks_and_their_boxes_are_those_of_the_plain_way(light):
     assert packed.dtype == np.uint8
     assert (packed != binary.transpose(1, 2).numpy()).mean() < 0.002  # a value of 0.5 rounds either way
     expected, visible = mask_boxes(torch.from_numpy(packed).bool().transpose(1, 2))
-    boxes, seen = packed_boxes(packed)
+    boxes, seen = packed_boxes(packed, packed.shape[1:])
     assert seen.tolist() == visible.tolist() == [True, True, True, False, True]
     assert boxes.tolist() == expected.tolist()
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmdet_vis.propose_reduce.divide import DivideOverlaps
+from mmdet_vis.propose_reduce.reduce import DivideOverlaps
 from mmdet_vis.structures.masks import decode_masks, encode_masks
 
 HEIGHT, WIDTH = 6, 10

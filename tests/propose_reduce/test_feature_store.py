@@ -9,7 +9,7 @@ import torch
 
 from mmdet_vis.api import load_model
 from mmdet_vis.data.sources import ArraySource
-from mmdet_vis.propose_reduce.feature_store import FeatureStore
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, FeatureStore
 from tests.tiny import moving_frames
 
 FRAMES = 21
@@ -33,10 +33,14 @@ def model(tiny):
     return load_model(*tiny, device="cpu")
 
 
+def engine(budget, batch):
+    return EngineSettings(torch.device("cpu"), torch.float32, budget, 1, batch)
+
+
 def sweep(model, budget, batch):
     """Visit the frames as the engine does; returns the store, its source and the most bytes held."""
     source, held = CountingSource(moving_frames(FRAMES)), []
-    with FeatureStore(model.network, source, model.preprocess, torch.device("cpu"), torch.float32, budget, batch) as s:
+    with FeatureStore(model.network, source, model.preprocess, engine(budget, batch)) as s:
         for start in range(0, len(KEYS), batch):
             s.compute(KEYS[start : start + batch])
         first = next(iter(s._frames.values())).nbytes
@@ -75,9 +79,7 @@ def test_the_reader_leaves_pytorch_alone(model):
         seen.append([f.shape for f in frames])
         return model.preprocess(frames)
 
-    with FeatureStore(
-        model.network, ArraySource(moving_frames(9)), preprocess, torch.device("cpu"), torch.float32, 1 << 30, 4
-    ) as store:
+    with FeatureStore(model.network, ArraySource(moving_frames(9)), preprocess, engine(1 << 30, 4)) as store:
         features = store.compute([0, 4, 8])
         one = store.model.extract_for_detection(model.preprocess(moving_frames(9)[4:5]))
     assert [len(shapes) for shapes in seen] == [3]  # one call, of frames: nothing is put together as tensors
@@ -85,9 +87,7 @@ def test_the_reader_leaves_pytorch_alone(model):
 
 
 def test_growth_is_bounded_by_the_room_that_is_left(model):
-    with FeatureStore(
-        model.network, ArraySource(moving_frames(9)), model.preprocess, torch.device("cpu"), torch.float32, 1 << 30, 2
-    ) as store:
+    with FeatureStore(model.network, ArraySource(moving_frames(9)), model.preprocess, engine(1 << 30, 2)) as store:
         store.compute([0, 4])
         one = store._frames[0].nbytes
         store.bound_growth(None)

@@ -16,8 +16,8 @@ from torch import Tensor
 from mmdet_vis.api import VISModel, load_model, segment_video
 from mmdet_vis.errors import SourceError
 from mmdet_vis.models.heads.propagation import FrameTerms, SeqPropHead
-from mmdet_vis.propose_reduce.budget import EngineSettings, smaller, with_less_memory
-from mmdet_vis.propose_reduce.feature_store import FeatureStore
+from mmdet_vis.propose_reduce.budget import smaller, with_less_memory
+from mmdet_vis.propose_reduce.feature_store import EngineSettings, FeatureStore
 from mmdet_vis.structures import decode_masks
 from tests.tiny import moving_frames
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmdet_vis.errors import ConfigError
-from mmdet_vis.propose_reduce.key_frames import KeyFramesByContent
+from mmdet_vis.propose_reduce.propose import KeyFramesByContent
 from mmdet_vis.propose_reduce.proposed import (
     Found,
     check_proposals,
