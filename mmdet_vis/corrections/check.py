@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import groupby
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mmdet_vis.checks import as_list
 from mmdet_vis.corrections.edit import edit_result, numbers_of
 from mmdet_vis.data.categories import find_name, plain_name
+from mmdet_vis.data.sources import FrameSource
 from mmdet_vis.errors import ConfigError, SourceError, counted
 from mmdet_vis.structures import Correction, Edit, InstanceSequence, Prompt, Rename, VideoResult, empty_rle
 
@@ -23,24 +24,8 @@ UNNAMED = {"array", "images"}
 """What videos are called that were given as arrays or pictures."""
 
 
-class Frames(Protocol):
-    """A video: what is asked of it here."""
-
-    name: str
-    height: int
-    width: int
-
-    def __len__(self) -> int: ...
-
-
 class CorrectionError(ConfigError):
-    """A prompt or correction that does not fit.
-
-    Args:
-        what: the list that it is in.
-        index: its place there, from 0.
-        reason: why.
-    """
+    """A prompt or correction that does not fit: the list that it is in, its place there, from 0, and the reason."""
 
     def __init__(self, what: str, index: int, reason: str) -> None:
         super().__init__(f"{what}[{index}]{' ' if reason.startswith('is ') else ': '}{reason}")
@@ -66,7 +51,7 @@ def check_result(result: object) -> None:
         raise ConfigError(f"result is of type {type(result).__name__}: give a result, e.g. of VideoResult.load(path)")
 
 
-def check_same_video(result: VideoResult, video: Frames) -> None:
+def check_same_video(result: VideoResult, video: FrameSource) -> None:
     """Check that a result may be of a video.
 
     Raises:
@@ -80,7 +65,7 @@ def check_same_video(result: VideoResult, video: Frames) -> None:
         raise SourceError(f"{video.name} has {here}, the result of {result.name} has {was}: give its own video")
 
 
-def tell_other_name(result: VideoResult, video: Frames) -> None:
+def tell_other_name(result: VideoResult, video: FrameSource) -> None:
     """Warn of a video that is not called as the result's was: another one of its size and length, or renamed."""
     if result.name != video.name and not {result.name, video.name} & UNNAMED:
         _LOGGER.warning("the result is of %s, and corrected with the video %s", result.name, video.name)
@@ -123,12 +108,7 @@ def tell_new_categories(corrections: Iterable[Correction], known: Sequence[str])
 
 
 def without_emptied(before: VideoResult, result: _Result) -> _Result:
-    """A corrected result without the sequences that have no visible pixel any more; they are said.
-
-    Args:
-        before: as it was; what is empty there stays.
-        result: corrected.
-    """
+    """A corrected result without the sequences that, unlike ``before``, have no visible pixel; they are said."""
     earlier = {sequence.track_id: sequence for sequence in before.sequences}
     kept = []
     for sequence in result.sequences:
@@ -141,7 +121,7 @@ def without_emptied(before: VideoResult, result: _Result) -> _Result:
     return result if len(kept) == len(result.sequences) else replace(result, sequences=kept)
 
 
-def check_prompts(prompts: Iterable[Any], video: Frames) -> None:
+def check_prompts(prompts: Iterable[Any], video: FrameSource) -> None:
     """Check that prompts fit a video.
 
     Raises:

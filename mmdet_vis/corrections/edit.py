@@ -38,13 +38,8 @@ def edit_result(result: _Result, edits: Iterable[Edit]) -> _Result:
     """Apply corrections one after the other.
 
     Scores stay what they were. A merged sequence has the mean of the class scores of its parts, weighted by the frames
-    in which each is visible, and the category of the first.
-
-    Args:
-        result: it is left as it is; masks that do not change are shared with it.
-
-    Returns:
-        the corrected result. Sequences keep their order; a new one comes after the one that it was split from.
+    in which each is visible, and the category of the first. Sequences keep their order; a new one comes after the one
+    that it was split from. The result that is given stays as it is; masks that do not change are shared with it.
 
     Raises:
         ConfigError: a sequence or frame that the result does not have; the line names the correction.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -30,6 +30,7 @@ SHORT = (
     "FRAME:box:X0,Y0,X1,Y1[:CATEGORY], FRAME:point:X,Y[,-X,Y ...][:CATEGORY] or FRAME:mask:FILE.png[:CATEGORY], with "
     "ID@ before FRAME for an object of this number"
 )
+_FORMS = ("box", "point", "mask")
 _NUMBERS = ("frame", "id", "new_id", "a", "b", "first", "last")
 
 
@@ -80,11 +81,9 @@ def as_json(correction: Correction) -> dict[str, Any]:
 
 
 def correction_of(entry: Any, folder: Path | None) -> Correction:
-    """A correction from an object of JSON.
+    """A correction from an object of JSON (see :func:`read_corrections`), of which nothing is trusted.
 
-    Args:
-        entry: see :func:`read_corrections`; nothing of it is trusted.
-        folder: where files that it names are; None: it may name none.
+    Files that it names are in ``folder``; None: it may name none.
 
     Raises:
         ConfigError: it cannot be used.
@@ -131,19 +130,19 @@ def parse_prompt(text: str) -> list[Prompt]:
     kind, _, value = rest.partition(":")
     if not text.strip():
         raise ConfigError(f"a prompt is empty: write {SHORT}, or name a JSON file")
-    if kind in _SHORT and not (frame.isdecimal() and len(frame) < 10):
+    if kind in _FORMS and not (frame.isdecimal() and len(frame) < 10):
         raise ConfigError(f"{text!r:.100}: FRAME is a whole number from 0: write {SHORT}")
-    if kind in _SHORT and at and not (number.isdecimal() and len(number) < 10):
+    if kind in _FORMS and at and not (number.isdecimal() and len(number) < 10):
         raise ConfigError(f"{text!r:.100}: ID is a whole number from 1 to 999999999: write {SHORT}")
     if not _is_short(text):
         return read_prompts(text)
-    if kind not in _SHORT:
+    if kind not in _FORMS:
         raise ConfigError(f"{text!r:.100}: write {SHORT}, or name a JSON file")
     # A path may have a colon, as on Windows.
     whole = ":" not in value or (kind == "mask" and os.path.isfile(value))
     head, _, category = (value, "", "") if whole else value.rpartition(":")
     try:
-        arguments = _SHORT[kind](head)
+        arguments = _arguments(kind, head)
         return [Prompt(int(frame), category=category or None, id=int(number) if at else None, **arguments)]
     except ValueError:
         raise ConfigError(f"{text!r:.100}: write {SHORT}") from None
@@ -190,27 +189,15 @@ def _is_short(text: str) -> bool:
     return bool(colon) and frame.isdecimal() and (number.isdecimal() or not at)
 
 
-def _numbers_of(text: str) -> list[float]:
-    return [float(number) for number in text.split(",")]
-
-
-def _box(text: str) -> dict[str, Any]:
-    return {"box": _numbers_of(text)}
-
-
-def _point(text: str) -> dict[str, Any]:
+def _arguments(kind: str, text: str) -> dict[str, Any]:
+    """Arguments of :class:`Prompt` from the last part of a form; ValueError: that cannot be read."""
+    if kind == "mask":
+        return {"mask": _mask_file(Path(text), "")}
     words = text.split(",")
-    if len(words) % 2:
-        raise ValueError
+    if kind == "box":
+        return {"box": [float(word) for word in words]}
     points = [(abs(float(x)), float(y)) for x, y in zip(words[::2], words[1::2], strict=True)]
     return {"point": points, "labels": [0 if x.strip().startswith("-") else 1 for x in words[::2]]}
-
-
-def _mask(text: str) -> dict[str, Any]:
-    return {"mask": _mask_file(Path(text), "")}
-
-
-_SHORT: dict[str, Callable[[str], dict[str, Any]]] = {"box": _box, "point": _point, "mask": _mask}
 
 
 def _mask_file(path: Path, missing: str) -> Any:

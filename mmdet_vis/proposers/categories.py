@@ -17,7 +17,6 @@ class InCategories:
     """A proposer in other categories: columns of scores are put in their order, names that are not among them go.
 
     Args:
-        proposer: any.
         categories: the names that results should have.
         renamed: names of the proposer that stand for one of ``categories``; several may stand for the same one, whose
             score is then the best of them.

@@ -12,13 +12,12 @@ from mmdet_vis.propose_reduce.proposer import Proposer
 from mmdet_vis.registry import PROPOSERS, build_part, file_of
 
 
-def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "proposer") -> Proposer | None:
+def build_proposer(part: Proposer | Mapping[str, Any] | str) -> Proposer | None:
     """Build a proposer.
 
     Args:
         part: one, which comes back; a section of a config, ``dict(type=NAME, ...)``; or what :func:`parse_proposer`
             takes.
-        where: what messages call it.
 
     Returns:
         it, or None for the network's own detection.
@@ -31,11 +30,11 @@ def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "propo
     section = parse_proposer(part) if isinstance(part, str) else part
     if section is None or (isinstance(section, Mapping) and section.get("type") == NETWORK):
         return None
-    proposer = build_part(PROPOSERS, section, where) if isinstance(section, Mapping) else section
+    proposer = build_part(PROPOSERS, section, "proposer") if isinstance(section, Mapping) else section
     names = getattr(proposer, "categories", None)
     if not callable(getattr(proposer, "propose", None)) or not names or not all(isinstance(n, str) for n in names):
         raise ConfigError(
-            f"{where}: a {type(proposer).__name__} is no proposer: it needs categories (names) and propose(images, "
+            f"proposer: a {type(proposer).__name__} is no proposer: it needs categories (names) and propose(images, "
             "places), see docs/proposers.md"
         )
     built: Proposer = proposer
@@ -43,12 +42,7 @@ def build_proposer(part: Proposer | Mapping[str, Any] | str, where: str = "propo
 
 
 def proposed_categories(config: Mapping[str, Any], proposer: Proposer, own: tuple[str, ...]) -> tuple[str, ...]:
-    """The categories of what a proposer finds, checked against how sequences are scored.
-
-    Args:
-        config: checked.
-        proposer: from :func:`build_proposer`.
-        own: the network's categories.
+    """The categories of what a proposer finds, checked against how sequences are scored; ``own`` are the network's.
 
     Raises:
         ConfigError: the network is to score the sequences, and has other categories or none; or the config names a

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmdet_vis.errors import CheckpointError, ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, one_line, option
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 from mmdet_vis.proposers.named import missing_package
 from mmdet_vis.registry import PROPOSERS
@@ -81,5 +81,4 @@ def _from_file(path: Path, options: dict[str, Any]) -> Any:
     except (TypeError, ConfigError):
         raise
     except Exception as error:  # pickles that are refused and sizes that do not fit among others
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"checkpoint {path} cannot be read by rfdetr: {reason}") from error
+        raise CheckpointError(f"checkpoint {path} cannot be read by rfdetr: {one_line(error)}") from error

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmdet_vis.errors import CheckpointError, ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, one_line, option
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 from mmdet_vis.registry import PROPOSERS
@@ -153,8 +153,7 @@ def _build(path: Path, state: dict[str, Tensor], options: dict[str, Any]) -> Any
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"checkpoint {path} does not fit torchvision's Mask R-CNN: {reason}") from error
+        raise CheckpointError(f"checkpoint {path} does not fit torchvision's Mask R-CNN: {one_line(error)}") from error
     return model.eval().requires_grad_(False)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmdet_vis.errors import CheckpointError, ConfigError, option
+from mmdet_vis.errors import CheckpointError, ConfigError, one_line, option
 from mmdet_vis.propose_reduce.proposer import Images, Place, Proposals
 from mmdet_vis.proposers.named import missing_package
 from mmdet_vis.registry import PROPOSERS
@@ -51,8 +51,7 @@ class TransformersProposer:
                 folder, local_files_only=True, use_safetensors=True
             )
         except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CheckpointError(f"{weights} cannot be read as an instance segmenter: {reason}") from error
+            raise CheckpointError(f"{weights} cannot be read as an instance segmenter: {one_line(error)}") from error
         if not hasattr(self.processor, "post_process_instance_segmentation"):
             raise ConfigError(f"{weights}: {type(self.processor).__name__} finds no instances: use Mask2Former's like")
         self.model.eval().requires_grad_(False)
@@ -70,10 +69,7 @@ class TransformersProposer:
         size = images.shape[1:3]
         inputs = self.processor(images=list(images), return_tensors="pt").to(self.model.device)
         found = self.processor.post_process_instance_segmentation(
-            self.model(**inputs),
-            threshold=self.score_thr,
-            target_sizes=[size] * len(images),
-            return_binary_maps=True,
+            self.model(**inputs), threshold=self.score_thr, target_sizes=[size] * len(images), return_binary_maps=True
         )
         return [self._of(one["segmentation"], one["segments_info"], size) for one in found]
 

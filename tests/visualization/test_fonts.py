@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib import font_manager
 from PIL import ImageFont
 
 from mmdet_vis.visualization import fonts
@@ -92,8 +94,8 @@ def test_a_font_of_the_system_is_found(
     path = make_font(tmp_path / "blocks.ttf", "人物 0123456789.#")
     (tmp_path / "broken.ttf").write_bytes(b"not a font")
     monkeypatch.setattr(fonts, "_listed_fonts", lambda letters: [])
-    monkeypatch.setattr(fonts, "_FOLDERS", {})
-    monkeypatch.setattr(fonts, "_UNIX_FOLDERS", (str(tmp_path),))
+    here = partial(font_manager.findSystemFonts, [str(tmp_path)])
+    monkeypatch.setattr(font_manager, "findSystemFonts", here)
     fonts._system_fonts.cache_clear()
     try:
         font, drawn = choose_font("人物 0.93 #1", 20)
