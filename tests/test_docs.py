@@ -21,7 +21,7 @@ import torch
 
 from mmdet_vis.api import VideoResult, load_model, segment_video
 from mmdet_vis.commands.main import main
-from mmdet_vis.config import check as config_check
+from mmdet_vis.config import read as config_check
 from mmdet_vis.config.load import build_dataset, build_model, load_config
 from mmdet_vis.corrections.files import read_corrections
 from mmdet_vis.data.clips import ClipSampler
