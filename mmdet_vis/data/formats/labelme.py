@@ -259,7 +259,7 @@ def _pixel_mask(shape: dict[str, Any], height: int, width: int) -> RLE:
             if image.width * image.height > MAX_IMAGE_PIXELS:
                 raise ValueError(f"it is {image.width}x{image.height}")
             pixels: NDArray[np.uint8] = np.array(image.convert("L"))
-    except (*PILLOW_ERRORS, OverflowError) as error:
+    except PILLOW_ERRORS as error:
         raise DatasetError(f"its mask is not a PNG in base64 with the corner of its box ({error!s:.80})") from None
     if max(abs(left), abs(top)) > MAX_IMAGE_PIXELS:
         raise DatasetError("its mask lies far outside the frame")

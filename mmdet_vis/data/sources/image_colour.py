@@ -24,7 +24,7 @@ from .video_colour import note_of, to_bt709
 PILLOW_FORMATS = ("TIFF", "JPEG", "PNG", "WEBP", "AVIF")
 PILLOW_ERRORS = (
     *(OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, IndexError),
-    *(struct.error, Image.DecompressionBombError),
+    *(struct.error, ArithmeticError, RuntimeError, Image.DecompressionBombError),
 )
 
 _HEAD = 2**16  # bytes before which an AVIF file names its colours

@@ -108,6 +108,12 @@ def test_avif(tmp_path: Path) -> None:
     Image.fromarray(pixels()).save(tmp_path / "1.avif", save_all=True, append_images=[Image.fromarray(pixels())] * 2)
     assert [len(open_source(tmp_path / name)) for name in ("0.avif", "1.avif")] == [1, 3]
     assert find_inputs(tmp_path) == [tmp_path / "1.avif"]
+    data = bytearray((tmp_path / "1.avif").read_bytes())
+    unit = data.index(b"mdhd") + 24
+    data[unit : unit + 4] = bytes(4)  # parts of a second: Pillow divides by them
+    (tmp_path / "1.avif").write_bytes(data)
+    with pytest.raises(SourceError, match=r"1\.avif: no frame can be decoded"):
+        open_source(tmp_path / "1.avif")
 
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
