@@ -51,11 +51,14 @@ def check_memory(
     if free is None:
         return None
     objects = sum(g.size for g in groups)
-    sweeps = [
-        sum(g.size * memory.start(num_frames - 1 - g.key, num_frames).capacity for g in groups),
-        sum(g.size * memory.start(g.key, num_frames).capacity for g in groups if g.key),
-    ]
-    remembered = (max(sweeps) + objects) * frame_bytes  # each object's first entry is kept for the second sweep
+
+    def slots(group: Group, ahead: int) -> int:
+        return group.size * (memory.start(ahead, num_frames).capacity + len(group.others))
+
+    sweeps = [sum(slots(g, num_frames - 1 - g.key) for g in groups), sum(slots(g, g.key) for g in groups if g.key)]
+    # The entries of key frames, and of others that are remembered all the time, are kept for the second sweep.
+    entries = sum(g.size for g in {id(g): g for group in groups for g in (group, *group.others)}.values())
+    remembered = (max(sweeps) + entries) * frame_bytes
     free = max(free - reserved, 0)
     left = int(SHARE * free) - remembered
     if left < 0:

@@ -141,7 +141,8 @@ def follow(
         groups = [group for i, one in enumerate(shown) for group in _groups(i, one, arena, num_frames)]
         groups.sort(key=lambda group: group.key)
         frame_bytes = entry_bytes(model.prop_head, image_size, engine.dtype)
-        check_memory(groups, memory, num_frames, frame_bytes, engine.device, pending_bytes(model))
+        reserved = pending_bytes(model)
+        store.bound_growth(check_memory(groups, memory, num_frames, frame_bytes, engine.device, reserved))
         if isinstance(model.prop_head, LightPropHead):
             _teach(model.prop_head, store, shown, groups)
         sweeps = Propagator(model.prop_head, store, collector, memory, engine.chunk_bytes, progress=progress)

@@ -85,6 +85,18 @@ def test_remembered_frames_must_fit_and_features_get_the_rest(monkeypatch):
     assert check_memory(groups, MemoryEveryNth(1), 9, 5, CPU) is None
 
 
+def test_frames_that_are_remembered_all_the_time_count(monkeypatch):
+    """Masks that a person gave on many frames stand in the memory of each of them."""
+    monkeypatch.setattr(memory_need, "free_bytes", lambda device: 1000)
+    mask = {"size": [2, 2], "counts": "04"}
+    given = [Group(t, [mask]) for t in range(5)]
+    new = given[:2]
+    for group in new:
+        group.others = [other for other in given if other is not group]
+    # Forward, the memories hold 9 and 8 frames besides four given ones each; and there are the entries of all five.
+    assert check_memory(new, MemoryEveryNth(1), 9, 4, CPU) == 900 - 4 * (9 + 8 + 2 * 4 + 5)
+
+
 def test_a_video_that_cannot_fit_is_refused(tiny, monkeypatch):
     from mmdet_vis.api import load_model, segment_video
     from tests.tiny import moving_frames
