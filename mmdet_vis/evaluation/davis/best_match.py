@@ -7,12 +7,11 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mmdet_vis.errors import DatasetError
+from mmdet_vis.data.formats.number_pngs import read_colours
 from mmdet_vis.structures import RLE, InstanceSequence, VideoResult, encode_masks
 
 UNION_OF = 3
@@ -52,14 +51,8 @@ def read_masks(folder: Path, names: list[str]) -> NDArray[np.uint8]:
     Raises:
         DatasetError: one of them is missing or cannot be read.
     """
-    masks = []
-    for name in names:
-        file = folder / f"{Path(name).stem}.png"
-        mask = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-        if mask is None:
-            raise DatasetError(f"{file} is missing or damaged: every frame needs its annotation")
-        masks.append((mask > 0).astype(np.uint8))
-    return np.stack(masks)
+    files = [folder / f"{Path(name).stem}.png" for name in names]
+    return np.stack([(read_colours(file) != 0).astype(np.uint8) for file in files])
 
 
 def mask_ious(masks: Sequence[RLE], truth: Sequence[RLE]) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ def test_no_sequence_is_zero():
 
 
 def test_a_missing_annotation(tmp_path):
-    with pytest.raises(DatasetError, match=r"00001\.png is missing or damaged"):
+    with pytest.raises(DatasetError, match=r"00001\.png does not exist"):
         read_masks(tmp_path, ["00001.jpg"])
 
 
