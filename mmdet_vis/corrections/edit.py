@@ -9,7 +9,6 @@ from itertools import count
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mmdet_vis.data.categories import find_name
@@ -104,7 +103,9 @@ def _(edit: NotVisible, result: VideoResult) -> VideoResult:
     empty = empty_rle(result.height, result.width)
     masks = [empty if t in frames else mask for t, mask in enumerate(sequence.masks)]
     given = tuple(sorted({*sequence.given, *frames}))
-    sure = _sure(sequence, frames)
+    sure = None if sequence.confidence is None else sequence.confidence.copy()
+    if sure is not None:
+        sure[frames.start : frames.stop] = 1
     return _with(result, {edit.id: [replace(sequence, masks=masks, given=given, confidence=sure)]})
 
 
@@ -174,14 +175,6 @@ def _part(sequence: InstanceSequence, frames: range) -> tuple[tuple[int, ...], i
     """What a person gave, and where the object was detected, as far as it lies in these frames."""
     on = sequence.proposed_on
     return tuple(t for t in sequence.given if t in frames), on if on is not None and on in frames else None
-
-
-def _sure(sequence: InstanceSequence, frames: range) -> NDArray[np.float32] | None:
-    if sequence.confidence is None:
-        return None
-    confidence = sequence.confidence.copy()
-    confidence[frames.start : frames.stop] = 1
-    return confidence
 
 
 def _union(masks: tuple[RLE, ...]) -> RLE:

@@ -149,9 +149,6 @@ class FeatureStore:
         if room is not None:
             self.budget = min(self.budget, self._bytes + room)
 
-    def _room(self, frame_bytes: int) -> int:
-        return max(self.budget, self.batch_size * frame_bytes)
-
     def _batch(self, index: int) -> Batch:
         """The frames that this frame is computed with."""
         if index not in self._batches:
@@ -218,7 +215,8 @@ class FeatureStore:
             self._put(index, FrameFeatures(levels, terms.own(one, levels[0] if levels else None)), direction, now)
 
     def _put(self, index: int, entry: FrameFeatures, direction: int, now: int) -> None:
-        while self._frames and self._bytes + entry.nbytes > self._room(entry.nbytes):
+        room = max(self.budget, self.batch_size * entry.nbytes)
+        while self._frames and self._bytes + entry.nbytes > room:
             self._drop(self._last_needed(direction, now))
         self._frames[index] = entry
         self._bytes += entry.nbytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
 
@@ -158,7 +158,7 @@ def propose_reduce(
         reduction = settings.reduction
         if proposer is not None and not scored:
             scores = scores_of(masks, proposer, found, store, image_size, settings.proposal_scores)
-            reduction = reduction.without_calibration()
+            reduction = replace(reduction, calibration=None)  # it was not fitted to the scores of another detector
     kept, kept_scores = reduction(masks, scores)
     if not kept:
         return Sequences([], kept_scores, len(masks))

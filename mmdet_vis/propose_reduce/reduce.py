@@ -165,10 +165,6 @@ class Reduction:
     containment: DropContained | None = None
     calibration: PlattScores | None = None
 
-    def without_calibration(self) -> Reduction:
-        """The same for scores of another detector, which ``calibration`` was not fitted to."""
-        return Reduction(self.rule, self.category_rule, self.containment)
-
     def __call__(self, sequences: Sequence[Sequence[RLE]], scores: Scores) -> tuple[list[int], Scores]:
         """Reduce.
 
