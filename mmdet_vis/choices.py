@@ -31,6 +31,8 @@ DEFAULT_FORMATS = ("json", "overlay", "video", "result")
 
 STREAM_FORMATS = ("json", "video")
 """What a stream can write."""
+WINDOW, OVERLAP, TIMEOUT = 40, 8, 10.0
+"""Of a stream: frames segmented at once, frames that neighbouring windows share, seconds of silence to wait for."""
 
 PICTURES = {"overlay": "*.jpg", "video": "", "png": "*.png", "result": ""}
 """Those of :data:`FORMATS` that each video has of its own: names of the files in its folder, none for one file."""

@@ -3,8 +3,10 @@
 
 from functools import partial
 
-from mmdet_vis.commands.segment import main
+from mmdet_vis.commands import segment
 from mmdet_vis.errors import run_command
 
+main = partial(segment.main, tool=True)
+
 if __name__ == "__main__":
-    run_command(partial(main, tool=True))
+    run_command(main)

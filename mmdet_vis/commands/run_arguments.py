@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmdet_vis.choices import PROFILES, RUNTIME_PRECISIONS, RUNTIMES
+from mmdet_vis.choices import OVERLAP, PROFILES, RUNTIME_PRECISIONS, RUNTIMES, TIMEOUT, WINDOW
 from mmdet_vis.commands.arguments import formats, positive, probability, seconds
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def add_prompt_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-STREAM_DEFAULTS = {"window": 40, "overlap": 8, "timeout": 10.0}
+STREAM_DEFAULTS = {"window": WINDOW, "overlap": OVERLAP, "timeout": TIMEOUT}
 
 
 def add_stream_arguments(parser: argparse.ArgumentParser, title: str) -> argparse._ArgumentGroup:

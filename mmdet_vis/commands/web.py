@@ -101,14 +101,11 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     from mmdet_vis.webui.inputs import Limits
     from mmdet_vis.webui.models import ModelStore
     from mmdet_vis.webui.server import running, serve
+    from mmdet_vis.weights.find import find_weights
 
-    given = {"device": args.device, "safe_config": args.safe_config}
-    if args.config is not None:
-        given["config"] = args.config
-    if args.checkpoint is not None:  # now, as the server itself has nothing to do with other machines
-        from mmdet_vis.weights.find import find_weights
-
-        given["weights"] = find_weights(args.checkpoint)
+    # Found now, as the server itself has nothing to do with other machines.
+    weights = None if args.checkpoint is None else find_weights(args.checkpoint)
+    given = {"config": args.config, "weights": weights, "device": args.device, "safe_config": args.safe_config}
     models = ModelStore(given, args.precision, args.proposer)
     kept = None if args.projects is None else ensure_writable_dir(args.projects).resolve()
     limits = Limits(args.max_size, args.max_seconds)

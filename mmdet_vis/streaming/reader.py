@@ -10,12 +10,12 @@ from fractions import Fraction
 from types import TracebackType
 
 from mmdet_vis.checks import check_callable, check_number, check_whole, is_whole
+from mmdet_vis.choices import TIMEOUT
 from mmdet_vis.errors import ConfigError, SourceError, option
 from mmdet_vis.streaming.buffer import FrameBuffer, StalledError
 from mmdet_vis.streaming.frames import Stream, StreamFrame
 from mmdet_vis.streaming.sources import check_source, describe, open_now, stream_name
 
-TIMEOUT = 10.0
 FILE_BUFFER = 8
 """Frames that are read ahead of a source that can wait."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmdet_vis.api import VISModel, segment_video
 from mmdet_vis.checks import check_callable, check_model, check_whole, is_whole, short
+from mmdet_vis.choices import OVERLAP, WINDOW
 from mmdet_vis.data.sources import ArraySource
 from mmdet_vis.data.sources.given import Color, Picture, bgr_frame, check_color
 from mmdet_vis.errors import ConfigError, SourceError, option
@@ -17,8 +18,6 @@ from mmdet_vis.streaming.frames import FrameResult, StreamFrame, StreamObject
 from mmdet_vis.streaming.linker import IdentityLinker
 from mmdet_vis.structures import areas
 
-WINDOW = 40
-OVERLAP = 8
 _OPTIONS = ("key_num", "mem_step", "mem_max", "use_cate_reduce", "feature_memory", "profile")
 """Those of ``segment_video`` that a window has, too."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -36,14 +37,12 @@ def find_examples(folder: Path | None) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))[:MOST_EXAMPLES]
 
 
-def copy_example(video: Path, folder: Path) -> Path:
-    """Copy a video into the server's own folder: gradio serves no other."""
+def take_examples(videos: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy videos into the server's own folder, as gradio serves no other, and make a short synthetic one of moving
+    shapes, ``folder/synthvis.mp4``, which is always the same.
+    """
     (folder / "examples").mkdir(exist_ok=True)
-    return Path(shutil.copyfile(video, folder / "examples" / video.name))
-
-
-def make_example(folder: Path) -> Path:
-    """Make a short synthetic video of moving shapes, ``folder/synthvis.mp4``; always the same."""
+    copied = [Path(shutil.copyfile(video, folder / "examples" / video.name)) for video in videos]
     path = folder / "synthvis.mp4"
     with tempfile.TemporaryDirectory(dir=folder) as frames:
         make_video(Path(frames), _CLIP, "val", 0)
@@ -52,4 +51,4 @@ def make_example(folder: Path) -> Path:
                 frame = cv2.imread(str(file))
                 assert frame is not None
                 video.write(frame)
-    return path
+    return [*copied, path]

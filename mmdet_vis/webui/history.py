@@ -109,28 +109,19 @@ class History:
         self._position += 1
 
     def undo(self) -> None:
-        """Go back by a step.
-
-        Raises:
-            HistoryError: there is none.
-        """
-        if self._position == 0:
-            raise HistoryError("nothing to undo")
-        self._check_room()
-        self._append({"undo": True})
-        self._position -= 1
+        """Go back by a step. Raises :class:`HistoryError`: there is none."""
+        self._move("undo", -1, self._position > 0)
 
     def redo(self) -> None:
-        """Do again what was undone last.
+        """Do again what was undone last. Raises :class:`HistoryError`: nothing was."""
+        self._move("redo", 1, self.undone is not None)
 
-        Raises:
-            HistoryError: nothing was.
-        """
-        if self.undone is None:
-            raise HistoryError("nothing to redo")
+    def _move(self, what: str, by: int, possible: bool) -> None:
+        if not possible:
+            raise HistoryError(f"nothing to {what}")
         self._check_room()
-        self._append({"redo": True})
-        self._position += 1
+        self._append({what: True})
+        self._position += by
 
     def _check_room(self) -> None:
         if self._lines >= MOST_EDITS:

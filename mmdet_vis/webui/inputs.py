@@ -5,6 +5,7 @@ How much of it the server takes is measured before any frame is decoded.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -21,9 +22,11 @@ from mmdet_vis.data.sources import FrameSource, display_name, find_inputs, is_in
 from mmdet_vis.data.sources.image_files import IMAGE_SUFFIXES
 from mmdet_vis.data.sources.naming import windows_name
 from mmdet_vis.data.sources.video_decode import DECODE_ERRORS, open_container
-from mmdet_vis.errors import NotEnoughMemoryError, SourceError, UserError
+from mmdet_vis.errors import NotEnoughMemoryError, SourceError, UserError, is_out_of_memory
 from mmdet_vis.proposers import FilesProposer
 from mmdet_vis.proposers.files import CATEGORIES
+
+_LOGGER = logging.getLogger(__name__)
 
 TOO_MUCH = "the memory is not enough for this video: use fewer frames or a smaller video"
 """What is said where memory is used up."""
@@ -124,10 +127,16 @@ def shorten(text: str, places: Sequence[str]) -> str:
     return " ".join(text.split())
 
 
-def line_of(error: UserError, places: Sequence[str] = ()) -> str:
-    """What a page says of an error: nothing of the server's folders, nor of what only a program could do."""
-    if isinstance(error, NotEnoughMemoryError):
+def line_of(error: Exception, places: Sequence[str] = ()) -> str:
+    """What a page says of an error: nothing of the server's folders, nor of what only a program could do.
+
+    A fault of the program itself goes to the terminal with its traceback.
+    """
+    if isinstance(error, NotEnoughMemoryError) or is_out_of_memory(error):
         return TOO_MUCH
+    if not isinstance(error, UserError):
+        _LOGGER.error("the program failed", exc_info=error)
+        return f"the program failed ({type(error).__name__}): its terminal says where"
     # A page does one thing at a time: which of a list it was need not be said.
     return shorten(error.reason if isinstance(error, CorrectionError) else str(error), places)
 

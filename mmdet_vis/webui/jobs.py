@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -10,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmdet_vis.api import Session, VISModel
-from mmdet_vis.errors import UserError, is_out_of_memory
-from mmdet_vis.webui.inputs import TOO_MUCH, line_of
+from mmdet_vis.errors import UserError
+from mmdet_vis.webui.inputs import line_of
 from mmdet_vis.webui.models import ModelStore
 from mmdet_vis.webui.project import Project
-
-_LOGGER = logging.getLogger(__name__)
 
 MOST_WAITING = 20
 """Jobs that may wait; the next one is told to come back later."""
@@ -191,16 +188,10 @@ class Jobs:
             job.project.say(message)
         except JobStoppedError as stopped:
             job.project.end("stopped", str(stopped))
-        except UserError as error:
-            job.project.end("failed", line_of(error, job.project.places))
         except Exception as error:
-            if is_out_of_memory(error):
-                line = TOO_MUCH
-            else:
-                _LOGGER.exception("the program failed")
-                line = f"the program failed ({type(error).__name__}): its terminal says where"
-            self._desk.clear()
-            job.project.end("failed", line)
+            if not isinstance(error, UserError):
+                self._desk.clear()
+            job.project.end("failed", line_of(error, job.project.places))
 
 
 class _Desk:

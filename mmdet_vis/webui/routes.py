@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from mmdet_vis.webui.export import EXPORTS, export
 from mmdet_vis.webui.inputs import line_of, shorten
 from mmdet_vis.webui.project import Project
 from mmdet_vis.webui.projects import Projects
-
-_LOGGER = logging.getLogger(__name__)
 
 STATIC = Path(__file__).resolve().parent / "static"
 MOST_BYTES = 2**24
@@ -93,11 +90,9 @@ class Routes:
         try:
             done = act(project, given)
             return done if isinstance(done, Response) else JSONResponse(done)
-        except UserError as error:
-            return JSONResponse({"error": line_of(error, project.places)}, 409)
         except Exception as error:
-            _LOGGER.exception("the program failed")
-            return JSONResponse({"error": f"the program failed ({type(error).__name__}): its terminal says where"}, 500)
+            line = line_of(error, project.places)
+            return JSONResponse({"error": line}, 409 if isinstance(error, UserError) else 500)
 
     def _frame(self, request: Request) -> Response:
         project = self._projects.get(request.path_params["key"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmdet_vis.errors import UserError, speaking_of_controls
 from mmdet_vis.signals import StopSignals
 from mmdet_vis.webui.actions import Actions
-from mmdet_vis.webui.examples import copy_example, make_example
+from mmdet_vis.webui.examples import take_examples
 from mmdet_vis.webui.inputs import Limits
 from mmdet_vis.webui.jobs import Jobs
 from mmdet_vis.webui.models import ModelStore
@@ -95,8 +95,7 @@ def running(
                     raise
                 return project.key
 
-            offered = [copy_example(path, workspace.root) for path in examples]
-            page = build_page(models, limits, workspace, begin, [*offered, make_example(workspace.root)])
+            page = build_page(models, limits, workspace, begin, take_examples(examples, workspace.root))
             workspace.keep_all()
             workspace.keep(folder)
             try:

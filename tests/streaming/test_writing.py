@@ -13,8 +13,7 @@ import pytest
 
 from mmdet_vis.errors import ConfigError, OutputError
 from mmdet_vis.streaming import FrameResult, StreamObject
-from mmdet_vis.streaming.run import stream_places
-from mmdet_vis.streaming.writers import FragmentedVideoWriter, JsonLinesWriter
+from mmdet_vis.streaming.run import FragmentedVideoWriter, JsonLinesWriter, stream_places
 from mmdet_vis.structures import encode_masks
 from tests.tiny import moving_frames
 

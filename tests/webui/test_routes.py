@@ -208,6 +208,20 @@ def test_what_is_no_request_of_a_page(client, key, tmp_path):
     assert client.get(f"/{key}/masks?start=a").status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(MemoryError(), "the memory is not enough for this video"), (KeyError("x"), "the program failed (KeyError)")],
+)
+def test_what_is_no_fault_of_the_page_is_a_line_too(client, key, monkeypatch, error, line):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("mmdet_vis.webui.routes.export", fail)
+    answer = client.get(f"/{key}/export?format=result")
+    assert answer.status_code == 500
+    assert answer.json()["error"].startswith(line)
+
+
 def test_deleting(client, key, projects):
     assert client.post(f"/{key}/delete", json={}).status_code == 200
     answer = client.get(f"/{key}/state")
