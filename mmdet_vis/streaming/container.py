@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mmdet_vis.data.sources.orientation import Orientation
-from mmdet_vis.data.sources.video_colour import BgrConverter, colour_note
+from mmdet_vis.data.sources.video_colour import BgrConverter, colours_of, note_of
 from mmdet_vis.data.sources.video_decode import (
     DECODE_ERRORS,
     MAX_VIDEO_PIXELS,
@@ -81,7 +81,7 @@ class ContainerStream(Stream):
                 self.pixel_aspect = orientation.upright_aspect(self._aspect)
                 for note in (
                     stream_note(self._container, self._stream, picture),
-                    colour_note(picture),
+                    note_of(*colours_of(picture)),
                     aspect_note(self._aspect, stored, orientation.transpose),
                 ):
                     self._note(note)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,7 +117,8 @@ def _corresponding(
     People draw the same outline from another corner, the other way round, or with another number of points: the second
     one begins where it is most like the first, and both get the corners of the other.
     """
-    if _turn(first) * _turn(second) < 0:
+    turns = [cv2.contourArea(outline.astype(np.float32), oriented=True) for outline in (first, second)]
+    if turns[0] * turns[1] < 0:
         second = second[::-1]
     corners = len(first) == len(second)  # then corners belong together
     one, two = (outline if corners else _along(outline, np.arange(_SAMPLES) / _SAMPLES) for outline in (first, second))
@@ -130,12 +132,6 @@ def _corresponding(
     second = np.roll(second, -int(np.argmin(np.minimum(nearest, 1 - nearest))), axis=0)
     places = np.unique(np.concatenate([_places(first)[:-1], _places(second)[:-1]]))
     return _along(first, places), _along(second, places)
-
-
-def _turn(outline: NDArray[np.float64]) -> float:
-    """Twice the area of an outline, negative if it is drawn the other way round."""
-    following = np.roll(outline, -1, axis=0)
-    return float(np.sum(outline[:, 0] * following[:, 1] - following[:, 0] * outline[:, 1]))
 
 
 def _places(outline: NDArray[np.float64]) -> NDArray[np.float64]:

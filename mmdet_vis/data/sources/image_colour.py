@@ -74,11 +74,9 @@ def colours_of_codes(data: bytes) -> Colours | None:
         named = data[place : place + 4] if place > 7 and len(data) > place + 4 else b"\0\2\0\2"
         primaries, transfer = int.from_bytes(named[:2], "big"), int.from_bytes(named[2:], "big")
     note = note_of(transfer, primaries)
-    return Colours(note, lambda frame: _by_codes(frame, transfer, primaries)) if note else None
-
-
-def _by_codes(frame: Frame, transfer: int, primaries: int) -> Frame:
-    return to_bt709(frame[..., ::-1].astype(np.uint16) * 257, transfer, primaries)
+    if not note:
+        return None
+    return Colours(note, lambda frame: to_bt709(frame[..., ::-1].astype(np.uint16) * 257, transfer, primaries))
 
 
 def colours_of_profile(profile: Any) -> Colours | None:

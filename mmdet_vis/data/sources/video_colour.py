@@ -158,13 +158,8 @@ def is_transparent(picture: Any) -> bool:
     return bool(picture.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
 
 
-def colour_note(picture: Any) -> str:
-    """What is done to the colours of a picture, to follow the file's name in a message; empty if nothing is."""
-    return note_of(*colours_of(picture))
-
-
 def note_of(transfer: int, primaries: int) -> str:
-    """The same of FFmpeg's numbers of a transfer curve and of primaries."""
+    """What is done to colours, by :func:`colours_of`, to follow a file's name in a message; empty if nothing is."""
     if transfer in _NAMES:
         return f"{_NAMES[transfer]}: tone-mapped to BT.709, {_WHITE_NITS:g} cd/m² is white"
     return f"{_WIDE[primaries]} colours: converted to BT.709" if primaries in _WIDE else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import SourceError
 from .orientation import Orientation
-from .video_colour import colour_note
+from .video_colour import colours_of, note_of
 from .video_decode import DECODE_ERRORS, Fingerprint, announced_seconds, decode_packets, open_container, stream_note
 from .video_fields import is_interlaced
 from .video_time import Timing, timing
@@ -234,7 +234,7 @@ def _read_through(container: Any, stream: Any) -> _Scan:
             if not scan.pts:
                 scan.stored = (frame.height, frame.width)
                 scan.orientation = Orientation.of_frame(frame)
-                scan.colours = colour_note(frame)
+                scan.colours = note_of(*colours_of(frame))
                 scan.streams = stream_note(container, stream, frame)
             if (frame.height, frame.width) != scan.stored:
                 scan.resized[len(scan.pts)] = (frame.height, frame.width)
