@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from mmdet_vis.data.formats.ytvis_json import ytvis_content
 from mmdet_vis.data.sources import ImageFilesSource
 from mmdet_vis.data.sources.folder import list_images
 from mmdet_vis.data.sources.orientation import TURNED, file_orientation
-from mmdet_vis.errors import DatasetError, SourceError
+from mmdet_vis.errors import DatasetError, SourceError, UserError
 from mmdet_vis.progress import with_bar
 from mmdet_vis.structures import RLE
 
@@ -88,6 +89,14 @@ class DatasetReport:
         """Note a problem."""
         self.problems.append(Problem(kind, text))
 
+    @contextmanager
+    def noting(self, kind: str, error_type: type[UserError] = DatasetError) -> Iterator[None]:
+        """Note an error that ends the block as a problem."""
+        try:
+            yield
+        except error_type as error:
+            self.add(kind, str(error))
+
 
 def check_ytvis(ann_file: str | Path, img_prefix: str | Path | None = None, progress: bool = False) -> DatasetReport:
     """Check a dataset in the YouTube-VIS format, every frame and every mask; or one of another, as it is read.
@@ -128,19 +137,13 @@ def check_davis(
     if annotated and note:
         found.notes.guessed[note] += 1
     for name in names:
-        try:
+        with report.noting("index PNGs and frames"), report.noting("unreadable frames", SourceError):
             if annotated:
                 add_index_video(found, name, pngs / name, images)
-                continue
-            files = list_images(images / name)[0]
-            if files:
+            elif files := list_images(images / name)[0]:
                 found.add_video(name, [f"{name}/{file.name}" for file in files], *image_size(files[0]))
             else:
                 report.add("missing frames", f"{images / name} holds no images")
-        except DatasetError as error:
-            report.add("index PNGs and frames", str(error))
-        except SourceError as error:
-            report.add("unreadable frames", str(error))
     for video in found.videos:
         if video.annotated is not None:  # DAVIS annotates every frame.
             missing = video.file_names[video.annotated.index(False)]
@@ -161,15 +164,18 @@ def _check(
     report.annotated = objects is not None
     report.num_objects = len(objects or ())
     for position, entry in enumerate(categories or ()):
-        _check_category(entry, f"category {position}", report)
+        with report.noting("bad entries"):
+            _check_category(entry, f"category {position}", report)
     for position, entry in enumerate(videos or ()):
-        _check_video(entry, f"video {position}", folder, report)
+        with report.noting("bad entries"):
+            _check_video(entry, f"video {position}", folder, report)
     for video in with_bar(report.videos.values(), "videos", shown=progress):
         report.num_frames += len(video.files)
         video.readable = [_check_frame(file, video, report) for file in video.files]
     ids: set[int] = set()
     for position, entry in enumerate(with_bar(objects or (), "objects", shown=progress)):
-        _check_object(entry, f"annotation {position}", ids, report)
+        with report.noting("bad entries"):
+            _check_object(entry, f"annotation {position}", ids, report)
     if report.annotated:
         labelled = {str(entry.get("video_id")) for entry in objects or () if isinstance(entry, dict)}
         notes = Notes()
@@ -180,35 +186,20 @@ def _check(
     return report
 
 
-def _integers(entry: Any, keys: Sequence[str], label: str, report: DatasetReport) -> list[int] | None:
-    """Whole numbers of an entry; None, and a problem, if one is missing."""
-    try:
-        return fields(entry, dict.fromkeys(keys, int), label)
-    except DatasetError as error:
-        report.add("bad entries", str(error))
-        return None
-
-
 def _check_category(entry: Any, label: str, report: DatasetReport) -> None:
-    numbers = _integers(entry, ["id"], label, report)
-    if numbers is None:
-        return
-    if numbers[0] in report.categories:
-        report.add("duplicate ids", f"{label} has the id {numbers[0]} of another category")
+    (number,) = fields(entry, {"id": int}, label)
+    if number in report.categories:
+        report.add("duplicate ids", f"{label} has the id {number} of another category")
     elif not isinstance(entry.get("name"), str):
-        report.add("bad entries", f"{label} (id {numbers[0]}) has no name")
+        report.add("bad entries", f"{label} (id {number}) has no name")
     elif entry["name"] in report.categories.values():
-        report.add("duplicate ids", f"{label} (id {numbers[0]}) has the name {entry['name']!r:.40} of another category")
-    report.categories.setdefault(numbers[0], str(entry.get("name", numbers[0])))
+        report.add("duplicate ids", f"{label} (id {number}) has the name {entry['name']!r:.40} of another category")
+    report.categories.setdefault(number, str(entry.get("name", number)))
 
 
 def _check_video(entry: Any, label: str, folder: Path, report: DatasetReport) -> None:
-    try:
-        video = read_video(entry, label)
-        files = frame_files(entry, f"{label} (id {video.id})")
-    except DatasetError as error:
-        report.add("bad entries", str(error))
-        return
+    video = read_video(entry, label)
+    files = frame_files(entry, f"{label} (id {video.id})")
     if video.id in report.videos:
         report.add("duplicate ids", f"{label} has the id {video.id} of another video")
         return
@@ -252,10 +243,7 @@ def _check_frame(file: Path, video: CheckedVideo, report: DatasetReport) -> bool
 
 
 def _check_object(entry: Any, label: str, ids: set[int], report: DatasetReport) -> None:
-    numbers = _integers(entry, ["id", "video_id", "category_id"], label, report)
-    if numbers is None:
-        return
-    object_id, video_id, category_id = numbers
+    object_id, video_id, category_id = fields(entry, dict.fromkeys(("id", "video_id", "category_id"), int), label)
     label = f"{label} (id {object_id})"
     before = len(report.problems)
     if object_id in ids:
