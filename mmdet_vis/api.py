@@ -298,14 +298,9 @@ def propagate(
     prompts = []
     for frame, given in masks.items():
         array = np.asarray(given)
-        if array.ndim == 0:
-            raise ConfigError(
-                f"masks[{frame!r:.40}] is of type {type(given).__name__}: give [K, H, W], or [H, W] of whole numbers"
-            )
         if array.ndim not in (2, 3) or (array.ndim == 2 and array.dtype.kind not in "biu"):
-            raise ConfigError(
-                f"masks[{frame!r:.40}] is {array.dtype} {list(array.shape)}: give [K, H, W], or [H, W] of whole numbers"
-            )
+            what = f"{array.dtype} {list(array.shape)}" if array.ndim else f"of type {type(given).__name__}"
+            raise ConfigError(f"masks[{frame!r:.40}] is {what}: give [K, H, W], or [H, W] of whole numbers")
         if array.ndim == 2:
             shown = {int(number): array == number for number in np.unique(array) if number}
             if min(shown, default=1) < 0:

@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmdet_vis.errors import ConfigError
@@ -77,17 +76,6 @@ def recorded_inputs(
     return dict(recorder.inputs)
 
 
-class _Reader:
-    """Gives recorded inputs to ONNX Runtime, which asks until there are no more."""
-
-    def __init__(self, names: Sequence[str], calls: Sequence[Inputs]) -> None:
-        self._left = iter([{n: x.contiguous().numpy() for n, x in zip(names, call, strict=True)} for call in calls])
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """The inputs of the next call."""
-        return next(self._left, None)
-
-
 def quantise(path: Path, names: Sequence[str], calls: Sequence[Inputs]) -> Path:
     """Write a graph in whole numbers beside ``NAME.onnx``: weights per channel, activations by their range.
 
@@ -103,9 +91,11 @@ def quantise(path: Path, names: Sequence[str], calls: Sequence[Inputs]) -> Path:
         raise ConfigError("int8 graphs are made with onnxruntime: pip install onnxruntime") from error
     target = path.with_name(path.stem + INT8)
     step = -(-len(calls) // MOST_CALLS)
+    left = iter([{n: x.contiguous().numpy() for n, x in zip(names, call, strict=True)} for call in calls[::step]])
+    reader = SimpleNamespace(get_next=lambda: next(left, None))
     with _quiet():
         quantization.quantize_static(
-            str(path), str(target), _Reader(names, calls[::step]), quant_format=quantization.QuantFormat.QDQ,
+            str(path), str(target), reader, quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(QUANTISED), per_channel=True,
             activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
