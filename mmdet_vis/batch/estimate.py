@@ -70,9 +70,9 @@ def makespan(
     return end
 
 
-def sample_of(tasks: Sequence[Task], size: int = SAMPLE) -> list[Task]:
+def sample_of(tasks: Sequence[Task]) -> list[Task]:
     """Some tasks from the longest to the shortest, evenly spread."""
-    places = np.unique(np.linspace(0, len(tasks) - 1, min(size, len(tasks))).round().astype(int))
+    places = np.unique(np.linspace(0, len(tasks) - 1, min(SAMPLE, len(tasks))).round().astype(int))
     return [tasks[place] for place in places]
 
 
