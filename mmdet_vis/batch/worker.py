@@ -35,7 +35,8 @@ from mmdet_vis.errors import (
 from mmdet_vis.files.atomic import ensure_writable_dir
 from mmdet_vis.files.storage import is_address, open_storage
 from mmdet_vis.progress import RunProgress
-from mmdet_vis.run.job import Job, Save, places_in, run_jobs, write_pictures
+from mmdet_vis.run.job import Job, places_in, write_pictures
+from mmdet_vis.run.loop import Save, run_jobs
 from mmdet_vis.run.options import Plan
 from mmdet_vis.streaming.segment import check_window
 from mmdet_vis.structures import VideoResult

@@ -37,7 +37,8 @@ from mmdet_vis.evaluation.submission import write_davis_zip
 from mmdet_vis.files.atomic import atomic_write, check_places, write_zip
 from mmdet_vis.progress import RunProgress
 from mmdet_vis.proposers import FilesProposer, InCategories, build_proposer
-from mmdet_vis.run.job import Job, ShardReport, describe, jobs_of_dataset, jobs_of_files, run_jobs, summarize
+from mmdet_vis.run.job import Job, jobs_of_dataset, jobs_of_files
+from mmdet_vis.run.loop import ShardReport, describe, run_jobs, summarize
 from mmdet_vis.run.options import Plan, RunOptions, identity_of
 from mmdet_vis.run.store import DatasetStore, FilesStore, RunStore, earlier_formats
 from mmdet_vis.run.workers import Workers, balance

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-import mmdet_vis.run.job as job
+import mmdet_vis.run.loop as loop
 import mmdet_vis.run.videos as engine
 from mmdet_vis.api import VISModel, load_model
 from mmdet_vis.data.datasets import inputs
@@ -222,14 +222,14 @@ def test_other_errors_end_the_run_and_keep_what_was_computed(
 def test_a_video_whose_pictures_fail_is_not_counted_as_done(
     model: VISModel, videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = job.write_pictures
+    whole = loop.write_pictures
 
     def write_pictures(result: VideoResult, *arguments: Any) -> None:
         if result.name == "b":
             raise SourceError("b: frame 1 cannot be read any more")
         whole(result, *arguments)
 
-    monkeypatch.setattr(job, "write_pictures", write_pictures)
+    monkeypatch.setattr(loop, "write_pictures", write_pictures)
     summary = run(model, videos, tmp_path / "out")
     assert counts(summary) == (0, 2)
     assert summary["this_run"]["frames"] == 7
