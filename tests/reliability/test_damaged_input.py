@@ -127,7 +127,7 @@ def test_frames_larger_than_any_image(tmp_path: Path) -> None:
     edited(root / "v.json", lambda c: c["videos"][0].update(width=10**12))
     with pytest.raises(DatasetError, match=r"v.json: video 0 is said to be 1000000000000x64, more than"):
         YTVISDataset("v.json", "frames", data_root=root)
-    assert "has a size of 1000000000000x64" in check_ytvis(root / "v.json", root / "frames").problems[0].text
+    assert "is said to be 1000000000000x64" in check_ytvis(root / "v.json", root / "frames").problems[0].text
     (tmp_path / "cvat").mkdir()
     size = "<original_size><width>99999999999</width><height>24</height></original_size>"
     (tmp_path / "cvat" / "annotations.xml").write_text(

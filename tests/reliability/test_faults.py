@@ -289,7 +289,7 @@ def test_a_clock_that_is_set_back_changes_no_time(
     video = write_frames(tmp_path / "in" / "clip", 2)
     inputs(model, video.parent, tmp_path / "out")
     (seconds,) = map(float, re.findall(r"this run: 1 video, 2 frames in (\S+) s", capsys.readouterr().out))
-    assert 0 < seconds < 600
+    assert 0 <= seconds < 600  # it is rounded
     assert 0 < stream(model, video, tmp_path / "stream").seconds < 600
 
 
