@@ -15,6 +15,7 @@ import os, signal, sys, time
 from tests import programs
 way = sys.argv[1]
 if way == "wait":
+    time.sleep(0.5)  # in which torchrun gets to know of it; a program that is not forked takes longer to start
     print("ready", flush=True)
     time.sleep(60)
 if os.environ["RANK"] == "0":
