@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,6 +61,14 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
 
+def _lock(save: Path) -> tuple[int, int] | None:
+    """Changes when a run takes the lock of its folder; None if there is none."""
+    with suppress(FileNotFoundError):
+        status = (save / ".lock").stat()
+        return status.st_ino, status.st_mtime_ns
+    return None
+
+
 class Harness:
     """Disturbs runs of one kind.
 
@@ -92,7 +101,7 @@ class Harness:
             self._runs += 1
             self._save = self.folder / f"run{self._runs}"
         save, number = self._save, next(self.numbers)
-        before = self.case.done(save)
+        before, lock = self.case.done(save), _lock(save)
         command = self.case.command(save)
         self.imports = self.imports or (self._import_seconds() if cold else 0.0)
         begun = time.monotonic()
@@ -104,7 +113,7 @@ class Harness:
             self._problem(f"{what}: {err[-600:]}")
         if number == signal.SIGKILL and code == 0:
             sent = False  # It came while the process was ending.
-        self._look(what, save, before, code, err)
+        self._look(what, save, before, lock, code, err)
         if sent:
             self.tally.signals[number.name] += 1
             self.tally.codes[f"{number.name} {code}"] += 1
@@ -138,7 +147,7 @@ class Harness:
         self.tally.completed += 1
         shutil.rmtree(save)
 
-    def _look(self, what: str, save: Path, before: dict[str, Any], code: int, err: str) -> None:
+    def _look(self, what: str, save: Path, before: dict[str, Any], lock: Any, code: int, err: str) -> None:
         """What a disturbed run left."""
         after = self.case.done(save)
         for name, stamp in before.items():
@@ -151,7 +160,8 @@ class Harness:
                 self._problem(f"{what}: left {name}")
             if "Traceback" in err:
                 self._problem(f"{what}: {err[-1500:]}")
-            if (save / ".lock").exists():
+            # That of a run that was killed stays where this one was stopped before it took it.
+            if _lock(save) not in (None, lock):
                 self._problem(f"{what}: .lock stays")
 
     def _start(self, command: list[str], cold: bool = False) -> Run:
