@@ -139,12 +139,12 @@ def test_resume_refuses_another_model_or_other_settings(
 
 def test_data_may_move_before_a_resumed_run(first_run: Run, data: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(data)
-    moved = replace(
-        first_run, resume=True, config=with_options(first_run, {"test.dataset.data_root": str(tmp_path / "link")})
-    )
-    before = (first_run.save_dir / "results.json").read_bytes()
+    out = shutil.copytree(first_run.save_dir, tmp_path / "out")
+    config = with_options(first_run, {"test.dataset.data_root": str(tmp_path / "link")})
+    moved = replace(first_run, save_dir=out, resume=True, config=config)
+    before = (out / "results.json").read_bytes()
     assert run_dataset(moved) == 0
-    assert (first_run.save_dir / "results.json").read_bytes() == before
+    assert (out / "results.json").read_bytes() == before
 
 
 def test_unreadable_video_is_left_out_and_tried_again(
