@@ -148,14 +148,13 @@ def load_model(
     if not detector:
         chosen = carrying_only(chosen)
     how = resolve_precision(precision or recommended(chosen).precision_on(where.type), where, runtime)
-    loaded = weights is not None and graphs is None
-    network = build_model(chosen, init=not loaded)
+    checkpoint = weights if graphs is None else None
+    network = build_model(chosen, init=checkpoint is None)
     categories = check_classes(chosen, network) if detector else (ANY_CATEGORY,)
     part = chosen.get("proposer") if proposer is None else proposer
     found = None if part is None else build_proposer(part)
-    if loaded:
-        assert weights is not None
-        load_checkpoint(network, weights, None if detector else [name for name, _ in network.named_children()])
+    if checkpoint is not None:
+        load_checkpoint(network, checkpoint, None if detector else [name for name, _ in network.named_children()])
     if found is not None:
         categories = proposed_categories(chosen, found, categories)
         if hasattr(found, "to"):
